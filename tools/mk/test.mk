@@ -1,0 +1,30 @@
+# Unit tests (cmocka, beside the code) and fuzz targets.
+UNIT_TESTS := $(sort $(wildcard common/*/*_test.c ipc/runtime/*_test.c $(foreach p,$(PROGRAMS),services/$(p)/*_test.c services/$(p)/*/*_test.c)))
+UNIT_BINS := $(UNIT_TESTS:%.c=$(BUILD)/debug/test/%)
+# A test of a daemon's file links that daemon's other files, but not its main.c.
+$(foreach p,$(PROGRAMS),$(eval $(BUILD)/debug/test/services/$(p)/%_test: EXTRA = $(filter-out %/main.o,$(patsubst %.c,$(BUILD)/debug/obj/%.o,$(call program_srcs,$(p))))))
+$(foreach p,$(PROGRAMS),$(eval $(filter $(BUILD)/debug/test/services/$(p)/%,$(UNIT_BINS)): $(filter-out %/main.o,$(patsubst %.c,$(BUILD)/debug/obj/%.o,$(call program_srcs,$(p))))))
+$(BUILD)/debug/test/%_test: $(BUILD)/debug/obj/%_test.o $(BUILD)/debug/libstarling.a
+	@mkdir -p $(@D)
+	@$(CC) $(debug_LDFLAGS) $(LDFLAGS) -o $@ $< $(EXTRA) $(BUILD)/debug/libstarling.a $(LIBS) -lcmocka
+
+.PHONY: unit-tests check
+unit-tests: $(UNIT_BINS)
+check: unit-tests ## unit tests only (seconds)
+	@BUILD=$(BUILD) tools/run-unit-tests $(UNIT_BINS)
+
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_BINS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/bin/%)
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+$(BUILD)/fuzz/obj/%.o: %.c $(GEN_STAMP)
+	@mkdir -p $(@D)
+	@clang $(BASE_CPPFLAGS) $(BASE_CFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c $(GEN_STAMP)
+	@mkdir -p $(@D)
+	@clang $(BASE_CPPFLAGS) -std=gnu17 -w -D_GNU_SOURCE $(FUZZ_CFLAGS) -c $< -o $@
+$(BUILD)/fuzz/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(GEN_SRCS:$(GEN)/%.c=$(BUILD)/fuzz/obj/gen/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+$(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libstarling.a
+	@mkdir -p $(@D)
+	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
