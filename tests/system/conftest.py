@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One flock for the whole run (STARLING_BIN: programs, STARLING_SCALE: such as c2s-edge=2,router=2). After every test its logs are checked."""
+import itertools
+import os
+import sys
+from collections import namedtuple
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from flock import Flock  # noqa: E402
+
+Account = namedtuple("Account", "name password host jid")
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def flock_session():
+    flock = Flock().up()
+    try:
+        yield flock
+    finally:
+        flock.close()
+
+
+@pytest.fixture
+def flock(flock_session):
+    yield flock_session
+    flock_session.check()
+
+
+@pytest.fixture
+def account(flock):
+    """A function that makes a fresh account."""
+    def make(name=None, password="secret", host=None):
+        name = name or "user%d" % next(numbers)
+        host = host or flock.host
+        flock.register(name, password, host)
+        return Account(name, password, host, "%s@%s" % (name, host))
+    return make
