@@ -28,8 +28,10 @@ static struct entry *find(uint64_t key, uint64_t now_ms)
 		struct entry *e = &entries[(key + i) % ENTRIES];
 		if (e->key == key)
 			return e;
-		/* One that still owes its count is kept until the flush. */
-		if (!usable && (e->key == 0 || (e->window_end_ms <= now_ms && e->held == 0)))
+		/* One that still owes its count is kept until the flush. Of the others, the one that has repeated least makes way. */
+		if (e->window_end_ms <= now_ms && e->held == 0)
+			e->written = 0;
+		if (e->held == 0 && (!usable || e->written < usable->written))
 			usable = e;
 	}
 	if (usable)
