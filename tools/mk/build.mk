@@ -40,3 +40,10 @@ $(foreach c,debug release,$(foreach p,$(PROGRAMS),$(eval $(call program,$(c),$(p
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d' -path '*/obj/*')
 debug: ## build with sanitizers into build/debug/bin (the default)
 release: ## build optimised and hardened into build/release/bin
+
+# SQL migrations, compiled into storage.
+MIGRATIONS := $(sort $(wildcard services/storage/migrations/*.sql))
+$(GEN)/services/storage/migrations.inc: $(MIGRATIONS) tools/embed-sql
+	@mkdir -p $(@D)
+	@tools/embed-sql $(MIGRATIONS) > $@
+$(foreach c,debug release,$(BUILD)/$(c)/obj/services/storage/migrations.o): $(GEN)/services/storage/migrations.inc
