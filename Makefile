@@ -28,4 +28,5 @@ PROTOS := $(sort $(wildcard ipc/proto/*.proto))
 INTERFACES := bus admin auth storage session edge stanza
 include tools/mk/build.mk
 include tools/mk/test.mk
+include tools/mk/bench.mk
 include tools/mk/tasks.mk

@@ -1,0 +1,6 @@
+# The load generator and the comparison with ejabberd; never part of a test.
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu17 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $< -lssl -lcrypto
+bench: release $(BUILD)/bench/xmpp_load ## measure the flock and ejabberd side by side
+	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
