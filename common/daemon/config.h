@@ -4,7 +4,11 @@
  * --print-config and the reference in docs/ come from it. An unknown key is an error with file, line and the nearest known name.
  *
  * The file has shared keys at the top (config_shared_options) and a map `services` with one map a role. A daemon checks the shared keys and its
- * own section in full; names under `services` must be roles that this build knows or begin with "x-" (an operator's own daemons). */
+ * own section in full; names under `services` must be roles that this build knows or begin with "x-" (an operator's own daemons).
+ *
+ * For containers, the environment overrides the file: STARLING_<KEY> a shared key, STARLING_SERVICE_<KEY> a key of the daemon's own section, with
+ * the key in capitals and every other character as _ (bus.routers: STARLING_BUS_ROUTERS). Lists are comma-separated. Unknown names are no error:
+ * an orchestrator sets variables of its own. */
 #ifndef COMMON_DAEMON_CONFIG_H
 #define COMMON_DAEMON_CONFIG_H
 
@@ -63,6 +67,10 @@ struct config_shared {
 /* Loads shared keys into `shared` and the role's section into `own` (a zeroed struct, described by options). 0, or -1 with e set. */
 int config_load(const char *path, const char *role, const struct config_option *options, struct config_shared *shared, void *own, struct err *e);
 void config_free(const struct config_option *options, struct config_shared *shared, void *own);
+/* After a reload: exchanges the values of options that reload, so that current holds the new and fresh the old ones, to be freed when nobody
+ * can look at them any more. Calls `ignored` for every other option whose value differs: it stays as it was. */
+void config_adopt(const struct config_option *options, struct config_shared *shared, void *own, struct config_shared *fresh_shared, void *fresh_own,
+		  void (*ignored)(const char *name, void *ctx), void *ctx);
 /* Prints both in force, as YAML, to stdout. Values named *_file show the path, never its content. */
 void config_print(const char *role, const struct config_option *options, const struct config_shared *shared, const void *own);
 extern const struct config_option config_shared_options[];

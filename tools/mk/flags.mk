@@ -1,6 +1,6 @@
 # Compiler and linker flags of the two configurations.
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla
-BASE_CFLAGS := -std=gnu17 $(WARN) -fno-common -fno-strict-aliasing -D_GNU_SOURCE -DSTARLING_VERSION='"$(VERSION)"'
+BASE_CFLAGS := -std=gnu17 $(WARN) -fno-common -fno-strict-aliasing -D_GNU_SOURCE -DSTARLING_VERSION='"$(VERSION)"' -DSTARLING_ROLES='"$(PROGRAMS)"'
 BASE_CPPFLAGS = -I. -I$(GEN) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunistring -lpthread
 
