@@ -28,3 +28,17 @@ $(BUILD)/fuzz/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(GEN_SRCS:$(
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libstarling.a
 	@mkdir -p $(@D)
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_BINS)
+fuzz: fuzz-targets ## fuzz every parser; FUZZ_SECONDS=n in all (default 60)
+	@tools/run-tests $(BUILD) fuzz
+
+# What `make test` runs once the packages are there. STAGES names some of them.
+STAGES ?= unit contract system scaled fuzz
+.PHONY: test-here
+test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets)
+	@tools/run-tests $(BUILD) $(STAGES)
+test: ## every test: unit, contract, system, system scaled, fuzz smoke
+	@tools/install-packages
+	@$(MAKE) --no-print-directory -j$$(nproc) test-here
