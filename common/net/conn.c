@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/net/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+#include <openssl/err.h>
+
+#include "common/base/mem.h"
+#include "common/net/conn_impl.h"
+
+static void teardown(struct conn *c);
+
+static void on_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+	struct conn *c = h->data;
+
+	if (status < 0) {
+		conn_finish(c, CONN_END_BROKEN, uv_strerror(status));
+		return;
+	}
+	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
+		conn_handshake(c);
+		return;
+	}
+	if (events & UV_WRITABLE)
+		conn_flush(c);
+	if (c->state == CONN_OPEN && (events & UV_READABLE))
+		conn_read(c);
+	else if (c->state == CONN_LINGERING)
+		conn_discard(c);
+}
+
+static void on_timer(struct wheel_timer *t)
+{
+	struct conn *c = list_entry(t, struct conn, timer);
+
+	if (c->state != CONN_OPEN) {
+		conn_finish(c, CONN_END_CLOSED, "");
+		return;
+	}
+	c->throttled = false;
+	if (!c->paused)
+		net_defer(c->loop, &c->read_task);
+	conn_watch(c);
+}
+
+struct conn *conn_accept(struct net_loop *loop, int fd, const struct net_addr *peer, const struct conn_events *events, void *ctx)
+{
+	struct conn *c = mem_new(struct conn);
+	int on = 1;
+
+	c->loop = loop;
+	c->events = events;
+	c->ctx = ctx;
+	c->fd = fd;
+	c->peer = *peer;
+	c->last_read_ms = net_now(loop);
+	if (uv_poll_init(loop->uv, &c->poll, fd) != 0) {
+		close(fd);
+		mem_free(c);
+		return NULL;
+	}
+	c->poll.data = c;
+	net_task_init(&c->flush_task, conn_on_flush_task);
+	net_task_init(&c->read_task, conn_on_read_task);
+	wheel_timer_init(&c->timer, on_timer);
+	/* Writes are gathered already; waiting for more (RFC 896) would only add delay. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	conn_watch(c);
+	return c;
+}
+
+static void teardown(struct conn *c)
+{
+	c->state = CONN_DEAD;
+	net_task_cancel(&c->flush_task);
+	net_task_cancel(&c->read_task);
+	net_timer_cancel(c->loop, &c->timer);
+	uv_poll_stop(&c->poll);
+	if (c->ssl) {
+		tls_server_settled(c->ssl);
+		SSL_free(c->ssl);
+		c->ssl = NULL;
+	}
+	close(c->fd);
+	zlayer_free(&c->z);
+	buf_fini(&c->out);
+	if (c->spare) {
+		buf_fini(&c->spare->held);
+		buf_fini(&c->spare->packed);
+		buf_fini(&c->spare->wire);
+		mem_free(c->spare);
+		c->spare = NULL;
+	}
+	uv_close((uv_handle_t *)&c->poll, on_closed);
+}
+
+void conn_drop(struct conn **c)
+{
+	if (*c && (*c)->state != CONN_DEAD)
+		teardown(*c);
+	*c = NULL;
+}
+
+void conn_finish(struct conn *c, enum conn_end how, const char *text)
+{
+	if (c->state == CONN_DEAD)
+		return;
+	teardown(c);
+	c->events->on_end(c, how, text, c->ctx);
+}
+
+void conn_watch(struct conn *c)
+{
+	bool shaking = c->tls == CONN_TLS_SHAKING;
+	int events = 0;
+
+	if (c->state == CONN_DEAD)
+		return;
+	if (c->state == CONN_OPEN && c->tls != CONN_TLS_WANTED && (shaking || (!c->paused && !c->throttled)))
+		events |= UV_READABLE;
+	if (c->state == CONN_LINGERING)
+		events |= UV_READABLE;
+	if (c->want_write)
+		events |= UV_WRITABLE;
+	if (events == c->watching)
+		return;
+	c->watching = (uint8_t)events;
+	if (events == 0)
+		uv_poll_stop(&c->poll);
+	else
+		uv_poll_start(&c->poll, events, on_poll);
+}
+
+void conn_close(struct conn *c, uint32_t within_ms)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	c->state = CONN_FLUSHING;
+	net_task_cancel(&c->read_task);
+	net_timer_set(c->loop, &c->timer, within_ms);
+	net_defer(c->loop, &c->flush_task);
+	conn_watch(c);
+}
+
+bool conn_closing(const struct conn *c)
+{
+	return c->state != CONN_OPEN;
+}
+
+void conn_pause(struct conn *c)
+{
+	c->paused = true;
+	conn_watch(c);
+}
+
+void conn_resume(struct conn *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = false;
+	/* Bytes may wait where libuv cannot see them: left over, or inside OpenSSL. */
+	if (c->state == CONN_OPEN && !c->throttled)
+		net_defer(c->loop, &c->read_task);
+	conn_watch(c);
+}
+
+int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn)
+{
+	if (c->tls != CONN_TLS_NONE || c->z || c->state != CONN_OPEN)
+		return -1;
+	c->ssl = tls_server_new(set, host, alpn);
+	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1)
+		return -1;
+	c->tls = CONN_TLS_WANTED;
+	net_defer(c->loop, &c->flush_task);
+	conn_watch(c);
+	return 0;
+}
+
+void conn_handshake(struct conn *c)
+{
+	char text[160];
+	int r;
+
+	ERR_clear_error();
+	c->tls = CONN_TLS_SHAKING;
+	r = SSL_do_handshake(c->ssl);
+	if (r != 1) {
+		int why = SSL_get_error(c->ssl, r);
+
+		c->want_write = why == SSL_ERROR_WANT_WRITE;
+		if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+			conn_watch(c);
+		else if (why == SSL_ERROR_SYSCALL && errno != 0)
+			conn_finish(c, CONN_END_BROKEN, strerror(errno));
+		else
+			conn_finish(c, CONN_END_TLS, tls_error_text(text, sizeof(text)));
+		return;
+	}
+	c->tls = CONN_TLS_DONE;
+	c->want_write = false;
+	c->last_read_ms = net_now(c->loop);
+	tls_server_settled(c->ssl);
+	conn_watch(c);
+	/* The client's first bytes may have come in the same packet as its Finished. */
+	net_defer(c->loop, &c->read_task);
+	c->events->on_secured(c, c->ctx);
+}
+
+int conn_start_zlib(struct conn *c)
+{
+	struct str queued = buf_str(&c->out);
+
+	if (c->z || c->state != CONN_OPEN)
+		return -1;
+	c->z = zlayer_new();
+	if (!c->z)
+		return -1;
+	/* What was said before stays as it is. */
+	buf_append_str(&conn_spare(c)->wire, queued);
+	c->taken += queued.n;
+	buf_consume(&c->out, queued.n);
+	return 0;
+}
+
+struct conn_spare *conn_spare(struct conn *c)
+{
+	if (!c->spare)
+		c->spare = mem_new(struct conn_spare);
+	return c->spare;
+}
+
+SSL *conn_tls(const struct conn *c)
+{
+	return c->tls == CONN_TLS_DONE ? c->ssl : NULL;
+}
+
+bool conn_compressed(const struct conn *c)
+{
+	return c->z != NULL;
+}
+
+struct buf *conn_output(struct conn *c)
+{
+	if (c->state == CONN_OPEN)
+		net_defer(c->loop, &c->flush_task);
+	return &c->out;
+}
+
+size_t conn_queued(const struct conn *c)
+{
+	return c->out.n - c->out.start + (c->spare ? c->spare->wire.n - c->spare->wire.start : 0);
+}
+
+uint64_t conn_output_end(const struct conn *c)
+{
+	return c->taken + (c->out.n - c->out.start);
+}
+
+uint64_t conn_written(const struct conn *c)
+{
+	return c->done;
+}
+
+void conn_set_rate(struct conn *c, uint32_t bytes_per_s, uint32_t burst)
+{
+	if (bytes_per_s == 0 && (!c->spare || c->spare->rate == 0))
+		return;
+	conn_spare(c)->rate = bytes_per_s;
+	/* Less than one tick's worth could never be used up to the rate. */
+	c->spare->burst = burst > bytes_per_s ? burst : bytes_per_s;
+	bucket_fill(&c->spare->bucket, c->spare->burst, net_now(c->loop));
+}
+
+void conn_set_dead_after(struct conn *c, uint32_t ms)
+{
+	unsigned int value = ms;
+
+	setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
+}
+
+const struct net_addr *conn_peer(const struct conn *c)
+{
+	return &c->peer;
+}
+
+uint64_t conn_last_read_ms(const struct conn *c)
+{
+	return c->last_read_ms;
+}
+
+uint64_t conn_bytes_in(const struct conn *c)
+{
+	return c->bytes_in;
+}
+
+uint64_t conn_bytes_out(const struct conn *c)
+{
+	return c->bytes_out;
+}

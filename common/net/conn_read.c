@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way in: socket, TLS, zlib, owner. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+#include "common/net/conn_impl.h"
+
+#define READS_A_TURN 4 /* then the others get their turn */
+
+static void hold(struct buf *b, const char *p, size_t n)
+{
+	buf_append(b, p, n);
+}
+
+static void unpack(struct conn *c, struct str in);
+
+/* Bytes of the uppermost layer. */
+static void deliver(struct conn *c, const char *p, size_t n)
+{
+	bool had_tls = c->tls != CONN_TLS_NONE, had_z = c->z != NULL;
+	size_t used = c->events->on_data(c, p, n, c->ctx);
+
+	if (c->state != CONN_OPEN || used >= n)
+		return;
+	if (c->tls != CONN_TLS_NONE && !had_tls)
+		conn_finish(c, CONN_END_LAYER, "bytes in clear behind the request for TLS");
+	else if (c->z && !had_z)
+		unpack(c, str_make(p + used, n - used));
+	else
+		hold(&conn_spare(c)->held, p + used, n - used);
+}
+
+static void unpack(struct conn *c, struct str in)
+{
+	char *out = c->loop->plain_buf;
+
+	for (;;) {
+		long n;
+
+		if (c->paused) {
+			hold(&conn_spare(c)->packed, in.p, in.n);
+			return;
+		}
+		n = zlayer_inflate(c->z, &in, out, NET_READ_BYTES);
+		if (n < 0) {
+			conn_finish(c, CONN_END_ZLIB, n == -2 ? "compressed beyond the allowed ratio" : "compressed data is broken");
+			return;
+		}
+		if (n == 0)
+			return;
+		deliver(c, out, (size_t)n);
+		if (c->state != CONN_OPEN)
+			return;
+	}
+}
+
+static void input(struct conn *c, const char *p, size_t n)
+{
+	if (c->z)
+		unpack(c, str_make(p, n));
+	else
+		deliver(c, p, n);
+}
+
+/* How many bytes the rate allows now; 0 after putting the connection to sleep. */
+static size_t allowance(struct conn *c)
+{
+	double level;
+
+	if (!c->spare || c->spare->rate == 0)
+		return NET_READ_BYTES;
+	level = bucket_level(&c->spare->bucket, c->spare->rate, c->spare->burst, net_now(c->loop));
+	if (level >= 1)
+		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
+	c->throttled = true;
+	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
+	conn_watch(c);
+	return 0;
+}
+
+/* Bytes, 0 when there are none now; -1 when the connection ended. *out_more: there may be more without a look at the socket. */
+static ssize_t read_tls(struct conn *c, size_t want, bool *out_more)
+{
+	char text[160];
+	int n, why;
+
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_read(c->ssl, c->loop->read_buf, (int)want);
+	if (n > 0) {
+		*out_more = SSL_has_pending(c->ssl);
+		return n;
+	}
+	why = SSL_get_error(c->ssl, n);
+	if (why == SSL_ERROR_WANT_READ)
+		return 0;
+	if (why == SSL_ERROR_WANT_WRITE) {
+		c->want_write = true;
+		conn_watch(c);
+		return 0;
+	}
+	if (why == SSL_ERROR_ZERO_RETURN)
+		conn_finish(c, CONN_END_PEER, "");
+	else if (why == SSL_ERROR_SYSCALL)
+		conn_finish(c, errno ? CONN_END_BROKEN : CONN_END_PEER, errno ? strerror(errno) : "");
+	else
+		conn_finish(c, CONN_END_TLS, tls_error_text(text, sizeof(text)));
+	return -1;
+}
+
+static ssize_t read_plain(struct conn *c, size_t want, bool *out_more)
+{
+	ssize_t n = recv(c->fd, c->loop->read_buf, want, 0);
+
+	if (n > 0) {
+		*out_more = (size_t)n == want;
+		return n;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return 0;
+	if (n == 0)
+		conn_finish(c, CONN_END_PEER, "");
+	else
+		conn_finish(c, CONN_END_BROKEN, strerror(errno));
+	return -1;
+}
+
+void conn_read(struct conn *c)
+{
+	bool more = true;
+
+	for (int i = 0; i < READS_A_TURN && more; i++) {
+		size_t want;
+		ssize_t n;
+
+		if (c->state != CONN_OPEN || c->paused || c->throttled || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
+			return;
+		want = allowance(c);
+		if (want == 0)
+			return;
+		more = false;
+		n = c->ssl ? read_tls(c, want, &more) : read_plain(c, want, &more);
+		if (n <= 0)
+			return;
+		c->bytes_in += (uint64_t)n;
+		c->last_read_ms = net_now(c->loop);
+		if (c->spare && c->spare->rate)
+			c->spare->bucket.tokens -= (double)n;
+		input(c, c->loop->read_buf, (size_t)n);
+	}
+	/* What OpenSSL holds already, libuv does not see. */
+	if (more && c->state == CONN_OPEN)
+		net_defer(c->loop, &c->read_task);
+}
+
+/* First what was left over, then what else there is. */
+void conn_on_read_task(struct net_task *t)
+{
+	struct conn *c = list_entry(t, struct conn, read_task);
+	struct buf held = { 0 }, packed = { 0 };
+
+	if (c->state != CONN_OPEN || c->paused)
+		return;
+	if (c->spare) {
+		held = c->spare->held;
+		packed = c->spare->packed;
+		c->spare->held = c->spare->packed = (struct buf){ 0 };
+	}
+	if (held.n > held.start)
+		deliver(c, held.p + held.start, held.n - held.start);
+	buf_fini(&held);
+	if (packed.n > packed.start && c->state == CONN_OPEN) {
+		/* The owner may have paused again: then it is held again. */
+		unpack(c, buf_str(&packed));
+	} else if (c->state == CONN_OPEN && c->z && !c->paused) {
+		unpack(c, str_make("", 0)); /* zlib may have stopped with its output full */
+	}
+	buf_fini(&packed);
+	if (c->state == CONN_OPEN && !c->paused)
+		conn_read(c);
+}
+
+/* Reads what the other side still sends after the goodbye, until it closes too. */
+void conn_discard(struct conn *c)
+{
+	for (int i = 0; i < READS_A_TURN; i++) {
+		ssize_t n = recv(c->fd, c->loop->read_buf, NET_READ_BYTES, 0);
+
+		if (n > 0)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			return;
+		conn_finish(c, CONN_END_CLOSED, "");
+		return;
+	}
+}

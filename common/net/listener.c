@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/net/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+
+#define BACKLOG         1024
+#define ACCEPTS_A_TURN  64
+#define OUT_OF_FILES_MS 500 /* pause when the process or the system has no descriptor left */
+
+struct listener {
+	struct net_loop *loop;
+	const struct listener_events *events;
+	void *ctx;
+	struct ratelimit *limits;
+	uv_poll_t poll;
+	struct wheel_timer pause;
+	int fd;
+	uint16_t port;
+	bool wanted;  /* by the owner */
+	bool closed;
+};
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+static void watch(struct listener *l)
+{
+	if (l->wanted && list_unlinked(&l->pause.node))
+		uv_poll_start(&l->poll, UV_READABLE, on_poll);
+	else
+		uv_poll_stop(&l->poll);
+}
+
+static void on_pause_over(struct wheel_timer *t)
+{
+	watch(list_entry(t, struct listener, pause));
+}
+
+/* False: no more for now. */
+static bool accept_one(struct listener *l)
+{
+	struct sockaddr_storage from;
+	socklen_t n = sizeof(from);
+	struct net_addr peer;
+	enum ratelimit_verdict verdict;
+	int fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			net_timer_set(l->loop, &l->pause, OUT_OF_FILES_MS);
+			watch(l);
+		}
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	net_addr_from((struct sockaddr *)&from, &peer);
+	verdict = l->limits ? ratelimit_take(l->limits, &peer, net_now(l->loop)) : RATELIMIT_OK;
+	if (verdict == RATELIMIT_OK) {
+		l->events->on_accept(l, fd, &peer, l->ctx);
+		return true;
+	}
+	close(fd);
+	if (l->events->on_refused)
+		l->events->on_refused(l, &peer, verdict, l->ctx);
+	return true;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+	struct listener *l = h->data;
+
+	(void)events;
+	if (status < 0)
+		return;
+	for (int i = 0; i < ACCEPTS_A_TURN && l->wanted && !l->closed; i++) {
+		if (!accept_one(l))
+			return;
+	}
+}
+
+static int open_socket(const char *address, uint16_t port, struct err *e)
+{
+	struct sockaddr_storage sa;
+	socklen_t n;
+	int fd, on = 1;
+
+	if (net_addr_parse(address, port, &sa, &n, e) < 0)
+		return -1;
+	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(e, "%s port %u: %s", address, port, strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, BACKLOG) < 0) {
+		err_set(e, "cannot listen on %s port %u: %s", address, port, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits, const struct listener_events *events,
+			      void *ctx, struct err *e)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof(sa);
+	struct net_addr bound;
+	struct listener *l;
+	int fd = open_socket(address, port, e);
+
+	if (fd < 0)
+		return NULL;
+	l = mem_new(struct listener);
+	l->loop = loop;
+	l->events = events;
+	l->ctx = ctx;
+	l->limits = limits;
+	l->fd = fd;
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) == 0) {
+		net_addr_from((struct sockaddr *)&sa, &bound);
+		l->port = bound.port;
+	}
+	wheel_timer_init(&l->pause, on_pause_over);
+	uv_poll_init(loop->uv, &l->poll, fd);
+	l->poll.data = l;
+	return l;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+void listener_free(struct listener **l)
+{
+	struct listener *it = *l;
+
+	if (!it)
+		return;
+	it->closed = true;
+	net_timer_cancel(it->loop, &it->pause);
+	uv_poll_stop(&it->poll);
+	close(it->fd);
+	uv_close((uv_handle_t *)&it->poll, on_closed);
+	*l = NULL;
+}
+
+void listener_accept(struct listener *l, bool on)
+{
+	l->wanted = on;
+	watch(l);
+}
+
+uint16_t listener_port(const struct listener *l)
+{
+	return l->port;
+}

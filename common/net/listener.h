@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * listener: a TCP port. Several instances may listen on the same one (SO_REUSEPORT): the kernel spreads connections over them. Accepts as long as its
+ * limits allow; beyond them connections wait in the kernel (total) or are closed (one address too many, or too fast). */
+#ifndef COMMON_NET_LISTENER_H
+#define COMMON_NET_LISTENER_H
+
+#include "common/base/err.h"
+#include "common/net/loop.h"
+#include "common/net/ratelimit.h"
+
+struct listener;
+
+struct listener_events {
+	/* The descriptor is the receiver's, non-blocking. */
+	void (*on_accept)(struct listener *l, int fd, const struct net_addr *peer, void *ctx);
+	/* An address over its limit; may be NULL. */
+	void (*on_refused)(struct listener *l, const struct net_addr *peer, enum ratelimit_verdict why, void *ctx);
+};
+
+/* address: numeric; "::" takes IPv6 only, so that 0.0.0.0 can stand beside it. limits: for attempts by one address; may be NULL. The concurrent part is the
+ * receiver's to count, since it knows when a connection ends. NULL with e set. */
+struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits, const struct listener_events *events,
+			      void *ctx, struct err *e);
+void listener_free(struct listener **l);
+/* Begin, stop and begin again to accept. A new one does not accept yet. */
+void listener_accept(struct listener *l, bool on);
+uint16_t listener_port(const struct listener *l);
+
+#endif
