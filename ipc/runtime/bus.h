@@ -137,6 +137,11 @@ struct ipc_bus_hooks {
 };
 
 struct ipc_bus *ipc_bus_new(uv_loop_t *loop, const struct ipc_config *config, const struct ipc_bus_hooks *hooks, void *ctx, struct err *e);
+/* The daemon's own object (hooks' ctx, ipc_call_daemon()), where it is made only after the bus. Before the loop runs. */
+void ipc_bus_set_ctx(struct ipc_bus *bus, void *ctx);
+/* The first half of ipc_bus_free(), while the daemon's objects still live: every open call of ours ends with PEER_LOST, any made later ends
+ * with UNAVAILABLE before it returns, hooks and handlers run no more. Calls that are being served can still be answered. */
+void ipc_bus_end_calls(struct ipc_bus *bus);
 /* Says Leave, flushes for at most a second's worth of linger, closes. Every open call ends with PEER_LOST first. */
 void ipc_bus_free(struct ipc_bus **bus);
 uint64_t ipc_bus_instance(const struct ipc_bus *bus);
