@@ -25,6 +25,7 @@ struct iq {
 	struct arena *arena;
 	enum iq_scope scope;
 	bool set;                 /* type set, else get */
+	bool secret;              /* set by a handler: an error must not repeat the request, which holds a password */
 	struct str from;          /* full JID of the asker, normalised; may be of another server */
 	struct str to;            /* as asked; empty: none */
 	struct str account;       /* IQ_SELF, IQ_ACCOUNT: bare JID asked about */
@@ -32,6 +33,9 @@ struct iq {
 	struct str id;
 	struct xml_node *root;    /* the iq element */
 	struct xml_node *child;   /* its only child */
+	/* The asker may know that the account exists and whether it is online: it is the account itself, or has a presence subscription (from,
+	 * both) to it. Known before the handler of an IQ_ACCOUNT row is called, for which iq.c has loaded sessions and roster. */
+	bool trusted;
 	uint64_t trace;
 	uint64_t stream;          /* IQ_SELF and a local asker: its session's stream, else 0 */
 };

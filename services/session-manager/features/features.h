@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * features: what the server answers itself; the list is features.c. */
+#ifndef SESSION_MANAGER_FEATURES_H
+#define SESSION_MANAGER_FEATURES_H
+
+#include "services/session-manager/iq.h"
+
+extern const struct iq_feature disco_feature;
+extern const struct iq_feature last_feature;
+extern const struct iq_feature ping_feature;
+extern const struct iq_feature private_feature;
+extern const struct iq_feature register_feature;
+extern const struct iq_feature roster_feature;
+extern const struct iq_feature time_feature;
+extern const struct iq_feature vcard_feature;
+extern const struct iq_feature version_feature;
+
+#endif
