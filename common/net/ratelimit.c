@@ -167,6 +167,19 @@ enum ratelimit_verdict ratelimit_take(struct ratelimit *r, const struct net_addr
 	return bucket_take(&e->bucket, r->config.rate, r->config.burst, 1, now_ms) ? RATELIMIT_OK : RATELIMIT_RATE;
 }
 
+void ratelimit_give_back(struct ratelimit *r, const struct net_addr *a, uint64_t now_ms)
+{
+	uint8_t key[16];
+	struct entry *e;
+
+	net_addr_key(a, key);
+	e = find(r, key, chain_of(r, key));
+	if (!e)
+		e = &r->shared;
+	e->bucket.tokens += 1;
+	bucket_level(&e->bucket, r->config.rate, r->config.burst, now_ms);
+}
+
 enum ratelimit_verdict ratelimit_enter(struct ratelimit *r, const struct net_addr *a, uint64_t now_ms, bool *out_shared)
 {
 	struct entry *e = find_or_add(r, a, now_ms);

@@ -38,6 +38,8 @@ void ratelimit_free(struct ratelimit **r);
 void ratelimit_configure(struct ratelimit *r, const struct ratelimit_config *config);
 /* One event. */
 enum ratelimit_verdict ratelimit_take(struct ratelimit *r, const struct net_addr *a, uint64_t now_ms);
+/* What was taken should not count: up to the burst, it comes back. */
+void ratelimit_give_back(struct ratelimit *r, const struct net_addr *a, uint64_t now_ms);
 /* One event that goes on until ratelimit_leave. *out_shared must be handed back there. */
 enum ratelimit_verdict ratelimit_enter(struct ratelimit *r, const struct net_addr *a, uint64_t now_ms, bool *out_shared);
 void ratelimit_leave(struct ratelimit *r, const struct net_addr *a, bool shared);
