@@ -14,17 +14,17 @@
 struct xml_stream;
 
 struct xml_limits {
-	size_t stanza_bytes;    /* of one first-level element as received */
-	size_t attributes;      /* on one element */
-	size_t depth;           /* stream root is 1 */
-	size_t elements;        /* in one first-level element */
-	size_t name_bytes;      /* of one element, attribute name or namespace */
+	size_t stanza_bytes; /* of one first-level element as received */
+	size_t attributes;   /* on one element */
+	size_t depth;        /* stream root is 1 */
+	size_t elements;     /* in one first-level element */
+	size_t name_bytes;   /* of one element, attribute name or namespace */
 };
 
 struct xml_header {
-	struct str name_ns;               /* namespace of the root; must be http://etherx.jabber.org/streams */
+	struct str name_ns; /* namespace of the root; must be http://etherx.jabber.org/streams */
 	struct str to, from, id, version, lang;
-	struct str content_ns;            /* the default namespace: jabber:client, jabber:server */
+	struct str content_ns; /* the default namespace: jabber:client, jabber:server */
 	bool has_to, has_from, has_version;
 };
 
@@ -33,7 +33,7 @@ struct xml_stream_events {
 	/* A first-level element. For message, presence and iq in the content namespace `stanza` is filled; for anything else (SASL,
 	 * STARTTLS, stream management ...) it is NULL and `node` holds the element as a tree. Views live until the callback returns. */
 	void (*on_element)(const struct stanza *stanza, const struct xml_node *node, void *ctx);
-	void (*on_close)(void *ctx);                          /* </stream:stream> */
+	void (*on_close)(void *ctx); /* </stream:stream> */
 	/* Condition of RFC 6120 section 4.9.3. The stream is dead; nothing more is called. */
 	void (*on_error)(const char *condition, const char *text, void *ctx);
 };
@@ -44,11 +44,11 @@ void xml_stream_set_limits(struct xml_stream *s, const struct xml_limits *limits
 /* Feeds bytes. Events are called from within; the callbacks may call xml_stream_stop, xml_stream_reset and xml_stream_pause but not free. Returns how many bytes were
  * used: fewer than n only after a pause (the caller keeps the rest), a stop, a reset (what follows belongs to the new stream or another layer) or an error. */
 size_t xml_stream_feed(struct xml_stream *s, const void *p, size_t n);
-void xml_stream_stop(struct xml_stream *s);     /* no more events */
-void xml_stream_pause(struct xml_stream *s);    /* from a callback: stop behind this element; the next feed goes on */
-void xml_stream_reset(struct xml_stream *s);    /* expect a new stream header (after TLS, SASL, compression) */
-bool xml_stream_resting(const struct xml_stream *s);   /* between first-level elements, with nothing buffered */
-void xml_stream_rest(struct xml_stream *s);     /* free what can be rebuilt; no effect unless resting */
-size_t xml_stream_bytes(const struct xml_stream *s);   /* memory held, for accounting */
+void xml_stream_stop(struct xml_stream *s);          /* no more events */
+void xml_stream_pause(struct xml_stream *s);         /* from a callback: stop behind this element; the next feed goes on */
+void xml_stream_reset(struct xml_stream *s);         /* expect a new stream header (after TLS, SASL, compression) */
+bool xml_stream_resting(const struct xml_stream *s); /* between first-level elements, with nothing buffered */
+void xml_stream_rest(struct xml_stream *s);          /* free what can be rebuilt; no effect unless resting */
+size_t xml_stream_bytes(const struct xml_stream *s); /* memory held, for accounting */
 
 #endif

@@ -32,11 +32,12 @@ struct stanza {
 	struct str id;
 	struct str to_raw;         /* as the client wrote it; not normalised */
 	struct str from_raw;
-	bool has_to, has_from;
+	bool has_to, has_from, has_id;
 	uint32_t flags;
 	struct str child_name, child_ns;   /* iq: the only child */
 	uint32_t children;
-	int priority;
+	int priority;              /* 0 where none or an invalid one was given */
+	const char *fault;         /* NULL, or why the stanza is to be answered with bad-request (unknown type, bad priority, iq without id ...) */
 	struct str origin_id;
 	struct str bytes;          /* canonical, without from and to on the root */
 };
