@@ -16,7 +16,7 @@ struct metric {
 	const char *name;
 	const char *help;
 	enum metric_type type;
-	const char *labels;        /* fixed: reason="policy"; NULL: none. Metrics of one name differ in labels */
+	const char *labels; /* fixed: reason="policy"; NULL: none. Metrics of one name differ in labels */
 	double value;
 	/* gauges that are cheaper to read when asked */
 	double (*read)(void *ctx);
