@@ -133,7 +133,7 @@ def test_roster_versioning(login):
     ("<query xmlns='jabber:iq:roster'><item jid='a@b'><group>G</group><group>G</group></item></query>", "bad-request"),
     ("<query xmlns='jabber:iq:roster'><item jid='never-seen@b' subscription='remove'/></query>", "item-not-found"),
     ("<query xmlns='jabber:iq:roster'><item jid='a@b' name='%s'/></query>" % ("n" * 5000), "not-acceptable"),
-])
+], ids=lambda v: v[:60])
 def test_roster_errors(login, query, condition):
     a = login()
     answer = a.iq("set", query)
@@ -315,8 +315,8 @@ def test_unavailable_with_status(login):
 def test_own_resources_see_each_other(login):
     a = login(resource="one")
     b = login(a.user, resource="two")
-    assert a.wait_presence(b.jid)
-    assert b.wait_presence(a.jid)
+    a.wait_presence(b.jid)
+    b.wait_presence(a.jid)
     b.close()
     a.wait_presence(b.jid, "unavailable")
 

@@ -107,7 +107,7 @@ def test_two_hosts_have_their_own_streams(flock):
         c.open()
         assert c.reader.header.get("from") == host
         c.starttls()  # the certificate is checked against the host
-        c.close()
+        c.sock.close()
 
 
 def test_unknown_host(flock):
