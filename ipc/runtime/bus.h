@@ -134,6 +134,9 @@ struct ipc_bus_hooks {
 	void (*on_lost)(uint64_t instance, const char *role, void *ctx);   /* an instance left or died */
 	/* The queue to a peer passed half of its limit (true), or fell under a quarter again (false): read less of what feeds it. */
 	void (*on_pressure)(uint64_t instance, bool high, void *ctx);
+	/* The instance lives, but a router or a connection on the way to or from it broke: events that were on the way may be lost in either
+	 * direction (calls on the way have ended with PEER_LOST). Who numbers its events checks and repairs now. May be NULL. */
+	void (*on_reset)(uint64_t instance, void *ctx);
 };
 
 struct ipc_bus *ipc_bus_new(uv_loop_t *loop, const struct ipc_config *config, const struct ipc_bus_hooks *hooks, void *ctx, struct err *e);
@@ -150,6 +153,7 @@ void ipc_bus_set_state(struct ipc_bus *bus, int instance_state);       /* STARLI
 /* session-manager: the slots held now, replacing what was claimed; announced to all routers. */
 void ipc_bus_claim_slots(struct ipc_bus *bus, const uint32_t *slots, const uint64_t *epochs, uint32_t count);
 void ipc_bus_set_domains(struct ipc_bus *bus, const char *const *domains, uint32_t count);
+void ipc_bus_set_metrics_url(struct ipc_bus *bus, const char *url);
 /* While held, peers of that role get no new credit: their records wait at their side. */
 void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold);
 

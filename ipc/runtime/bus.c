@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bus: building up, ending, and the handles on the loop. One turn of the loop: what waited for this turn (idle), flush (prepare), sleep, read. */
+#include <errno.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "ipc/runtime/bus_core.h"
+
+#define QUICK_TICK_MS 50u
+#define LINGER_MS     1000
+
+struct ipc_target ipc_instance(uint64_t instance)
+{
+	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
+}
+
+struct ipc_target ipc_any(const char *role)
+{
+	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
+}
+
+struct ipc_target ipc_slot(const char *role, uint32_t slot)
+{
+	return (struct ipc_target){ .kind = IPC_TO_SLOT, .role = role, .slot = slot };
+}
+
+static void on_later(uv_idle_t *handle)
+{
+	struct ipc_bus *bus = handle->data;
+
+	uv_idle_stop(handle);
+	membership_run_news(bus);
+	calls_run_failed(&bus->calls);
+	receive_local(bus);
+	if (bus->news_count > 0 || !list_empty(&bus->calls.failed) || bus->local_count > 0)
+		bus_later(bus);
+}
+
+void bus_later(struct ipc_bus *bus)
+{
+	uv_idle_start(&bus->later, on_later);
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+	struct ipc_bus *bus = handle->data;
+
+	send_owing(bus);
+	membership_announce(bus);
+	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
+		if (bus->links[i])
+			link_prepare(bus->links[i]);
+}
+
+static void on_deadlines(uv_timer_t *handle)
+{
+	struct ipc_bus *bus = handle->data;
+
+	bus->deadlines_armed_ms = UINT64_MAX;
+	bus->stats.calls_timed_out += calls_sweep(&bus->calls, bus_now(bus));
+	send_arm_deadlines(bus);
+}
+
+void send_arm_deadlines(struct ipc_bus *bus)
+{
+	uint64_t next = calls_next_ms(&bus->calls), now = bus_now(bus);
+
+	if (next >= bus->deadlines_armed_ms)
+		return;
+	bus->deadlines_armed_ms = next;
+	uv_timer_start(&bus->deadlines, on_deadlines, next > now ? next - now : 0, 0);
+}
+
+static void on_tick(uv_timer_t *handle)
+{
+	struct ipc_bus *bus = handle->data;
+
+	membership_tick(bus, bus_now(bus));
+	uv_timer_start(handle, on_tick, membership_complete(bus) ? bus->heartbeat_ms : QUICK_TICK_MS, 0);
+}
+
+void bus_tick_soon(struct ipc_bus *bus)
+{
+	if (!bus->closing)
+		uv_timer_start(&bus->tick, on_tick, 0, 0);
+}
+
+static int load_keys(struct ipc_bus *bus, const struct ipc_config *config, struct err *e)
+{
+	struct allow allow;
+	size_t n = 0;
+
+	if (keypair_read(config->key_file, &bus->key, e) != 0 || allow_read(config->allow_file, &allow, e) != 0)
+		return -1;
+	bus->base.router_keys = mem_zalloc((allow.count + 1) * sizeof(*bus->base.router_keys));
+	for (size_t i = 0; i < allow.count; i++)
+		if (strcmp(allow.items[i].role, "router") == 0)
+			memcpy(bus->base.router_keys[n++], allow.items[i].key, KEYS_Z85 + 1);
+	bus->base.router_key_count = n;
+	allow_fini(&allow);
+	return n > 0 ? 0 : err_set(e, "%s names no key of a router", config->allow_file);
+}
+
+static void start_handles(struct ipc_bus *bus)
+{
+	uv_prepare_init(bus->loop, &bus->prepare);
+	uv_idle_init(bus->loop, &bus->later);
+	uv_timer_init(bus->loop, &bus->tick);
+	uv_timer_init(bus->loop, &bus->deadlines);
+	bus->prepare.data = bus->later.data = bus->tick.data = bus->deadlines.data = bus;
+	bus->handles = 4;
+	uv_prepare_start(&bus->prepare, on_prepare);
+	bus_tick_soon(bus);
+}
+
+struct ipc_bus *ipc_bus_new(uv_loop_t *loop, const struct ipc_config *config, const struct ipc_bus_hooks *hooks, void *ctx, struct err *e)
+{
+	struct ipc_bus *bus = mem_new(struct ipc_bus);
+	const char *debug = getenv("STARLING_IPC_DEBUG");
+
+	if (load_keys(bus, config, e) != 0) {
+		keypair_wipe(&bus->key);
+		mem_free(bus->base.router_keys);
+		mem_free(bus);
+		return NULL;
+	}
+	bus->loop = loop;
+	bus->ctx = ctx;
+	if (hooks)
+		bus->hooks = *hooks;
+	bus->debug = debug && strcmp(debug, "1") == 0;
+	bus->instance = random_u64();
+	bus->window = config->window ? config->window : FLOW_WINDOW;
+	bus->queue_limit = config->queue_records ? config->queue_records : FLOW_QUEUE;
+	bus->heartbeat_ms = 1000;
+	bus->deadlines_armed_ms = UINT64_MAX;
+	bus->arena = arena_new(16384);
+	bus->zmq = zmq_ctx_new();
+	list_init(&bus->owing);
+	list_init(&bus->serving);
+	calls_init(&bus->calls);
+	directory_init(&bus->directory, &membership_directory_events, bus);
+	for (uint32_t i = 0; i < config->serve_count; i++)
+		bus->serves[config->serves[i]->number % BUS_INTERFACES] = config->serves[i];
+	registration_init(bus, config);
+	bus->base.loop = loop;
+	bus->base.zmq = bus->zmq;
+	bus->base.instance = bus->instance;
+	bus->base.key = &bus->key;
+	bus->base.events = &membership_link_events;
+	bus->base.ctx = bus;
+	start_handles(bus);
+	bus->discover = discover_new(loop, config->routers, config->router_count, membership_found, bus);
+	return bus;
+}
+
+void ipc_bus_set_ctx(struct ipc_bus *bus, void *ctx)
+{
+	bus->ctx = ctx;
+}
+
+void ipc_bus_end_calls(struct ipc_bus *bus)
+{
+	if (bus->ending)
+		return;
+	bus->ending = true;
+	bus->hooks = (struct ipc_bus_hooks){ 0 };
+	for (uint32_t i = 0; i < bus->calls.cap; i++)
+		if (bus->calls.slab[i]->id)
+			calls_fail_later(&bus->calls, bus->calls.slab[i], STARLING__CODE__CODE_PEER_LOST, "this daemon ends");
+	while (calls_run_failed(&bus->calls))
+		;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct ipc_bus *bus = handle->data;
+
+	if (--bus->handles == 0)
+		mem_free(bus);
+}
+
+static void free_memory(struct ipc_bus *bus)
+{
+	directory_fini(&bus->directory);
+	calls_fini(&bus->calls);
+	registration_fini(bus);
+	arena_free(&bus->arena);
+	buf_fini(&bus->local);
+	buf_fini(&bus->scratch);
+	for (uint32_t i = 0; i < bus->news_count; i++)
+		mem_free(bus->news[i].role);
+	mem_free(bus->news);
+	for (uint32_t i = 0; i < bus->held_count; i++)
+		mem_free(bus->held[i]);
+	mem_free(bus->held);
+	mem_free(bus->base.router_keys);
+	keypair_wipe(&bus->key);
+}
+
+void ipc_bus_free(struct ipc_bus **pbus)
+{
+	struct ipc_bus *bus = *pbus;
+
+	if (!bus)
+		return;
+	*pbus = NULL;
+	ipc_bus_end_calls(bus);
+	bus->closing = true;
+	serve_fini(bus);
+	membership_leave(bus);
+	discover_free(&bus->discover);
+	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
+		link_free(&bus->links[i], LINGER_MS);
+	zmq_ctx_term(bus->zmq);
+	free_memory(bus);
+	uv_close((uv_handle_t *)&bus->prepare, on_closed);
+	uv_close((uv_handle_t *)&bus->later, on_closed);
+	uv_close((uv_handle_t *)&bus->tick, on_closed);
+	uv_close((uv_handle_t *)&bus->deadlines, on_closed);
+}
+
+uint64_t ipc_bus_instance(const struct ipc_bus *bus)
+{
+	return bus->instance;
+}
+
+bool ipc_bus_joined(const struct ipc_bus *bus)
+{
+	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
+		if (bus->links[i] && bus->links[i]->state == LINK_JOINED)
+			return true;
+	return false;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * send: from a target to a link. The sender resolves the target, so a router only forwards by number. One pair of instances keeps to one router as
+ * long as both have it (order); which one, both ends work out alike from a hash. */
+#include "common/base/mem.h"
+#include "ipc/runtime/bus_core.h"
+
+#define ROUTE_IDLE_MS 1000u
+
+static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to)
+{
+	if (!bus->was_joined || bus->ending)
+		return NULL;
+	switch (to.kind) {
+	case IPC_TO_INSTANCE:
+		return directory_find(&bus->directory, to.instance);
+	case IPC_TO_ANY:
+		return directory_any(&bus->directory, to.role);
+	case IPC_TO_SLOT:
+		return directory_slot(&bus->directory, to.role, to.slot);
+	}
+	return NULL;
+}
+
+static uint64_t mix(uint64_t v)
+{
+	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9u;
+	v = (v ^ v >> 27) * 0x94d049bb133111ebu;
+	return v ^ v >> 31;
+}
+
+static struct link *route(struct ipc_bus *bus, struct peer *p)
+{
+	uint64_t best = 0;
+
+	if (p->route >= 0)
+		return bus->links[p->route];
+	for (unsigned i = 0; i < DIRECTORY_LINKS && p->routers >> i; i++) {
+		uint64_t score;
+
+		if (!(p->routers >> i & 1))
+			continue;
+		score = mix(mix(bus->instance ^ p->instance) ^ bus->links[i]->router) | 1;
+		if (score > best) {
+			best = score;
+			p->route = (int)i;
+		}
+	}
+	return p->route >= 0 ? bus->links[p->route] : NULL;
+}
+
+/* Writes the record into the frame under construction. */
+static bool put(struct ipc_bus *bus, struct link *l, struct peer *p, const struct post *post)
+{
+	if (!record_write(&l->out, &post->envelope, post->message, post->payload))
+		return false;
+	bus->stats.records_out++;
+	p->last_sent_ms = bus_now(bus);
+	if (l->out.n - l->out.start >= FRAME_FLUSH)
+		link_flush(l);
+	return true;
+}
+
+static int put_local(struct ipc_bus *bus, const struct post *post)
+{
+	if (bus->local_count >= bus->queue_limit)
+		return IPC_FULL;
+	if (!record_write(&bus->local, &post->envelope, post->message, post->payload))
+		return IPC_FULL;
+	bus->local_count++;
+	bus->stats.records_out++;
+	bus_later(bus);
+	return IPC_SENT;
+}
+
+static void tell_pressure(struct ipc_bus *bus, const struct peer *p, enum flow_pressure pressure)
+{
+	if (pressure != FLOW_SAME && bus->hooks.on_pressure)
+		bus->hooks.on_pressure(p->instance, pressure == FLOW_HIGH, bus->ctx);
+}
+
+static int put_waiting(struct ipc_bus *bus, struct peer *p, const struct post *post)
+{
+	struct flow_waiting w = { .call = post->call ? post->call->id : 0, .deadline_ms = post->call ? post->call->deadline_ms : 0 };
+	struct str frame;
+
+	if (flow_full(&p->flow)) {
+		bus->stats.queue_full++;
+		return IPC_FULL;
+	}
+	buf_clear(&bus->scratch);
+	if (!record_write(&bus->scratch, &post->envelope, post->message, post->payload))
+		return IPC_FULL;
+	frame = buf_str(&bus->scratch);
+	bus->stats.queued++;
+	tell_pressure(bus, p, flow_push(&p->flow, &w, str_make(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD)));
+	return IPC_SENT;
+}
+
+static bool needs_credit(const struct post *post)
+{
+	return post->envelope.kind == STARLING__KIND__KIND_CALL || post->envelope.kind == STARLING__KIND__KIND_EVENT;
+}
+
+int send_post(struct ipc_bus *bus, struct peer *p, struct post *post)
+{
+	bool credit = needs_credit(post);
+	struct link *l;
+
+	post->envelope.source = bus->instance;
+	post->envelope.destination = p->instance;
+	if (bus->debug)
+		debug_message(bus, "->", &post->envelope, post->message, post->payload.n);
+	if (p->self)
+		return put_local(bus, post);
+	l = route(bus, p);
+	if (credit && (!l || !flow_straight(&p->flow)))
+		return put_waiting(bus, p, post);
+	if (!l)
+		return IPC_NOBODY; /* an answer to whom our last router took along: its call has ended there */
+	if (!put(bus, l, p, post))
+		return IPC_FULL;
+	p->flow.outstanding += credit;
+	if (post->call)
+		post->call->route = (int)l->index;
+	return IPC_SENT;
+}
+
+/* A waiting record goes out; a call's envelope is written anew, for its time left has shrunk. */
+static void put_waited(struct ipc_bus *bus, struct link *l, const struct flow_waiting *w, struct str record, struct call *call)
+{
+	struct frame_reader reader = { (const uint8_t *)record.p, record.n };
+	struct frame_record r;
+	struct envelope e;
+	uint64_t now = bus_now(bus);
+
+	if (!call) {
+		frame_append(&l->out, record);
+		return;
+	}
+	frame_next(&reader, &r);
+	envelope_read(r.envelope, &e);
+	e.deadline_ms = w->deadline_ms > now ? (uint32_t)(w->deadline_ms - now) : 1;
+	record_write_raw(&l->out, &e, r.body, r.payload);
+	call->route = (int)l->index;
+}
+
+void send_pump(struct ipc_bus *bus, struct peer *p)
+{
+	struct link *l = p->flow.queued > 0 ? route(bus, p) : NULL;
+	struct flow_waiting w;
+	struct str record;
+
+	while (l && flow_open(&p->flow) && flow_peek(&p->flow, &w, &record)) {
+		struct call *call = w.call ? calls_find(&bus->calls, w.call) : NULL;
+
+		if (!w.call || call) {
+			put_waited(bus, l, &w, record, call);
+			p->flow.outstanding++;
+			bus->stats.records_out++;
+			p->last_sent_ms = bus_now(bus);
+		}
+		bus->stats.queued--;
+		enum flow_pressure pressure = flow_pop(&p->flow);
+		if (l->out.n - l->out.start >= FRAME_FLUSH)
+			link_flush(l);
+		tell_pressure(bus, p, pressure);
+	}
+}
+
+void send_router(struct ipc_bus *bus, struct link *l, int kind, uint32_t method, uint64_t call, const ProtobufCMessage *message)
+{
+	struct envelope e = { .kind = kind, .method = method, .source = bus->instance, .call = call };
+
+	if (call)
+		e.deadline_ms = BUS_DEADLINE_MS;
+	if (bus->debug)
+		debug_message(bus, "->", &e, message, 0);
+	record_write(&l->out, &e, message, (struct str){ NULL, 0 });
+	bus->stats.records_out++;
+}
+
+/* --- credit for what we consumed -------------------------------------------------------------------------------- */
+
+void send_consumed(struct ipc_bus *bus, uint64_t source)
+{
+	struct peer *p = directory_find(&bus->directory, source);
+
+	if (p && !p->self && flow_consumed(&p->flow, bus->window) && list_unlinked(&p->owing))
+		list_push_back(&bus->owing, &p->owing);
+}
+
+static void grant(struct ipc_bus *bus, struct peer *p)
+{
+	struct post post = { .envelope = { .kind = STARLING__KIND__KIND_CREDIT, .credit = p->flow.owed } };
+
+	if (p->held || p->flow.owed == 0)
+		return;
+	if (send_post(bus, p, &post) == IPC_SENT)
+		p->flow.owed = 0;
+}
+
+void send_owing(struct ipc_bus *bus)
+{
+	while (!list_empty(&bus->owing)) {
+		struct peer *p = list_entry(bus->owing.next, struct peer, owing);
+
+		list_remove(&p->owing);
+		grant(bus, p);
+	}
+}
+
+void send_tick(struct ipc_bus *bus, uint64_t now_ms)
+{
+	IDMAP_EACH(&bus->directory.peers, i)
+	{
+		struct peer *p = bus->directory.peers.cells[i].value;
+
+		grant(bus, p);
+		/* Nothing is on the way: the hash may choose again, so that a router that came later gets its share. */
+		if (p->route >= 0 && p->flow.outstanding == 0 && p->flow.queued == 0 && list_empty(&p->calls) &&
+		    now_ms - p->last_sent_ms > ROUTE_IDLE_MS)
+			p->route = -1;
+	}
+}
+
+static bool is_held(const struct ipc_bus *bus, const char *role)
+{
+	for (uint32_t i = 0; i < bus->held_count; i++)
+		if (strcmp(bus->held[i], role) == 0)
+			return true;
+	return false;
+}
+
+void send_held(struct ipc_bus *bus, struct peer *p)
+{
+	p->held = is_held(bus, p->registration->role);
+	if (!p->held && p->flow.owed > 0)
+		grant(bus, p);
+}
+
+void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold)
+{
+	if (is_held(bus, role) == hold)
+		return;
+	if (hold) {
+		bus->held = mem_realloc(bus->held, (bus->held_count + 1) * sizeof(char *));
+		bus->held[bus->held_count++] = mem_strdup(role);
+	}
+	for (uint32_t i = 0; !hold && i < bus->held_count; i++) {
+		if (strcmp(bus->held[i], role) != 0)
+			continue;
+		mem_free(bus->held[i]);
+		bus->held[i] = bus->held[--bus->held_count];
+		break;
+	}
+	IDMAP_EACH(&bus->directory.peers, i)
+	{
+		send_held(bus, bus->directory.peers.cells[i].value);
+	}
+}
+
+/* --- losses ----------------------------------------------------------------------------------------------------- */
+
+void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links)
+{
+	list_for_each_safe (it, &p->calls) {
+		struct call *call = list_entry(it, struct call, peer);
+
+		if (call->route < 0 || !(links >> call->route & 1))
+			continue;
+		bus->stats.calls_lost++;
+		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_PEER_LOST, "the connection on which the call went out broke");
+	}
+	if (p->route >= 0 && (links >> p->route & 1))
+		p->route = -1;
+	flow_reset(&p->flow);
+	p->flow.owed = 0;
+	bus_later(bus);
+}
+
+void send_gone(struct ipc_bus *bus, struct peer *p)
+{
+	list_for_each_safe (it, &p->calls) {
+		bus->stats.calls_lost++;
+		calls_fail_later(&bus->calls, list_entry(it, struct call, peer), STARLING__CODE__CODE_PEER_LOST, "the instance is gone");
+	}
+	list_remove(&p->owing);
+	bus->stats.queued -= p->flow.queued;
+	if (p->flow.pressed)
+		tell_pressure(bus, p, FLOW_LOW);
+	flow_drop(&p->flow);
+	bus_later(bus);
+}
+
+void send_undeliverable(struct ipc_bus *bus, uint64_t destination, uint64_t id)
+{
+	struct peer *p = directory_find(&bus->directory, destination);
+	struct call *call = id ? calls_find(&bus->calls, id) : NULL;
+
+	bus->stats.undeliverable++;
+	if (call && call->instance == destination) {
+		bus->stats.calls_lost++;
+		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_PEER_LOST, "the instance is not at the router");
+		bus_later(bus);
+	}
+	if (!p)
+		return;
+	flow_credit(&p->flow, 1);
+	send_pump(bus, p);
+}
+
+/* --- for generated code ----------------------------------------------------------------------------------------- */
+
+static const struct ipc_opts no_opts;
+
+int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *request,
+             ipc_done_fn done, void *ctx)
+{
+	const struct ipc_opts *o = opts ? opts : &no_opts;
+	uint32_t deadline_ms = o->deadline_ms ? o->deadline_ms : BUS_DEADLINE_MS;
+	struct call *call = calls_open(&bus->calls, ipc_method_find(method), method, done, ctx, bus_now(bus), bus_now(bus) + deadline_ms);
+	struct peer *p = resolve(bus, to);
+	struct post post = { .message = request, .payload = o->payload, .call = call };
+	int rc = IPC_NOBODY;
+
+	if (p) {
+		call->instance = p->instance;
+		list_push_back(&p->calls, &call->peer);
+		post.envelope = (struct envelope){
+			.kind = STARLING__KIND__KIND_CALL, .method = method, .call = call->id, .deadline_ms = deadline_ms, .trace = o->trace
+		};
+		rc = send_post(bus, p, &post);
+	}
+	if (rc == IPC_SENT) {
+		if (call->deadline_ms < bus->deadlines_armed_ms)
+			send_arm_deadlines(bus);
+		return rc;
+	}
+	if (rc == IPC_NOBODY)
+		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_UNAVAILABLE, "nobody serves this now");
+	else
+		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_OVERLOAD, "the queue to the instance is full");
+	if (bus->ending)
+		calls_run_failed(&bus->calls);
+	else
+		bus_later(bus);
+	return rc;
+}
+
+int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *event)
+{
+	const struct ipc_opts *o = opts ? opts : &no_opts;
+	struct peer *p = resolve(bus, to);
+	struct post post = { .envelope = { .kind = STARLING__KIND__KIND_EVENT, .method = method, .trace = o->trace },
+		             .message = event,
+		             .payload = o->payload };
+
+	return p ? send_post(bus, p, &post) : IPC_NOBODY;
+}
