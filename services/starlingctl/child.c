@@ -65,7 +65,8 @@ static void child_event(struct child *c, enum event event)
 		return;
 	c->state = edge->next;
 	edge->action(c);
-	if (c->state != before && c->changed)
+	/* When the action led on to another state, that event has told already. */
+	if (c->state == edge->next && c->state != before && c->changed)
 		c->changed(c, c->ctx);
 }
 

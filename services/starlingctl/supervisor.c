@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "services/starlingctl/children_file.h"
+
+enum { IMPATIENT_MS = 1000 };
 
 static bool all_in(const struct supervisor *s, enum child_state state)
 {
@@ -64,12 +67,16 @@ static void on_changed(struct child *c, void *ctx)
 void supervisor_stop(struct supervisor *s)
 {
 	if (s->phase == SUPERVISOR_STOPPING) {
+		/* make, and shells, pass on a signal that the whole process group got already: that is not a second wish. */
+		if (clock_mono_ms() - s->stopping_ms < IMPATIENT_MS)
+			return;
 		for (unsigned i = 0; i < s->count; i++)
 			child_kill(s->children[i]);
 		return;
 	}
 	log_info(NULL, "stopping");
 	s->phase = SUPERVISOR_STOPPING;
+	s->stopping_ms = clock_mono_ms();
 	uv_timer_stop(&s->late);
 	go_down(s);
 }

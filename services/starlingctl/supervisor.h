@@ -25,6 +25,7 @@ struct supervisor {
 	/* private */
 	uv_signal_t signals[3];
 	uv_timer_t late;
+	uint64_t stopping_ms; /* since when */
 };
 
 void supervisor_init(struct supervisor *s);
@@ -32,7 +33,7 @@ void supervisor_init(struct supervisor *s);
 struct child *supervisor_add(struct supervisor *s);
 /* Runs until all is stopped, by a signal or supervisor_stop. */
 void supervisor_run(struct supervisor *s);
-/* The second time: no more patience, SIGKILL. */
+/* Again, more than a second later: no more patience, SIGKILL. */
 void supervisor_stop(struct supervisor *s);
 void supervisor_fini(struct supervisor *s);
 /* The children that are not ready, "router-1, auth-1". */
