@@ -21,7 +21,11 @@
 #include "common/daemon/metrics.h"
 
 #define FRAMES_MAX     24
-#define FRAMES_SKIPPED 2 /* the handler and the signal's own frame */
+#ifdef __SANITIZE_ADDRESS__
+#define FRAMES_SKIPPED 3 /* the sanitizer, the handler, the signal's own frame */
+#else
+#define FRAMES_SKIPPED 2
+#endif
 #define FRAMES_SHOWN   6
 #define BASELINE_US    10000u    /* usage is read at most this often, so that busy loops do not pay for it */
 #define IDLE_LOOK_US   250000u   /* how often the thread looks at a loop that does nothing */
