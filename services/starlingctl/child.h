@@ -47,6 +47,7 @@ struct child {
 	uint64_t started_ms;  /* clock_mono_ms */
 	unsigned restarts;
 	char ending[64]; /* how the last life ended, "" when there was none */
+	int exit_status; /* of the last life; -1: none, or a signal */
 	struct backoff backoff;
 	uint64_t stop_timeout_ms;                    /* from stop_signal to SIGKILL */
 	bool to_file;                                /* output goes to log/NAME.log, else with the name in front to stderr */

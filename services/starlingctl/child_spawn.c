@@ -83,6 +83,7 @@ static void on_exit(uv_process_t *process, int64_t status, int signal)
 	struct child *c = process->data;
 	char ending[64];
 
+	c->exit_status = signal ? -1 : (int)status;
 	if (signal)
 		snprintf(ending, sizeof(ending), "signal %d, %s", signal, strsignal(signal));
 	else
@@ -141,6 +142,7 @@ int child_spawn(struct child *c)
 		fds[3] = (uv_stdio_container_t){ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)c->ready };
 		options.stdio_count = 4;
 	}
+	c->exit_status = -1;
 	c->process = mem_new(uv_process_t);
 	c->process->data = c;
 	rc = uv_spawn(c->loop, c->process, &options);

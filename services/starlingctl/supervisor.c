@@ -58,6 +58,8 @@ static void on_changed(struct child *c, void *ctx)
 
 	log_info(NULL, "%s %s", c->name, child_state_name(c->state));
 	children_file_write(s->children, s->count);
+	if (s->on_changed)
+		s->on_changed(s, c);
 	if (s->phase == SUPERVISOR_STOPPING)
 		go_down(s);
 	else

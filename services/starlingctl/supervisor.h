@@ -22,6 +22,7 @@ struct supervisor {
 	void *ctx;
 	uint64_t ready_timeout_ms; /* not ready by then: on_late; 0: for ever */
 	void (*on_late)(struct supervisor *s);
+	void (*on_changed)(struct supervisor *s, const struct child *c); /* any change of a child; may be NULL */
 	/* private */
 	uv_signal_t signals[3];
 	uv_timer_t late;

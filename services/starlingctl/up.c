@@ -16,6 +16,8 @@
 #include "services/starlingctl/plan.h"
 #include "services/starlingctl/state_dir.h"
 
+enum { EXIT_BAD_CONFIG = 78 }; /* sysexits.h */
+
 #define SUPERVISOR_LOG "log/supervisor.log"
 
 struct up {
@@ -24,7 +26,8 @@ struct up {
 	struct plan plan;
 	struct supervisor supervisor;
 	int lock;
-	int report;              /* of detach, -1 in the foreground */
+	int report; /* of detach, -1 in the foreground and once reported */
+	char failure[1024];
 	uv_process_t when_ready; /* a program of the operator's choice */
 	int status;
 };
@@ -61,27 +64,43 @@ static void on_ready(struct supervisor *s)
 		start_when_ready(u);
 }
 
+/* Stops all; whoever waits is told when it is gone. */
+static void give_up(struct up *u, const char *why)
+{
+	log_error(NULL, "%s", why);
+	snprintf(u->failure, sizeof(u->failure), "%s", why);
+	u->status = CTL_FAILED;
+	supervisor_stop(&u->supervisor);
+}
+
 /* In the background somebody waits for an answer: it is no. In the foreground it goes on trying, in sight. */
 static void on_late(struct supervisor *s)
 {
 	struct up *u = s->ctx;
-	struct buf names = { 0 }, text = { 0 };
+	struct buf names = { 0 };
+	char text[sizeof(u->failure)];
 
 	supervisor_list_unready(s, &names);
-	buf_printf(&text, "not ready after %d s: %.*s (see %s/log)", (int)(s->ready_timeout_ms / 1000), STR_ARG(buf_str(&names)),
-	           state_dir_path());
-	log_warn(NULL, "%.*s", STR_ARG(buf_str(&text)));
-	if (u->report >= 0) {
-		char *said = buf_take(&text, NULL);
-
-		u->status = CTL_FAILED;
-		supervisor_stop(s);
-		/* Told when all is gone again: see run_flock. */
-		detach_report(&u->report, CTL_FAILED, said);
-		mem_free(said);
-	}
-	buf_fini(&text);
+	snprintf(text, sizeof(text), "not ready after %d s: %.*s (see %s/log)", (int)(s->ready_timeout_ms / 1000), STR_ARG(buf_str(&names)),
+	         state_dir_path());
 	buf_fini(&names);
+	if (u->report >= 0)
+		give_up(u, text);
+	else
+		log_warn(NULL, "%s", text);
+}
+
+/* A refused configuration does not get better by trying again. */
+static void on_changed(struct supervisor *s, const struct child *c)
+{
+	struct up *u = s->ctx;
+	char text[256];
+
+	if (s->phase != SUPERVISOR_STARTING || c->state != CHILD_WAITING || c->exit_status != EXIT_BAD_CONFIG)
+		return;
+	snprintf(text, sizeof(text), "%s refuses its configuration, %s says why", c->name,
+	         u->args->detach ? "its file in the folder log" : "its line above");
+	give_up(u, text);
 }
 
 static void on_hangup(struct supervisor *s)
@@ -102,6 +121,7 @@ static int run_flock(struct up *u, struct err *e)
 	u->supervisor.ctx = u;
 	u->supervisor.on_ready = on_ready;
 	u->supervisor.on_late = on_late;
+	u->supervisor.on_changed = on_changed;
 	u->supervisor.on_hangup = u->args->detach ? on_hangup : NULL;
 	u->supervisor.ready_timeout_ms = (uint64_t)u->config.ready_timeout_ms;
 	rc = plan_build(&u->plan, &u->supervisor, &u->config, u->args, u->args->detach, e);
@@ -121,12 +141,14 @@ static int supervise(struct up *u)
 	log_start("starlingctl", "supervisor", (enum log_level)u->config.shared.log_level, u->config.shared.log_json);
 	if (lock_write_pid(&e) || run_flock(u, &e)) {
 		log_error(NULL, "%s", e.text);
-		detach_report(&u->report, CTL_FAILED, e.text);
+		snprintf(u->failure, sizeof(u->failure), "%s", e.text);
 		u->status = CTL_FAILED;
 	}
 	status = u->status;
 	log_info(NULL, "stopped");
 	log_stop();
+	lock_drop(&u->lock);
+	detach_report(&u->report, CTL_FAILED, *u->failure ? u->failure : "stopped before all was ready");
 	return status;
 }
 

@@ -21,7 +21,7 @@ ROLES = ["router", "storage", "auth", "session-manager", "c2s-edge"]
 STAND_IN = """#!/bin/sh
 role=$(basename "$0")
 echo "$*" >>"$STARLING_DIR/../calls"
-[ "$role" = "$BROKEN" ] && { echo "cannot start" >&2; exit 3; }
+[ "$role" = "$BROKEN" ] && { echo "cannot start" >&2; exit ${BROKEN_STATUS:-3}; }
 if [ "$role" = "$STUBBORN" ]; then trap '' TERM; else trap 'echo "$role" >>"$STARLING_DIR/../ended"; kill $! 2>/dev/null; exit 0' TERM; fi
 [ "$role" = "$SILENT" ] || printf x >&3
 exec 3>&-
@@ -202,8 +202,11 @@ def test_up_says_what_is_not_ready_and_leaves_nothing(box):
     result = box.up(status=1, BROKEN="auth")
     assert "not ready after 2 s" in result.stderr and "auth-1" in result.stderr and "/log" in result.stderr
     assert "cannot start" in box.log("auth-1")
-    box.ctl("down")
     assert not os.path.exists(box.state + "/run/children")
+    # What its configuration is wrong for is not tried again.
+    start = time.monotonic()
+    result = box.up(status=1, BROKEN="auth", BROKEN_STATUS="78")
+    assert "auth-1 refuses its configuration" in result.stderr and time.monotonic() - start < 1.5
     # A daemon that runs but never says that it is ready is not ready either.
     assert "storage-1" in box.up(status=1, SILENT="storage").stderr
 
