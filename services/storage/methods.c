@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of ipc/proto/storage.proto, and the statements that every batch uses. */
+#include "ipc/gen/storage.client.h"
+#include "services/storage/handlers/handlers.h"
+
+#define AT(number) [((number)&0xff) - 1]
+
+const struct method *const methods[METHOD_COUNT] = {
+	AT(METHOD_STORAGE_ACCOUNT_CREATE) = &account_create,
+	AT(METHOD_STORAGE_CREDENTIALS_GET) = &credentials_get,
+	AT(METHOD_STORAGE_CREDENTIALS_SET) = &credentials_set,
+	AT(METHOD_STORAGE_ACCOUNT_DELETE) = &account_delete,
+	AT(METHOD_STORAGE_ACCOUNT_LIST) = &account_list,
+	AT(METHOD_STORAGE_ROSTER_LOAD) = &roster_load,
+	AT(METHOD_STORAGE_ROSTER_PUT) = &roster_put,
+	AT(METHOD_STORAGE_ROSTER_REMOVE) = &roster_remove,
+	AT(METHOD_STORAGE_OFFLINE_APPEND) = &offline_append,
+	AT(METHOD_STORAGE_OFFLINE_FETCH) = &offline_fetch,
+	AT(METHOD_STORAGE_OFFLINE_REMOVE) = &offline_remove,
+	AT(METHOD_STORAGE_OFFLINE_COUNT) = &offline_count,
+	AT(METHOD_STORAGE_PRIVATE_GET) = &private_get,
+	AT(METHOD_STORAGE_PRIVATE_PUT) = &private_put,
+	AT(METHOD_STORAGE_VCARD_GET) = &vcard_get,
+	AT(METHOD_STORAGE_VCARD_PUT) = &vcard_put,
+	AT(METHOD_STORAGE_LAST_GET) = &last_get,
+	AT(METHOD_STORAGE_LAST_PUT) = &last_put,
+};
+_Static_assert((METHOD_STORAGE_LAST_PUT & 0xff) == METHOD_COUNT, "one row a method");
+
+/* Advisory locks of two 32-bit numbers: a class of ours, then an account's hash. In a batch they are taken in ascending order by all instances, so
+ * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. */
+#define CLASS_ACCOUNT "1398031700"
+#define CLASS_FENCE   "1398031701"
+
+static const char *all[STATEMENT_COUNT] = {
+	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k < 0 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
+	                   "ELSE pg_advisory_xact_lock(" CLASS_ACCOUNT ", k) IS NULL END) FROM unnest($1::int4[]) k",
+	[STATEMENT_FENCE_LOCK] = "SELECT pg_advisory_xact_lock(" CLASS_FENCE ", 0) IS NULL",
+	[STATEMENT_FENCE_RAISE] =
+	        "INSERT INTO slot_fence AS f (slot, epoch) SELECT slot, max(epoch) FROM unnest($1::int4[], $2::int8[]) u (slot, epoch) "
+	        "GROUP BY slot ON CONFLICT (slot) DO UPDATE SET epoch = excluded.epoch WHERE f.epoch < excluded.epoch",
+};
+
+const char *const *statements_all(void)
+{
+	for (uint32_t i = 0; i < METHOD_COUNT; i++)
+		all[i] = methods[i]->sql;
+	return all;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options: services.storage in starling.yml. */
+#ifndef STORAGE_OPTIONS_H
+#define STORAGE_OPTIONS_H
+
+#include "common/daemon/config.h"
+
+struct options {
+	char *dsn;
+	char *password_file;
+	int64_t connections;
+	int64_t batch_max;
+	int64_t batch_bytes;
+	int64_t batch_ms;
+	int64_t connect_timeout_ms;
+	int64_t statement_timeout_ms;
+	int64_t wait_ms;
+	int64_t queue_max;
+	int64_t queue_bytes;
+	int64_t roster_items;
+	int64_t fetch_bytes;
+};
+
+extern const struct config_option options_table[];
+int options_check(const struct config_shared *shared, const void *config, struct err *e);
+
+#endif

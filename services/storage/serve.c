@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * serve: from the bus to the store and back; nothing else happens here. */
+#include "ipc/gen/storage.client.h"
+#include "ipc/gen/storage.server.h"
+#include "services/storage/storage.h"
+#include "services/storage/store.h"
+
+static void on_done(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	struct ipc_call *call = ctx;
+
+	if (reply)
+		ipc_reply(call, reply);
+	else
+		ipc_fail(call, code, "%s", text);
+}
+
+static void serve(struct ipc_call *call, uint32_t method, const ProtobufCMessage *request)
+{
+	struct storage *storage = ipc_call_daemon(call);
+
+	store_submit(storage->store, method & 0xff, request, ipc_call_payload(call), ipc_call_deadline(call), on_done, call);
+}
+
+#define SERVE(name, method, type)                                                                                                          \
+	void on_storage_##name(struct ipc_call *call, const type *request)                                                                 \
+	{                                                                                                                                  \
+		serve(call, METHOD_STORAGE_##method, &request->base);                                                                      \
+	}
+
+SERVE(account_create, ACCOUNT_CREATE, Starling__Credentials)
+SERVE(credentials_get, CREDENTIALS_GET, Starling__AccountKey)
+SERVE(credentials_set, CREDENTIALS_SET, Starling__Credentials)
+SERVE(account_delete, ACCOUNT_DELETE, Starling__AccountKey)
+SERVE(account_list, ACCOUNT_LIST, Starling__AccountListRequest)
+SERVE(roster_load, ROSTER_LOAD, Starling__RosterLoadRequest)
+SERVE(roster_put, ROSTER_PUT, Starling__RosterPutRequest)
+SERVE(roster_remove, ROSTER_REMOVE, Starling__RosterRemoveRequest)
+SERVE(offline_append, OFFLINE_APPEND, Starling__OfflineAppendRequest)
+SERVE(offline_fetch, OFFLINE_FETCH, Starling__OfflineFetchRequest)
+SERVE(offline_remove, OFFLINE_REMOVE, Starling__OfflineRemoveRequest)
+SERVE(offline_count, OFFLINE_COUNT, Starling__AccountKey)
+SERVE(private_get, PRIVATE_GET, Starling__PrivateKey)
+SERVE(private_put, PRIVATE_PUT, Starling__PrivatePutRequest)
+SERVE(vcard_get, VCARD_GET, Starling__AccountKey)
+SERVE(vcard_put, VCARD_PUT, Starling__VcardPutRequest)
+SERVE(last_get, LAST_GET, Starling__AccountKey)
+SERVE(last_put, LAST_PUT, Starling__LastPutRequest)
