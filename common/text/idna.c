@@ -95,28 +95,38 @@ static bool map(struct str in, char *out)
 	return true;
 }
 
-/* All-ASCII result of libidn2: still to be looked at by the letter-digit-hyphen rule, which libidn2 leaves to its caller. */
-static bool ldh_labels(const char *a)
+/* What libidn2 leaves to its caller, of U- and LDH labels alike: letters, digits and hyphens only where a label is ASCII, no hyphen at either
+ * end, and none in both the third and fourth place of a U-label (RFC 5891 section 4.2.3.1). */
+static bool label_ok(const char *p, size_t n)
 {
-	size_t label = 0;
+	bool ascii = utf8_ascii(str_make(p, n));
 
-	for (const char *p = a; *p; p++) {
-		if (*p == '.') {
-			if (label == 0 || p[-1] == '-')
-				return false;
-			label = 0;
-		} else if (!is_ldh(*p) || (label++ == 0 && *p == '-')) {
+	for (size_t i = 0; i < n; i++) {
+		if ((uint8_t)p[i] < 0x80 && !is_ldh(p[i]))
 			return false;
-		}
 	}
-	return label > 0 && a[strlen(a) - 1] != '-' && strlen(a) <= DOMAIN_MAX;
+	return n > 0 && p[0] != '-' && p[n - 1] != '-' && (ascii || n < 4 || p[2] != '-' || p[3] != '-');
+}
+
+static bool labels_ok(const char *name)
+{
+	for (;;) {
+		size_t n = strcspn(name, ".");
+
+		if (!label_ok(name, n))
+			return false;
+		if (!name[n])
+			return true;
+		name += n + 1;
+	}
 }
 
 /* To A-labels, to U-labels, and to A-labels again: only what survives the round is valid (RFC 5891 section 5.4). */
 static bool to_unicode(const char *mapped, char **out_u)
 {
 	char *a = NULL, *again = NULL;
-	bool ok = idn2_to_ascii_8z(mapped, &a, IDN2_NO_TR46) == IDN2_OK && ldh_labels(a) && idn2_to_unicode_8z8z(a, out_u, 0) == IDN2_OK &&
+	bool ok = labels_ok(mapped) && idn2_to_ascii_8z(mapped, &a, IDN2_NO_TR46) == IDN2_OK && strlen(a) <= DOMAIN_MAX &&
+	          idn2_to_unicode_8z8z(a, out_u, 0) == IDN2_OK && labels_ok(*out_u) &&
 	          idn2_to_ascii_8z(*out_u, &again, IDN2_NO_TR46) == IDN2_OK && strcmp(a, again) == 0;
 
 	idn2_free(a);

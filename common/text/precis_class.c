@@ -58,7 +58,8 @@ enum precis_property precis_property(uint32_t cp)
 		return PRECIS_UNASSIGNED;
 	if (cp == 0x200C || cp == 0x200D)
 		return PRECIS_CONTEXTJ;
-	if (old_hangul_jamo(cp) || noncharacter || uc_is_property_default_ignorable_code_point(cp) || category(cp, UC_CATEGORY_MASK_Cc))
+	if (old_hangul_jamo(cp) || noncharacter || uc_is_property_default_ignorable_code_point(cp) ||
+	    category(cp, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Cs))
 		return PRECIS_NEVER;
 	if (has_compat(cp))
 		return PRECIS_FREE_PVAL;

@@ -4,6 +4,7 @@
  * copied unread. */
 #include "common/base/clock.h"
 #include "common/xml/xml.h"
+#include "common/xml/xml_escape.h"
 #include "common/xmpp/stanza.h"
 
 #define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -72,7 +73,7 @@ static void append_error(struct buf *out, const char *condition, struct str text
 	buf_printf(out, "><%s xmlns='" NS_STANZAS "'/>", condition);
 	if (text.n) {
 		buf_append_cstr(out, "<text xmlns='" NS_STANZAS "' xml:lang='en'>");
-		xml_escape(out, text);
+		xml_escape_text(out, text);
 		buf_append_cstr(out, "</text>");
 	}
 	buf_append_str(out, app);
@@ -159,6 +160,6 @@ void stanza_delay(struct buf *out, int64_t wall_us, struct str from, struct str 
 		return;
 	}
 	buf_append_char(out, '>');
-	xml_escape(out, text);
+	xml_escape_text(out, text);
 	buf_append_cstr(out, "</delay>");
 }
