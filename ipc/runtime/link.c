@@ -120,6 +120,7 @@ void link_set_joined(struct link *l, uint64_t router)
 	l->router = router;
 	l->state = LINK_JOINED;
 	l->attempts = 0;
+	l->complained = false;
 }
 
 void link_set_duplicate(struct link *l, uint64_t router)
@@ -142,7 +143,9 @@ static void on_monitor(void *ctx)
 			zsock_recheck(l->socket); /* lets the socket take notice of its new connection */
 			l->base->events->on_open(l, l->base->ctx);
 		} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-			log_info(NULL, "router refuses our key endpoint=%s status=%d", l->endpoint, value);
+			if (!l->complained)
+				log_warn(NULL, "router refuses our key endpoint=%s status=%d", l->endpoint, value);
+			l->complained = true;
 			link_drop(l, "key refused");
 		} else {
 			link_drop(l, event == ZMQ_EVENT_DISCONNECTED ? "disconnected" : "cannot connect");

@@ -55,6 +55,7 @@ struct link {
 	unsigned attempts;
 	uint64_t next_ms;        /* DOWN: when to connect; CONNECTING, OPEN: when to give up */
 	bool unwanted;           /* discovery does not name it any more */
+	bool complained;         /* a refusal was logged; once is enough until it joins */
 	bool touched;            /* the socket was used since the last recheck */
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
 };

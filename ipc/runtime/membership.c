@@ -21,7 +21,7 @@ static void link_went_down(struct link *l, const char *why, void *ctx)
 {
 	struct ipc_bus *bus = ctx;
 
-	if (!bus->ending)
+	if (!bus->ending && l->state == LINK_JOINED)
 		log_info(NULL, "router lost endpoint=%s router=%016llx why=%s", l->endpoint, (unsigned long long)l->router, why);
 	if (l->state == LINK_JOINED)
 		directory_link_lost(&bus->directory, l->index, bus_now(bus));
@@ -179,7 +179,9 @@ static void on_join_failure(struct link *l, const struct envelope *e)
 		link_drop(l, "the router had lost us");
 		return;
 	}
-	log_warn(NULL, "router refuses us endpoint=%s code=%s text=%.*s", l->endpoint, ipc_code_name(e->code), STR_ARG(e->text));
+	if (!l->complained)
+		log_warn(NULL, "router refuses us endpoint=%s code=%s text=%.*s", l->endpoint, ipc_code_name(e->code), STR_ARG(e->text));
+	l->complained = true;
 	link_drop(l, "refused");
 }
 
