@@ -2,5 +2,9 @@
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu17 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $< -lssl -lcrypto
+# What one login costs in auth; links the library.
+$(BUILD)/bench/scram_bench: tests/bench/scram_bench.c $(BUILD)/release/libstarling.a
+	@mkdir -p $(@D)
+	@$(CC) $(BASE_CPPFLAGS) $(BASE_CFLAGS) -O2 -o $@ $^ $(LIBS)
 bench: release $(BUILD)/bench/xmpp_load ## measure the flock and ejabberd side by side
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
