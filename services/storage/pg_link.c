@@ -66,16 +66,10 @@ static void watch(struct pg_link *l, int events)
 	uv_poll_start(l->poll, events, on_poll);
 }
 
-/* libpq's messages end in a newline and may have several lines. */
-static void one_line(char *out, size_t size, const char *text)
+/* libpq's messages have several lines; the first says what happened, the others guess why. */
+static void first_line(char *out, size_t size, const char *text)
 {
-	size_t n = 0;
-
-	for (; *text && n + 1 < size; text++)
-		out[n++] = *text == '\n' || *text == '\t' ? ' ' : *text;
-	while (n && out[n - 1] == ' ')
-		n--;
-	out[n] = '\0';
+	snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
 void pg_link_break(struct pg_link *l, const char *why)
@@ -84,7 +78,7 @@ void pg_link_break(struct pg_link *l, const char *why)
 		return;
 	if (!why)
 		why = *l->notice ? l->notice : l->pg ? PQerrorMessage(l->pg) : "";
-	one_line(l->why, sizeof l->why, *why ? why : "connection lost");
+	first_line(l->why, sizeof l->why, *why ? why : "connection lost");
 	l->state = LINK_BROKEN;
 	unwatch(l);
 	uv_timer_start(&l->timer, on_broken, 0, 0);
@@ -101,7 +95,7 @@ static void on_notice(void *arg, const char *message)
 {
 	struct pg_link *l = arg;
 
-	one_line(l->notice, sizeof l->notice, message);
+	first_line(l->notice, sizeof l->notice, message);
 }
 
 static void on_timeout(uv_timer_t *timer)

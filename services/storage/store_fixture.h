@@ -157,9 +157,14 @@ static inline long fixture_sql(struct fixture *f, const char *sql)
 	PGresult *res;
 	long value = 0;
 
-	if (PQstatus(f->sql) != CONNECTION_OK)
-		PQreset(f->sql);
 	res = PQexec(f->sql, sql);
+	/* The server went and came back since the last time. */
+	for (int i = 0; i < 100 && PQresultStatus(res) == PGRES_FATAL_ERROR && !PQresultErrorField(res, PG_DIAG_SQLSTATE); i++) {
+		PQclear(res);
+		usleep(50000);
+		PQreset(f->sql);
+		res = PQexec(f->sql, sql);
+	}
 	if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK)
 		fail_msg("%s: %s", sql, PQresultErrorMessage(res));
 	if (PQntuples(res) > 0)
