@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Life of an account object: table, waiters, pins, eviction. Loading is account_load.c. */
+#include "services/session-manager/account.h"
+
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "services/session-manager/account_load.h"
+#include "services/session-manager/offline.h"
+#include "services/session-manager/roster.h"
+#include "services/session-manager/session.h"
+#include "services/session-manager/sm.h"
+
+struct waiter {
+	struct list_node node;
+	account_fn fn;
+	void *ctx;
+};
+
+struct account *account_find(struct sm *sm, struct str bare)
+{
+	for (struct table_node *n = table_first(&sm->accounts, hash_fnv1a64(bare)); n; n = table_next(n)) {
+		struct account *a = table_entry(n, struct account, by_bare);
+
+		if (str_eq(a->bare, bare))
+			return a;
+	}
+	return NULL;
+}
+
+static void evict(struct sm *sm)
+{
+	while (sm->accounts.count > (size_t)sm->options->accounts_max && !list_empty(&sm->idle))
+		account_drop(list_entry(sm->idle.next, struct account, idle));
+}
+
+struct account *account_get(struct sm *sm, struct str bare)
+{
+	struct account *a = account_find(sm, bare);
+
+	if (a) {
+		account_touch(a);
+		return a;
+	}
+	evict(sm);
+	a = mem_new(struct account);
+	a->sm = sm;
+	a->bare_text = mem_strndup(bare.p, bare.n);
+	a->bare = str_make(a->bare_text, bare.n);
+	a->slot = hash_slot(bare);
+	list_init(&a->idle);
+	list_init(&a->sessions);
+	list_init(&a->want_sessions);
+	list_init(&a->want_roster);
+	list_init(&a->serial);
+	table_insert(&sm->accounts, &a->by_bare, hash_fnv1a64(bare));
+	account_touch(a);
+	return a;
+}
+
+static void account_free(struct account *a)
+{
+	roster_free(&a->roster);
+	offline_free(&a->offline);
+	mem_free(a->bare_text);
+	mem_free(a);
+}
+
+void account_pin(struct account *a)
+{
+	a->pins++;
+	if (!list_unlinked(&a->idle))
+		list_remove(&a->idle);
+}
+
+void account_unpin(struct account *a)
+{
+	if (--a->pins > 0)
+		return;
+	if (a->dead)
+		account_free(a);
+	else
+		account_touch(a);
+}
+
+void account_touch(struct account *a)
+{
+	if (!list_unlinked(&a->idle))
+		list_remove(&a->idle);
+	if (!a->dead && a->pins == 0 && list_empty(&a->sessions))
+		list_push_back(&a->sm->idle, &a->idle);
+}
+
+/* Every waiter of the list as it stands now; pinned by the caller. */
+static void wake(struct list_node *waiters, struct account *a)
+{
+	struct list_node all;
+
+	list_init(&all);
+	while (!list_empty(waiters)) {
+		struct list_node *n = waiters->next;
+
+		list_remove(n);
+		list_push_back(&all, n);
+	}
+	while (!list_empty(&all)) {
+		struct waiter *w = list_entry(all.next, struct waiter, node);
+		struct waiter copy = *w;
+
+		list_remove(&w->node);
+		mem_free(w);
+		copy.fn(a->dead ? NULL : a, copy.ctx);
+	}
+}
+
+static void wait_in(struct list_node *waiters, account_fn fn, void *ctx)
+{
+	struct waiter *w = mem_new(struct waiter);
+
+	w->fn = fn;
+	w->ctx = ctx;
+	list_push_back(waiters, &w->node);
+}
+
+static void serial_ready(struct account *a, void *ctx);
+
+static void serial_next(struct account *a)
+{
+	struct waiter *w, copy;
+
+	if (a->serial_busy || list_empty(&a->serial) || a->dead)
+		return;
+	if (a->roster_load != ACCOUNT_LOADED) {
+		account_with_roster(a, serial_ready, NULL);
+		return;
+	}
+	w = list_entry(a->serial.next, struct waiter, node);
+	copy = *w;
+	list_remove(&w->node);
+	mem_free(w);
+	a->serial_busy = true;
+	account_pin(a);
+	copy.fn(a, copy.ctx);
+}
+
+void account_loaded(struct account *a)
+{
+	account_pin(a);
+	if (a->sessions_load == ACCOUNT_LOADED)
+		wake(&a->want_sessions, a);
+	if (a->roster_load == ACCOUNT_LOADED)
+		wake(&a->want_roster, a);
+	account_unpin(a);
+}
+
+void account_with_sessions(struct account *a, account_fn fn, void *ctx)
+{
+	if (a->sessions_load == ACCOUNT_LOADED && list_empty(&a->want_sessions)) {
+		fn(a, ctx);
+		return;
+	}
+	wait_in(&a->want_sessions, fn, ctx);
+	account_load_sessions(a);
+}
+
+void account_with_roster(struct account *a, account_fn fn, void *ctx)
+{
+	if (a->roster_load == ACCOUNT_LOADED && list_empty(&a->want_roster)) {
+		fn(a, ctx);
+		return;
+	}
+	wait_in(&a->want_roster, fn, ctx);
+	account_load_roster(a);
+}
+
+static void serial_ready(struct account *a, void *ctx)
+{
+	(void)ctx;
+	if (a)
+		serial_next(a);
+}
+
+void account_serial(struct account *a, account_fn fn, void *ctx)
+{
+	wait_in(&a->serial, fn, ctx);
+	serial_next(a);
+}
+
+void account_serial_done(struct account *a)
+{
+	a->serial_busy = false;
+	serial_next(a);
+	account_unpin(a);
+}
+
+void account_drop(struct account *a)
+{
+	if (a->dead)
+		return;
+	account_pin(a);
+	a->dead = true;
+	table_remove(&a->sm->accounts, &a->by_bare);
+	list_for_each_safe (n, &a->sessions)
+		session_free(list_entry(n, struct session, of_account));
+	wake(&a->want_sessions, a);
+	wake(&a->want_roster, a);
+	wake(&a->serial, a);
+	offline_abandon(a);
+	account_unpin(a);
+}
+
+struct drop {
+	const bool *slots;
+};
+
+static void drop_one(struct table_node *n, void *ctx)
+{
+	struct account *a = table_entry(n, struct account, by_bare);
+
+	if (((struct drop *)ctx)->slots[a->slot])
+		list_push_back(&a->sm->idle, &a->idle);
+}
+
+void account_drop_slots(struct sm *sm, const bool slots[])
+{
+	struct account **all = mem_alloc((sm->accounts.count + 1) * sizeof(struct account *));
+	size_t count = 0;
+
+	(void)drop_one;
+	/* Collected first: dropping one account re-routes what waits for it, which may make others. */
+	for (size_t i = 0; i < sm->accounts.size; i++) {
+		for (struct table_node *n = sm->accounts.buckets[i]; n; n = n->next) {
+			struct account *a = table_entry(n, struct account, by_bare);
+
+			if (slots[a->slot]) {
+				account_pin(a);
+				all[count++] = a;
+			}
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		account_drop(all[i]);
+		account_unpin(all[i]);
+	}
+	mem_free(all);
+}

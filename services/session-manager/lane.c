@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/session-manager/lane.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "ipc/gen/stanza.client.h"
+#include "services/session-manager/bounce.h"
+#include "services/session-manager/counters.h"
+#include "services/session-manager/later.h"
+#include "services/session-manager/ownership.h"
+#include "services/session-manager/route.h"
+#include "services/session-manager/sm.h"
+
+#define ON_THE_WAY_MAX 64
+#define DEADLINE_MS    60000 /* the receiver answers when the stanza is durable: it may wait for its store */
+#define GIVE_UP_MS     30000 /* with no owner for this long, the sender gets an error */
+
+enum item_state { ITEM_WAITING, ITEM_SENT, ITEM_FAILED };
+
+struct item {
+	struct list_node node;
+	struct lane *lane;
+	struct parcel *parcel;
+	enum item_state state;
+};
+
+struct lane {
+	struct sm *sm;
+	uint32_t slot;
+	struct list_node items; /* in order */
+	uint32_t on_the_way;
+	uint32_t attempts;
+	bool broken; /* something failed: nothing more goes out until all was answered and the pause is over */
+	bool pausing;
+};
+
+static void pump(struct lane *l);
+
+static void item_free(struct item *i)
+{
+	list_remove(&i->node);
+	parcel_free(&i->parcel);
+	mem_free(i);
+}
+
+static void resume(void *ctx)
+{
+	struct lane *l = ctx;
+
+	l->pausing = l->broken = false;
+	if (l->sm->stopping)
+		return;
+	list_for_each (n, &l->items)
+		list_entry(n, struct item, node)->state = ITEM_WAITING;
+	pump(l);
+}
+
+static void pause_if_quiet(struct lane *l)
+{
+	if (!l->broken || l->on_the_way > 0 || l->pausing || l->sm->stopping)
+		return;
+	l->pausing = true;
+	later_run(l->sm, later_backoff_ms(l->attempts++), resume, l);
+}
+
+/* Nobody owns the slot, or its owner keeps going away: not waited for without end. */
+static bool hopeless(int code)
+{
+	return code == CODE(WRONG_OWNER) || code == CODE(PEER_LOST) || code == CODE(UNAVAILABLE);
+}
+
+static void failed(struct item *i, int code)
+{
+	struct lane *l = i->lane;
+
+	i->state = ITEM_FAILED;
+	l->broken = true;
+	if (hopeless(code) && clock_mono_ms() - i->parcel->since_ms > GIVE_UP_MS) {
+		bounce(l->sm, &i->parcel->packet, "resource-constraint", "The recipient's account cannot be reached now.");
+		item_free(i);
+	}
+}
+
+static void on_routed(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+{
+	struct item *i = ctx;
+	struct lane *l = i->lane;
+
+	(void)reply;
+	l->on_the_way--;
+	if (ipc_ok(result)) {
+		l->attempts = 0;
+		item_free(i);
+	} else if (result->code == CODE(INVALID) || result->code == CODE(UNSUPPORTED)) {
+		log_warn(&l->sm->log, "slot %u: a stanza was refused: %s", l->slot, result->text);
+		item_free(i);
+	} else {
+		failed(i, result->code);
+	}
+	if (l->broken)
+		pause_if_quiet(l);
+	else
+		pump(l);
+}
+
+static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
+{
+	struct lane *l = i->lane;
+	const struct packet *p = &i->parcel->packet;
+	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
+
+	request.meta = (Starling__StanzaMeta *)p->meta;
+	request.hops = p->hops + 1;
+	request.epoch = epoch;
+	request.key_stream = p->key.stream;
+	request.key_number = p->key.number;
+	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
+	i->state = ITEM_SENT;
+	l->on_the_way++;
+	metric_inc(&counters.routed_out);
+	/* on_routed runs in every case, later. */
+	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
+}
+
+/* The slot became ours while stanzas waited for it. */
+static void take_home(struct lane *l)
+{
+	while (!list_empty(&l->items) && ownership_serving(l->sm, l->slot)) {
+		struct item *i = list_entry(l->items.next, struct item, node);
+		struct parcel *parcel = i->parcel;
+
+		if (i->state != ITEM_WAITING)
+			return;
+		i->parcel = NULL;
+		item_free(i);
+		route_inbound(l->sm, &parcel->packet);
+		parcel_free(&parcel);
+	}
+}
+
+static void pump(struct lane *l)
+{
+	uint64_t epoch = 0, owner;
+
+	if (l->broken || l->sm->stopping)
+		return;
+	if (l->on_the_way == 0)
+		take_home(l);
+	if (list_empty(&l->items))
+		return;
+	owner = ipc_bus_slot_owner(l->sm->bus, l->slot, &epoch);
+	if (owner == 0 || owner == ipc_bus_instance(l->sm->bus)) {
+		failed(list_entry(l->items.next, struct item, node), CODE(UNAVAILABLE));
+		pause_if_quiet(l);
+		return;
+	}
+	list_for_each (n, &l->items) {
+		struct item *i = list_entry(n, struct item, node);
+
+		if (l->on_the_way >= ON_THE_WAY_MAX)
+			return;
+		if (i->state == ITEM_WAITING && !send_item(i, owner, epoch)) {
+			l->broken = true;
+			return;
+		}
+	}
+}
+
+void lane_send(struct sm *sm, uint32_t slot, const struct packet *p)
+{
+	struct lane *l = sm->lanes[slot];
+	struct item *i = mem_new(struct item);
+
+	if (!l) {
+		l = sm->lanes[slot] = mem_new(struct lane);
+		l->sm = sm;
+		l->slot = slot;
+		list_init(&l->items);
+	}
+	i->lane = l;
+	i->parcel = parcel_new(sm, p);
+	list_push_back(&l->items, &i->node);
+	pump(l);
+}
+
+bool lane_empty(const struct sm *sm, uint32_t slot)
+{
+	return !sm->lanes[slot] || list_empty(&sm->lanes[slot]->items);
+}
+
+void lane_fini_all(struct sm *sm)
+{
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+		struct lane *l = sm->lanes[slot];
+
+		if (!l)
+			continue;
+		list_for_each_safe (n, &l->items)
+			item_free(list_entry(n, struct item, node));
+		mem_free(l);
+		sm->lanes[slot] = NULL;
+	}
+}

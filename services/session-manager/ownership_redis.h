@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ownership_redis: the scripts that change who owns what, one round trip each for all slots. */
+#ifndef SESSION_MANAGER_OWNERSHIP_REDIS_H
+#define SESSION_MANAGER_OWNERSHIP_REDIS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/redis/redis.h"
+
+struct sm;
+
+void ownership_redis_register(struct redis *r);
+/* Renews the lease. Reply: generation, then the members that are alive. */
+bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, redis_fn fn);
+/* Tries to take the slots; known: their last known epochs. Reply: (slot, epoch, continued) for each one that was taken. */
+bool ownership_redis_take(struct sm *sm, const uint32_t *slots, const uint64_t *known, uint32_t count, redis_fn fn);
+bool ownership_redis_release(struct sm *sm, const uint32_t *slots, const uint64_t *epochs, uint32_t count, redis_fn fn);
+
+#endif

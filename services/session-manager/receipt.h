@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * receipt: who waits until a stanza is durable or completely handled. Everything that handles a part of it later holds the receipt;
+ * when the last one lets go, `done` runs and frees it. NULL stands for "nobody waits". */
+#ifndef SESSION_MANAGER_RECEIPT_H
+#define SESSION_MANAGER_RECEIPT_H
+
+#include <stdint.h>
+
+struct receipt {
+	uint32_t open;
+	int code; /* OK, or the first reason why the stanza was not handled: its sender keeps it */
+	void (*done)(struct receipt *r);
+};
+
+static inline void receipt_hold(struct receipt *r)
+{
+	if (r)
+		r->open++;
+}
+
+static inline void receipt_release(struct receipt *r)
+{
+	if (r && --r->open == 0)
+		r->done(r);
+}
+
+/* The stanza could not be handled here and nothing was done: the sender must present it again. */
+static inline void receipt_fail(struct receipt *r, int code)
+{
+	if (r && !r->code)
+		r->code = code;
+}
+
+#endif

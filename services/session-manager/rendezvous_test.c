@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "services/session-manager/rendezvous.h"
+
+static const uint64_t three[] = { 0x1111, 0x2222222222, 0x3333333333333333 };
+
+static void nobody_owns_without_members(void **state)
+{
+	(void)state;
+	assert_int_equal(rendezvous_owner(three, 0, 5), 0);
+}
+
+static void order_of_members_does_not_matter(void **state)
+{
+	const uint64_t turned[] = { three[2], three[0], three[1] };
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+		assert_int_equal(rendezvous_owner(three, 3, slot), rendezvous_owner(turned, 3, slot));
+}
+
+static void shares_are_fair(void **state)
+{
+	uint32_t share[3] = { 0 };
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+		for (int i = 0; i < 3; i++)
+			share[i] += rendezvous_owner(three, 3, slot) == three[i];
+	}
+	for (int i = 0; i < 3; i++)
+		assert_in_range(share[i], SLOT_COUNT / 3 - 80, SLOT_COUNT / 3 + 80);
+}
+
+static void only_the_slots_of_who_left_move(void **state)
+{
+	(void)state;
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+		uint64_t before = rendezvous_owner(three, 3, slot), after = rendezvous_owner(three, 2, slot);
+
+		if (before != three[2])
+			assert_int_equal(before, after);
+		else
+			assert_int_not_equal(after, three[2]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_owns_without_members),
+		cmocka_unit_test(order_of_members_does_not_matter),
+		cmocka_unit_test(shares_are_fair),
+		cmocka_unit_test(only_the_slots_of_who_left_move),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

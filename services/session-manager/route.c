@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/session-manager/route.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/xmpp/jid.h"
+#include "ipc/gen/stanza.client.h"
+#include "ipc/gen/stanza.server.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/bounce.h"
+#include "services/session-manager/counters.h"
+#include "services/session-manager/deliver.h"
+#include "services/session-manager/iq_local.h"
+#include "services/session-manager/lane.h"
+#include "services/session-manager/ownership.h"
+#include "services/session-manager/sm.h"
+
+#define HOPS_MAX    8
+#define DEADLINE_MS 60000
+
+/* --- to an account of ours --- */
+
+void route_again(struct parcel *c)
+{
+	if (!c->sm->stopping)
+		route_packet(c->sm, &c->packet);
+	parcel_free(&c);
+}
+
+static void inbound_later(struct account *a, void *ctx)
+{
+	struct parcel *c = ctx;
+
+	if (!a) {
+		route_again(c);
+		return;
+	}
+	deliver(a, &c->packet);
+	parcel_free(&c);
+}
+
+void route_inbound(struct sm *sm, const struct packet *p)
+{
+	struct account *a = account_get(sm, jid_view_bare(str_from(p->meta->to)));
+
+	if (a->sessions_load == ACCOUNT_LOADED && list_empty(&a->want_sessions))
+		deliver(a, p);
+	else
+		account_with_sessions(a, inbound_later, parcel_new(sm, p));
+}
+
+/* --- to a domain of somebody else's --- */
+
+static void on_remote(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+{
+	struct parcel *c = ctx;
+
+	(void)reply;
+	if (!ipc_ok(result) && !c->sm->stopping)
+		bounce(c->sm, &c->packet, "remote-server-timeout", NULL);
+	parcel_free(&c);
+}
+
+static void route_domain(struct sm *sm, const struct packet *p, struct str domain)
+{
+	const Starling__Registration *s2s[1];
+	uint64_t instance = ipc_bus_domain_instance(sm->bus, domain);
+	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
+
+	if (!instance && ipc_bus_instances(sm->bus, "s2s", s2s, 1) == 0) {
+		bounce(sm, p, "remote-server-not-found", NULL);
+		return;
+	}
+	request.meta = (Starling__StanzaMeta *)p->meta;
+	request.hops = p->hops + 1;
+	request.key_stream = p->key.stream;
+	request.key_number = p->key.number;
+	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
+	metric_inc(&counters.routed_out);
+	call_stanza_route(sm->bus, instance ? ipc_instance(instance) : ipc_any("s2s"), &opts, &request, on_remote, parcel_new(sm, p));
+}
+
+/* --- to a host --- */
+
+static void route_host(struct sm *sm, const struct packet *p)
+{
+	switch (p->meta->kind) {
+	case KIND_IQ:
+		iq_host(sm, p);
+		return;
+	case KIND_MESSAGE:
+		bounce(sm, p, "service-unavailable", NULL);
+		return;
+	default:
+		metric_inc(&counters.dropped); /* a host has no presence */
+	}
+}
+
+void route_packet(struct sm *sm, const struct packet *p)
+{
+	struct str to = str_from(p->meta->to), domain = jid_view_domain(to);
+	uint32_t slot;
+
+	if (sm->stopping)
+		return;
+	if (p->hops > HOPS_MAX) {
+		bounce(sm, p, "resource-constraint", "Too many hops.");
+		return;
+	}
+	if (!sm_local_host(sm, domain)) {
+		route_domain(sm, p, domain);
+		return;
+	}
+	if (jid_view_local(to).n == 0) {
+		route_host(sm, p);
+		return;
+	}
+	slot = hash_slot(to);
+	/* Behind what waits already, even if the slot is ours by now. */
+	if (ownership_serving(sm, slot) && lane_empty(sm, slot))
+		route_inbound(sm, p);
+	else
+		lane_send(sm, slot, p);
+}
+
+/* --- from another owner or domain --- */
+
+struct route_receipt {
+	struct receipt base;
+	struct sm *sm;
+	struct ipc_call *call;
+	uint32_t slot;
+};
+
+static void route_done(struct receipt *r)
+{
+	struct route_receipt *rr = (struct route_receipt *)r;
+	Starling__Empty empty = STARLING__EMPTY__INIT;
+
+	rr->sm->slot_work[rr->slot]--;
+	if (r->code)
+		ipc_fail(rr->call, r->code, "not handled");
+	else
+		reply_stanza_route(rr->call, &empty);
+	mem_free(rr);
+}
+
+static struct receipt *route_receipt(struct sm *sm, struct ipc_call *call, uint32_t slot)
+{
+	struct route_receipt *rr = mem_new(struct route_receipt);
+
+	rr->base.open = 1;
+	rr->base.done = route_done;
+	rr->sm = sm;
+	rr->call = call;
+	rr->slot = slot;
+	sm->slot_work[slot]++;
+	return &rr->base;
+}
+
+static bool ours(const struct sm *sm, const char *jid)
+{
+	return jid_view_local(str_from(jid)).n == 0 || ownership_serving(sm, hash_slot(str_from(jid)));
+}
+
+static bool all_ours(const struct sm *sm, const Starling__RouteRequest *r)
+{
+	for (size_t i = 0; i < r->n_targets; i++) {
+		if (!ours(sm, r->targets[i]))
+			return false;
+	}
+	return r->n_targets > 0 ||
+	       (ours(sm, r->meta->to) && (r->epoch == 0 || r->epoch == ownership_epoch(sm, hash_slot(str_from(r->meta->to)))));
+}
+
+static void take_targets(struct sm *sm, const Starling__RouteRequest *r, struct packet *p)
+{
+	Starling__StanzaMeta meta = *r->meta;
+
+	p->meta = &meta;
+	for (size_t i = 0; i < r->n_targets; i++) {
+		meta.to = r->targets[i];
+		if (sm_local_host(sm, jid_view_domain(str_from(meta.to))))
+			route_inbound(sm, p);
+	}
+}
+
+void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
+{
+	struct sm *sm = ipc_call_daemon(call);
+	struct packet p = { .bytes = ipc_call_payload(call), .trace = ipc_call_trace(call) };
+
+	if (!r->meta || (r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->to))))) {
+		ipc_fail(call, CODE(INVALID), "no address of ours");
+		return;
+	}
+	if (!all_ours(sm, r)) {
+		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
+		return;
+	}
+	metric_inc(&counters.routed_in);
+	p.meta = r->meta;
+	p.extra = str_make(r->extra.data, r->extra.len);
+	p.hops = r->hops;
+	p.key = (struct packet_key){ r->key_stream, r->key_number };
+	p.receipt = route_receipt(sm, call, hash_slot(str_from(r->n_targets ? r->targets[0] : r->meta->to)));
+	if (r->n_targets)
+		take_targets(sm, r, &p);
+	else
+		route_packet(sm, &p);
+	receipt_release(p.receipt);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/session-manager/session.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/edge.h"
+#include "services/session-manager/sm.h"
+
+struct session *session_find(struct sm *sm, uint64_t stream)
+{
+	for (struct table_node *n = table_first(&sm->streams, table_hash_u64(stream)); n; n = table_next(n)) {
+		struct session *s = table_entry(n, struct session, by_stream);
+
+		if (s->stream == stream)
+			return s;
+	}
+	return NULL;
+}
+
+struct session *session_by_resource(struct account *a, struct str resource)
+{
+	list_for_each (n, &a->sessions) {
+		struct session *s = list_entry(n, struct session, of_account);
+
+		if (str_eq(s->resource, resource))
+			return s;
+	}
+	return NULL;
+}
+
+struct session *session_new(struct account *a, struct str resource, uint64_t stream, uint64_t edge_instance)
+{
+	struct session *s = mem_new(struct session);
+
+	s->account = a;
+	s->stream = stream;
+	s->full_text = mem_alloc(a->bare.n + resource.n + 2);
+	memcpy(s->full_text, a->bare.p, a->bare.n);
+	s->full_text[a->bare.n] = '/';
+	memcpy(s->full_text + a->bare.n + 1, resource.p, resource.n);
+	s->full_text[a->bare.n + 1 + resource.n] = '\0';
+	s->full = str_make(s->full_text, a->bare.n + 1 + resource.n);
+	s->resource = str_make(s->full_text + a->bare.n + 1, resource.n);
+	s->since_us = clock_wall_us();
+	list_init(&s->progress);
+	list_init(&s->unsaved);
+	list_push_back(&a->sessions, &s->of_account);
+	s->edge = edge_get(a->sm, edge_instance);
+	list_push_back(&s->edge->sessions, &s->of_edge);
+	table_insert(&a->sm->streams, &s->by_stream, table_hash_u64(stream));
+	account_touch(a);
+	return s;
+}
+
+void session_free(struct session *s)
+{
+	struct account *a = s->account;
+
+	while (s->directed) {
+		struct directed *d = s->directed;
+
+		s->directed = d->next;
+		mem_free(d);
+	}
+	table_remove(&a->sm->streams, &s->by_stream);
+	list_remove(&s->of_account);
+	list_remove(&s->of_edge);
+	if (!list_unlinked(&s->progress))
+		list_remove(&s->progress);
+	if (!list_unlinked(&s->unsaved))
+		list_remove(&s->unsaved);
+	edge_drop_if_unused(a->sm, s->edge);
+	window_fini(&s->window);
+	mem_free(s->presence);
+	mem_free(s->address);
+	mem_free(s->full_text);
+	mem_free(s);
+	account_touch(a);
+}
+
+void session_set_presence(struct session *s, struct str bytes, int priority, uint32_t flags)
+{
+	mem_free(s->presence);
+	s->presence = bytes.n ? mem_memdup(bytes.p, bytes.n) : NULL;
+	s->presence_n = (uint32_t)bytes.n;
+	s->presence_flags = flags;
+	s->available = bytes.n > 0;
+	s->priority = (int8_t)(s->available ? priority : 0);
+}
+
+uint32_t session_count(const struct account *a)
+{
+	uint32_t count = 0;
+
+	list_for_each (n, &a->sessions)
+		count++;
+	return count;
+}
+
+bool session_add_directed(struct session *s, struct str jid)
+{
+	struct directed *d;
+
+	for (d = s->directed; d; d = d->next) {
+		if (str_is(jid, d->jid))
+			return true;
+	}
+	if (s->directed_count >= (uint32_t)s->account->sm->options->directed_max)
+		return false;
+	d = mem_alloc(sizeof(*d) + jid.n + 1);
+	memcpy(d->jid, jid.p, jid.n);
+	d->jid[jid.n] = '\0';
+	d->next = s->directed;
+	s->directed = d;
+	s->directed_count++;
+	return true;
+}
+
+void session_drop_directed(struct session *s, struct str jid)
+{
+	for (struct directed **at = &s->directed; *at; at = &(*at)->next) {
+		struct directed *d = *at;
+
+		if (!str_is(jid, d->jid))
+			continue;
+		*at = d->next;
+		mem_free(d);
+		s->directed_count--;
+		return;
+	}
+}

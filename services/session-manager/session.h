@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session: one bound resource. It lives in four places at once (its account, its edge, the table of streams, Redis); session_new and
+ * session_free are the only ways in and out of the first three, session_store.c writes the fourth. */
+#ifndef SESSION_MANAGER_SESSION_H
+#define SESSION_MANAGER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/list.h"
+#include "common/base/str.h"
+#include "services/session-manager/table.h"
+#include "services/session-manager/window.h"
+
+struct account;
+struct edge;
+struct sm;
+
+/* One address that directed presence went to (RFC 6121 section 4.6). */
+struct directed {
+	struct directed *next;
+	char jid[];
+};
+
+struct session {
+	struct table_node by_stream;
+	uint64_t stream;
+	struct account *account;
+	struct list_node of_account, of_edge;
+	struct list_node progress; /* in its edge's list: Accepted is to be sent */
+	struct list_node unsaved;  /* in sm->unsaved: Redis does not know the newest */
+	struct edge *edge;
+	char *full_text;
+	struct str full, resource; /* resource is a view into full */
+	char *address;
+	struct window window;
+	char *presence; /* last available presence, canonical; NULL while unavailable */
+	uint32_t presence_n;
+	uint32_t presence_flags;
+	struct directed *directed;
+	uint32_t directed_count;
+	int64_t since_us;
+	int8_t priority;
+	bool available;  /* has sent presence, and not unavailable since */
+	bool interested; /* has asked for the roster (RFC 6121 section 2.2) */
+	bool encrypted;
+};
+
+struct session *session_find(struct sm *sm, uint64_t stream);
+struct session *session_by_resource(struct account *a, struct str resource);
+struct session *session_new(struct account *a, struct str resource, uint64_t stream, uint64_t edge_instance);
+/* Out of memory only: tells nobody. */
+void session_free(struct session *s);
+/* The one way in which presence changes; bytes empty: unavailable. */
+void session_set_presence(struct session *s, struct str bytes, int priority, uint32_t flags);
+/* Reads messages sent to the bare JID (RFC 6121 section 8.5.2.1.1). */
+static inline bool session_takes_messages(const struct session *s)
+{
+	return s->available && s->priority >= 0;
+}
+uint32_t session_count(const struct account *a);
+bool session_add_directed(struct session *s, struct str jid);
+void session_drop_directed(struct session *s, struct str jid);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session_codec: how a session stands in Redis, as the value of its resource in the hash of its bare JID. Little endian:
+ *
+ *   u8 version (1), u64 stream, u64 edge instance, u64 slot epoch of the writer, u64 accepted, i64 since (wall µs), u32 presence flags,
+ *   i8 priority, u8 bits (1 available, 2 interested, 4 encrypted), u16 n + address, presence (canonical bytes) up to the end
+ *
+ * A reader ignores values of another version. Pure. */
+#ifndef SESSION_MANAGER_SESSION_CODEC_H
+#define SESSION_MANAGER_SESSION_CODEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+
+struct session_record {
+	uint64_t stream, edge, epoch, accepted;
+	int64_t since_us;
+	uint32_t presence_flags;
+	int8_t priority;
+	bool available, interested, encrypted;
+	struct str address, presence;
+};
+
+void session_encode(struct buf *out, const struct session_record *r);
+/* False: not a record of this version. Views point into the bytes. */
+bool session_decode(struct str bytes, struct session_record *out);
+
+#endif

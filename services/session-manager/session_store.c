@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/session-manager/session_store.h"
+
+#include <stdio.h>
+
+#include "common/base/mem.h"
+#include "common/xmpp/jid.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/edge.h"
+#include "services/session-manager/ownership.h"
+#include "services/session-manager/session.h"
+#include "services/session-manager/session_codec.h"
+#include "services/session-manager/sm.h"
+
+/* Writes under way at a time: more wait in the list, where a newer state of the same session replaces an older one. */
+#define SAVING_MAX 1024
+
+/* KEYS: slots, the account's hash, the slot's set. ARGV: slot, "<instance> <epoch>", resource, value or empty to delete, bare JID. */
+static struct redis_script put_script = {
+	.name = "session_put",
+	.source = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end\n"
+	          "if ARGV[4] == '' then redis.call('HDEL', KEYS[2], ARGV[3])\n"
+	          "else redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]) end\n"
+	          "if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('SADD', KEYS[3], ARGV[5])\n"
+	          "else redis.call('SREM', KEYS[3], ARGV[5]) end\n"
+	          "return 1\n",
+};
+
+/* A field to be deleted; outlives its session and perhaps its account. */
+struct erasure {
+	struct list_node node;
+	uint32_t slot;
+	struct str bare, resource; /* views into text */
+	char text[];
+};
+
+struct write {
+	struct sm *sm;
+	uint32_t slot;
+};
+
+void session_store_init(struct sm *sm)
+{
+	list_init(&sm->unsaved);
+	list_init(&sm->erasures);
+	redis_script_register(sm->redis, &put_script);
+}
+
+void session_store_fini(struct sm *sm)
+{
+	list_for_each_safe (n, &sm->erasures)
+		mem_free(list_entry(n, struct erasure, node));
+	list_init(&sm->erasures);
+}
+
+static void on_put(const redisReply *reply, void *ctx)
+{
+	struct write *w = ctx;
+	struct sm *sm = w->sm;
+	uint32_t slot = w->slot;
+
+	mem_free(w);
+	sm->saving--;
+	if (sm->stopping)
+		return;
+	if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
+		ownership_fenced(sm, slot);
+	else if (reply && reply->type == REDIS_REPLY_ERROR)
+		log_warn(&sm->log, "redis refused a session: %s", reply->str);
+	if (!list_empty(&sm->unsaved) || !list_empty(&sm->erasures))
+		sm_turn_soon(sm);
+}
+
+static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resource, struct str value)
+{
+	char key[JID_TEXT_MAX + 16], set[48], number[16], owner[64];
+	const char *argv[8] = { OWNERSHIP_SLOTS_KEY, key, set, number, owner, resource.p, value.n ? value.p : "", bare.p };
+	size_t lens[8] = { strlen(OWNERSHIP_SLOTS_KEY), 0, 0, 0, 0, resource.n, value.n, bare.n };
+	struct write *w = mem_new(struct write);
+
+	lens[1] = (size_t)snprintf(key, sizeof(key), "starling:s:%.*s", STR_ARG(bare));
+	lens[2] = (size_t)snprintf(set, sizeof(set), "starling:sm:online:%u", slot);
+	lens[3] = (size_t)snprintf(number, sizeof(number), "%u", slot);
+	lens[4] = ownership_stamp(sm, slot, owner, sizeof(owner));
+	w->sm = sm;
+	w->slot = slot;
+	sm->saving++;
+	if (redis_eval(sm->redis, &put_script, on_put, w, 3, 8, argv, lens))
+		return true;
+	sm->saving--;
+	mem_free(w);
+	return false;
+}
+
+static bool write_session(struct session *s)
+{
+	struct account *a = s->account;
+	struct buf value = { 0 };
+	struct session_record r = {
+		.stream = s->stream,
+		.edge = s->edge->instance,
+		.epoch = ownership_epoch(a->sm, a->slot),
+		.accepted = s->window.accepted,
+		.since_us = s->since_us,
+		.presence_flags = s->presence_flags,
+		.priority = s->priority,
+		.available = s->available,
+		.interested = s->interested,
+		.encrypted = s->encrypted,
+		.address = str_from(s->address),
+		.presence = str_make(s->presence, s->presence_n),
+	};
+	bool ok;
+
+	session_encode(&value, &r);
+	ok = put(a->sm, a->slot, a->bare, s->resource, buf_str(&value));
+	buf_fini(&value);
+	return ok;
+}
+
+static bool flush_erasures(struct sm *sm, uint32_t max)
+{
+	while (!list_empty(&sm->erasures) && sm->saving < max) {
+		struct erasure *x = list_entry(sm->erasures.next, struct erasure, node);
+
+		if (ownership_serving(sm, x->slot) && !put(sm, x->slot, x->bare, x->resource, STR("")))
+			return false;
+		list_remove(&x->node);
+		mem_free(x);
+	}
+	return true;
+}
+
+void session_store_flush(struct sm *sm, bool all)
+{
+	uint32_t max = all ? UINT32_MAX : SAVING_MAX;
+
+	if (!redis_up(sm->redis) || !flush_erasures(sm, max))
+		return;
+	while (!list_empty(&sm->unsaved) && sm->saving < max) {
+		struct session *s = list_entry(sm->unsaved.next, struct session, unsaved);
+
+		if (ownership_epoch(sm, s->account->slot) && !write_session(s))
+			return;
+		list_remove(&s->unsaved);
+	}
+}
+
+void session_save(struct session *s)
+{
+	struct sm *sm = s->account->sm;
+
+	if (list_unlinked(&s->unsaved))
+		list_push_back(&sm->unsaved, &s->unsaved);
+	sm_turn_soon(sm);
+}
+
+void session_erase(struct account *a, struct str resource)
+{
+	struct erasure *x = mem_alloc(sizeof(*x) + a->bare.n + resource.n + 2);
+
+	memcpy(x->text, a->bare.p, a->bare.n);
+	memcpy(x->text + a->bare.n, resource.p, resource.n);
+	x->bare = str_make(x->text, a->bare.n);
+	x->resource = str_make(x->text + a->bare.n, resource.n);
+	x->slot = a->slot;
+	list_init(&x->node);
+	list_push_back(&a->sm->erasures, &x->node);
+	sm_turn_soon(a->sm);
+}
+
+static void save_one(struct table_node *n, void *ctx)
+{
+	(void)ctx;
+	session_save(table_entry(n, struct session, by_stream));
+}
+
+void session_save_all(struct sm *sm)
+{
+	table_each(&sm->streams, save_one, NULL);
+}

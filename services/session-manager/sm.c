@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/session-manager/sm.h"
+
+#include "common/base/mem.h"
+#include "common/xmpp/jid.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/account_load.h"
+#include "services/session-manager/counters.h"
+#include "services/session-manager/edge.h"
+#include "services/session-manager/lane.h"
+#include "services/session-manager/later.h"
+#include "services/session-manager/ownership.h"
+#include "services/session-manager/session.h"
+#include "services/session-manager/session_end.h"
+#include "services/session-manager/session_store.h"
+#include "services/session-manager/submit.h"
+
+/* Roles whose stanzas wait at their side while too much waits here. */
+static const char *const feeders[] = { "c2s-edge", "web-edge", "session-manager", "s2s" };
+
+static void on_turn(uv_prepare_t *handle)
+{
+	struct sm *sm = handle->data;
+
+	uv_prepare_stop(handle);
+	edge_flush_all(sm);
+	session_store_flush(sm, false);
+}
+
+void sm_turn_soon(struct sm *sm)
+{
+	/* Started anew each time, it runs before the bus's own, which sends what this makes. */
+	if (!sm->stopping && !uv_is_active((uv_handle_t *)&sm->turn))
+		uv_prepare_start(&sm->turn, on_turn);
+}
+
+bool sm_local_host(const struct sm *sm, struct str domain)
+{
+	for (size_t i = 0; i < sm->hosts->count; i++) {
+		if (str_is(domain, sm->hosts->items[i]))
+			return true;
+	}
+	return false;
+}
+
+static void hold(struct sm *sm, bool on)
+{
+	sm->holding = on;
+	log_info(&sm->log, "%s pending=%u bytes=%zu", on ? "too much waits: clients are read more slowly" : "clients are read again",
+	         sm->pending, sm->pending_bytes);
+	for (size_t i = 0; i < sizeof(feeders) / sizeof(feeders[0]); i++)
+		ipc_bus_hold(sm->bus, feeders[i], on);
+}
+
+void sm_account_pending(struct sm *sm, size_t bytes, bool add)
+{
+	size_t max = (size_t)sm->options->pending_max;
+
+	sm->pending_bytes = add ? sm->pending_bytes + bytes : sm->pending_bytes - bytes;
+	sm->pending += add ? 1 : UINT32_MAX;
+	if (sm->stopping)
+		return;
+	if (!sm->holding && sm->pending_bytes > max)
+		hold(sm, true);
+	else if (sm->holding && sm->pending_bytes < max / 2)
+		hold(sm, false);
+}
+
+void account_removed(struct sm *sm, struct str bare)
+{
+	struct account *a = account_find(sm, bare);
+
+	if (!a)
+		return;
+	account_pin(a);
+	list_for_each_safe (n, &a->sessions)
+		session_end(list_entry(n, struct session, of_account), SESSION_END_REMOVED, "The account was removed");
+	account_drop(a);
+	account_unpin(a);
+}
+
+/* --- life --- */
+
+static void on_redis(bool up, void *ctx)
+{
+	struct sm *sm = ctx;
+
+	if (sm->stopping || !up)
+		return;
+	ownership_redis_up(sm);
+	sm_turn_soon(sm);
+}
+
+int sm_start(struct daemon *d, void **out_state, struct err *e)
+{
+	const struct config_shared *shared = daemon_shared(d);
+	struct sm *sm = mem_new(struct sm);
+	struct redis_config redis = { .url = shared->redis, .password_file = shared->redis_password_file, .on_state = on_redis, .ctx = sm };
+
+	(void)e;
+	sm->daemon = d;
+	sm->loop = daemon_loop(d);
+	sm->bus = daemon_bus(d);
+	sm->options = daemon_config(d);
+	sm->hosts = &shared->hosts;
+	sm->log.parent = daemon_log(d);
+	list_init(&sm->idle);
+	list_init(&sm->dirty_edges);
+	list_init(&sm->warmup);
+	uv_prepare_init(sm->loop, &sm->turn);
+	sm->turn.data = sm;
+	later_init(sm);
+	sm->redis = redis_new(sm->loop, &redis);
+	session_store_init(sm);
+	ownership_init(sm);
+	counters_register(sm);
+	ipc_bus_set_domains(sm->bus, (const char *const *)shared->hosts.items, (uint32_t)shared->hosts.count);
+	*out_state = sm;
+	return 0;
+}
+
+void sm_run(void *state)
+{
+	ownership_start(state);
+}
+
+static void drained(struct sm *sm)
+{
+	daemon_drained(sm->daemon);
+}
+
+void sm_drain(void *state)
+{
+	ownership_drain(state, drained);
+}
+
+static void all_slots(struct sm *sm)
+{
+	bool all[SLOT_COUNT];
+
+	memset(all, 1, sizeof(all));
+	account_drop_slots(sm, all);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	mem_free(handle->data);
+}
+
+void sm_stop(void *state)
+{
+	struct sm *sm = state;
+
+	sm->stopping = true;
+	later_fini(sm);
+	redis_free(&sm->redis);
+	all_slots(sm);
+	lane_fini_all(sm);
+	edge_fini_all(sm);
+	account_warm_stop(sm);
+	session_store_fini(sm);
+	submit_fini(sm);
+	ownership_fini(sm);
+	table_fini(&sm->accounts);
+	table_fini(&sm->streams);
+	table_fini(&sm->edges);
+	uv_close((uv_handle_t *)&sm->turn, on_closed);
+}
+
+void sm_status(void *state, struct daemon_status *out)
+{
+	struct sm *sm = state;
+
+	out->connections = sm->streams.count;
+	out->work = (uint64_t)counters_work();
+	if (!redis_up(sm->redis))
+		out->unhealthy = "redis is away";
+	else if (!ownership_healthy(sm))
+		out->unhealthy = "the lease could not be renewed";
+}
+
+/* --- what the bus tells --- */
+
+void sm_on_joined(void *ctx)
+{
+	ownership_soon(ctx);
+}
+
+void sm_on_directory(void *ctx)
+{
+	struct sm *sm = ctx;
+
+	edge_check_all(sm);
+	ownership_soon(sm);
+}
+
+void sm_on_lost(uint64_t instance, const char *role, void *ctx)
+{
+	struct sm *sm = ctx;
+
+	(void)instance;
+	edge_check_all(sm);
+	if (strcmp(role, "session-manager") == 0)
+		ownership_soon(sm);
+}
