@@ -14,10 +14,18 @@ from flock import Flock  # noqa: E402
 Account = namedtuple("Account", "name password host jid")
 numbers = itertools.count(1)
 
+# All tests come from one address, many of them to be refused. The second host lets users register themselves.
+SETTINGS = {"services": {
+    "auth": {"iterations": 4096, "throttle": {"failures_per_minute": 100000, "burst": 100000},
+             "registration": {"enabled": True, "hosts": ["second.test"], "per_hour": 100000, "burst": 1000}},
+    "c2s-edge": {"compression": True, "default_host": False, "limits": {"logins_per_address": 0}},
+    "session-manager": {"offline_max": 60},
+}}
+
 
 @pytest.fixture(scope="session")
 def flock_session():
-    flock = Flock().up()
+    flock = Flock(settings=SETTINGS).up()
     try:
         yield flock
     finally:

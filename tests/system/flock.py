@@ -71,6 +71,7 @@ class Flock:
         self.seen = {}          # log file: bytes read
         self.expected = []
         self.complaints = []
+        self.settings = settings or {}
         self.ctl("init", *[a for h in self.hosts for a in ("--domain", h)])
         if settings:
             self.configure(settings)
@@ -103,6 +104,10 @@ class Flock:
         merge(config, settings)
         with open(path, "w") as f:
             yaml.safe_dump(config, f)
+
+    def setting(self, service, key):
+        """What the test set for a daemon; None: its default."""
+        return self.settings.get("services", {}).get(service, {}).get(key)
 
     def up(self, scale=None):
         scale = scale if scale is not None else os.environ.get("STARLING_SCALE", "")

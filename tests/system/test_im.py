@@ -477,10 +477,8 @@ def test_what_is_not_kept(login, account):
 
 
 def test_offline_limit(flock, login, account):
-    if not flock.setting("offline_max"):
-        pytest.skip("no limit configured")
     a, b = login(), account()
-    limit = flock.setting("offline_max")
+    limit = flock.setting("session-manager", "offline_max")
     ids = [a.message(b.jid, "m%d" % i) for i in range(limit + 1)]
     assert error_of(a.wait(lambda e: e.get("id") == ids[-1], timeout=60))[0] in ("service-unavailable", "resource-constraint")
 
