@@ -47,3 +47,9 @@ $(GEN)/services/storage/migrations.inc: $(MIGRATIONS) tools/embed-sql
 	@mkdir -p $(@D)
 	@tools/embed-sql $(MIGRATIONS) > $@
 $(foreach c,debug release,$(BUILD)/$(c)/obj/services/storage/migrations.o): $(GEN)/services/storage/migrations.inc
+
+# A C benchmark tests/bench/<daemon>_bench.c is linked with that daemon's files, but not its main.c.
+$(foreach p,$(PROGRAMS),$(eval $(BUILD)/release/bench/$(p)_bench: $(filter-out %/main.o,$(patsubst %.c,$(BUILD)/release/obj/%.o,$(call program_srcs,$(p))))))
+$(BUILD)/release/bench/%_bench: $(BUILD)/release/obj/tests/bench/%_bench.o $(BUILD)/release/libstarling.a
+	@mkdir -p $(@D)
+	@$(CC) $(release_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/release/libstarling.a $(LIBS)

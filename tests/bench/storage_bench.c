@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * storage_bench: how many OfflineAppend calls a second the store commits, and what one costs in CPU time, in the storage process and in PostgreSQL.
+ * It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
+ *
+ * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--batch-max N] [--window MS] [--rate N] [--reads] [DSN PID]
+ *   --open      calls kept open (default 2000)
+ *   --rate      appends a second instead of saturation
+ *   --reads     CredentialsGet instead of OfflineAppend
+ *   DSN PID     a PostgreSQL that runs already, and its postmaster; without them tests/tools/private-postgres makes one */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "ipc/gen/storage.client.h"
+#include "services/storage/store.h"
+
+#define PRIVATE_POSTGRES "tests/tools/private-postgres"
+#define LATENCY_ROOM     4000000u
+
+struct bench {
+	uv_loop_t loop;
+	uv_timer_t tick;
+	struct store *store;
+	uint32_t seconds, open_max, accounts, bytes, connections, batch_max, window_ms, rate;
+	bool reads;
+	bool ready;
+	char dir[64], dsn[256];
+	long postmaster;
+	uint32_t open, next_account;
+	uint64_t sent, ended, failed;
+	uint32_t *latency_us;
+	char *stanza;
+};
+
+struct sample {
+	struct bench *bench;
+	uint64_t begin_us;
+};
+
+/* CPU time of PostgreSQL's processes, microseconds: the postmaster and its children, those that ended among them. */
+static uint64_t server_cpu_us(long postmaster)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	uint64_t ticks = 0;
+
+	while (d && (entry = readdir(d)) != NULL) {
+		char path[300];
+		unsigned long user, system, waited_user, waited_system;
+		long pid = atol(entry->d_name), parent;
+		FILE *f;
+
+		snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
+		f = pid > 0 ? fopen(path, "r") : NULL;
+		if (!f)
+			continue;
+		if (fscanf(f, "%*d (%*[^)]) %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &parent, &user, &system,
+		           &waited_user, &waited_system) == 5 &&
+		    (pid == postmaster || parent == postmaster))
+			ticks += user + system + (pid == postmaster ? waited_user + waited_system : 0);
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return ticks * (1000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t own_cpu_us(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void account_name(char out[64], uint32_t i)
+{
+	snprintf(out, 64, "user%u@bench.example", i);
+}
+
+static void on_done(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	struct sample *s = ctx;
+	struct bench *b = s->bench;
+
+	(void)reply;
+	b->open--;
+	if (code) {
+		if (b->failed++ == 0)
+			fprintf(stderr, "storage_bench: %d %s\n", code, text);
+	} else if (b->ended < LATENCY_ROOM) {
+		b->latency_us[b->ended] = (uint32_t)(clock_mono_us() - s->begin_us);
+	}
+	b->ended += code == 0;
+	mem_free(s);
+}
+
+static struct sample *sample_new(struct bench *b)
+{
+	struct sample *s = mem_new(struct sample);
+
+	s->bench = b;
+	s->begin_us = clock_mono_us();
+	b->open++;
+	b->sent++;
+	return s;
+}
+
+static void append_one(struct bench *b)
+{
+	Starling__OfflineAppendRequest r = STARLING__OFFLINE_APPEND_REQUEST__INIT;
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+	Starling__Fence fence = STARLING__FENCE__INIT;
+	char account[64], key[17];
+
+	account_name(account, b->next_account++ % b->accounts);
+	snprintf(key, sizeof key, "%016llx", (unsigned long long)random_u64());
+	meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
+	meta.type = STARLING__STANZA_TYPE__TYPE_CHAT;
+	meta.from = (char *)"romeo@bench.example/orchard";
+	meta.to = account;
+	meta.id = key;
+	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
+	fence.slot = hash_slot(str_from(account));
+	fence.epoch = 1;
+	r.account = account;
+	r.meta = &meta;
+	r.time_us = clock_wall_us();
+	r.fence = &fence;
+	r.key = (ProtobufCBinaryData){ 16, (uint8_t *)key };
+	store_submit(b->store, METHOD_STORAGE_OFFLINE_APPEND & 0xff, &r.base, str_make(b->stanza, b->bytes), 0, on_done, sample_new(b));
+}
+
+static void read_one(struct bench *b)
+{
+	Starling__AccountKey r = STARLING__ACCOUNT_KEY__INIT;
+	char account[64];
+
+	account_name(account, b->next_account++ % b->accounts);
+	r.account = account;
+	store_submit(b->store, METHOD_STORAGE_CREDENTIALS_GET & 0xff, &r.base, STR(""), 0, on_done, sample_new(b));
+}
+
+static void create_accounts(struct bench *b)
+{
+	Starling__Credentials r = STARLING__CREDENTIALS__INIT;
+	Starling__ScramKeys keys[3] = { STARLING__SCRAM_KEYS__INIT, STARLING__SCRAM_KEYS__INIT, STARLING__SCRAM_KEYS__INIT };
+	Starling__ScramKeys *list[] = { &keys[0], &keys[1], &keys[2] };
+	char account[64];
+
+	for (int i = 0; i < 3; i++) {
+		keys[i].hash = (char *)(i == 0 ? "SHA-1" : i == 1 ? "SHA-256" : "SHA-512");
+		keys[i].iterations = 10000;
+		keys[i].salt = (ProtobufCBinaryData){ 16, (uint8_t *)"0123456789abcdef" };
+		keys[i].stored_key = keys[i].server_key = (ProtobufCBinaryData){ 32, (uint8_t *)"0123456789abcdef0123456789abcdef" };
+	}
+	r.account = account;
+	r.scram = list;
+	r.n_scram = 3;
+	for (uint32_t i = 0; i < b->accounts; i++) {
+		account_name(account, i);
+		store_submit(b->store, METHOD_STORAGE_ACCOUNT_CREATE & 0xff, &r.base, STR(""), 0, on_done, sample_new(b));
+		while (b->open >= b->open_max)
+			uv_run(&b->loop, UV_RUN_ONCE);
+	}
+	while (b->open)
+		uv_run(&b->loop, UV_RUN_ONCE);
+}
+
+static void run_for(struct bench *b, uint64_t ms)
+{
+	uint64_t begin = clock_mono_us(), end = begin + ms * 1000, first = b->sent;
+
+	while (clock_mono_us() < end) {
+		uint64_t due = b->rate ? first + (clock_mono_us() - begin) * b->rate / 1000000u : UINT64_MAX;
+
+		/* A few a turn, as they come from the bus. */
+		for (int i = 0; i < 64 && b->open < b->open_max && b->sent < due; i++)
+			(b->reads ? read_one : append_one)(b);
+		uv_run(&b->loop, b->open >= b->open_max || b->sent >= due ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(struct bench *b)
+{
+	uint64_t own, server, begin, done;
+	double seconds;
+
+	run_for(b, 1000);
+	own = own_cpu_us();
+	server = server_cpu_us(b->postmaster);
+	begin = clock_mono_us();
+	b->ended = 0;
+	run_for(b, b->seconds * 1000u);
+	seconds = (double)(clock_mono_us() - begin) / 1e6;
+	own = own_cpu_us() - own;
+	server = server_cpu_us(b->postmaster) - server;
+	done = b->ended;
+	while (b->open)
+		uv_run(&b->loop, UV_RUN_ONCE);
+	qsort(b->latency_us, done < LATENCY_ROOM ? done : LATENCY_ROOM, sizeof *b->latency_us, compare);
+	printf("%s: %.0f/s, CPU us each: storage %.2f, PostgreSQL %.2f; latency ms: median %.2f, 99th %.2f; %llu failed\n",
+	       b->reads ? "CredentialsGet" : "OfflineAppend", (double)done / seconds, (double)own / (double)done,
+	       (double)server / (double)done, b->latency_us[done / 2] / 1e3, b->latency_us[done * 99 / 100] / 1e3,
+	       (unsigned long long)b->failed);
+}
+
+static void start_server(struct bench *b)
+{
+	char line[256];
+	FILE *p;
+
+	snprintf(b->dir, sizeof b->dir, "/tmp/starling-bench-XXXXXX");
+	if (!mkdtemp(b->dir))
+		exit(1);
+	chmod(b->dir, 0755);
+	snprintf(line, sizeof line, "PRIVATE_POSTGRES_FSYNC=on %s start %s && %s pid %s", PRIVATE_POSTGRES, b->dir, PRIVATE_POSTGRES,
+	         b->dir);
+	p = popen(line, "r");
+	if (!p || !fgets(b->dsn, sizeof b->dsn, p) || fscanf(p, "%ld", &b->postmaster) != 1 || pclose(p) != 0)
+		exit(1);
+	b->dsn[strcspn(b->dsn, "\n")] = '\0';
+}
+
+static void stop_server(const struct bench *b)
+{
+	char line[256];
+
+	if (!*b->dir)
+		return;
+	snprintf(line, sizeof line, "%s stop %s immediate; rm -rf %s", PRIVATE_POSTGRES, b->dir, b->dir);
+	if (system(line) != 0)
+		fprintf(stderr, "storage_bench: PostgreSQL did not stop\n");
+}
+
+static void on_ready(void *ctx)
+{
+	((struct bench *)ctx)->ready = true;
+}
+
+static void on_refused(const char *why, void *ctx)
+{
+	(void)ctx;
+	fprintf(stderr, "storage_bench: %s\n", why);
+	exit(1);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+static void open_store(struct bench *b)
+{
+	const struct store_config config = {
+		.loop = &b->loop,
+		.dsn = b->dsn,
+		.connections = b->connections,
+		.batch_max = b->batch_max,
+		.batch_bytes = 1 << 20,
+		.batch_ms = b->window_ms,
+		.connect_timeout_ms = 5000,
+		.statement_timeout_ms = 10000,
+		.wait_ms = 500,
+		.queue_max = 1000000,
+		.queue_bytes = (size_t)1 << 30,
+		.limits = { 10000, 1 << 20 },
+		.on_ready = on_ready,
+		.on_refused = on_refused,
+		.ctx = b,
+	};
+	struct err e;
+
+	uv_loop_init(&b->loop);
+	uv_timer_init(&b->loop, &b->tick);
+	uv_timer_start(&b->tick, on_tick, 1, 1);
+	b->store = store_new(&config, &e);
+	if (!b->store) {
+		fprintf(stderr, "storage_bench: %s\n", e.text);
+		exit(1);
+	}
+	while (!b->ready)
+		uv_run(&b->loop, UV_RUN_ONCE);
+}
+
+static void arguments(struct bench *b, int argc, char **argv)
+{
+	struct {
+		const char *name;
+		uint32_t *value;
+	} const numbers[] = {
+		{ "--seconds", &b->seconds },         { "--open", &b->open_max },
+		{ "--accounts", &b->accounts },       { "--bytes", &b->bytes },
+		{ "--connections", &b->connections }, { "--batch-max", &b->batch_max },
+		{ "--window", &b->window_ms },        { "--rate", &b->rate },
+	};
+
+	for (int i = 1; i < argc; i++) {
+		bool known = strcmp(argv[i], "--reads") == 0;
+
+		b->reads |= known;
+		for (size_t n = 0; n < sizeof numbers / sizeof numbers[0] && i + 1 < argc; n++)
+			if (strcmp(argv[i], numbers[n].name) == 0) {
+				*numbers[n].value = (uint32_t)strtoul(argv[++i], NULL, 10);
+				known = true;
+				break;
+			}
+		if (known)
+			continue;
+		if (i + 2 != argc) {
+			fprintf(stderr, "storage_bench: unknown argument %s\n", argv[i]);
+			exit(2);
+		}
+		snprintf(b->dsn, sizeof b->dsn, "%s", argv[i]);
+		b->postmaster = strtol(argv[++i], NULL, 10);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {
+		.seconds = 5, .open_max = 2000, .accounts = 5000, .bytes = 300, .connections = 4, .batch_max = 256, .window_ms = 2
+	};
+
+	arguments(&b, argc, argv);
+	if (!*b.dsn)
+		start_server(&b);
+	b.latency_us = mem_alloc(LATENCY_ROOM * sizeof *b.latency_us);
+	b.stanza = mem_alloc(b.bytes + 1);
+	memset(b.stanza, 'x', b.bytes);
+	open_store(&b);
+	create_accounts(&b);
+	measure(&b);
+	store_free(&b.store);
+	uv_close((uv_handle_t *)&b.tick, NULL);
+	uv_run(&b.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&b.loop);
+	mem_free(b.latency_us);
+	mem_free(b.stanza);
+	stop_server(&b);
+	return b.failed ? 1 : 0;
+}
