@@ -10,6 +10,8 @@
 #include "services/starlingctl/command.h"
 #include "services/starlingctl/state_dir.h"
 
+enum { QUIET_MS = 100, SETTLE_MS = 2000 };
+
 static void wake(struct client *c)
 {
 	uv_stop(&c->loop);
@@ -69,6 +71,7 @@ int client_open(struct client *c, const struct args *a)
 	uv_loop_init(&c->loop);
 	uv_timer_init(&c->loop, &c->limit);
 	c->limit.data = c;
+	c->opened_ms = uv_now(&c->loop);
 	if (state_dir_open(a->dir, &e) || ctl_config_load(&c->config, &e) || join(c, &e))
 		return command_fail(a, CTL_FAILED, "%s", e.text);
 	uv_timer_start(&c->limit, on_limit, (uint64_t)a->timeout_ms, 0);
@@ -104,6 +107,17 @@ void client_wait(struct client *c)
 {
 	while (c->open)
 		uv_run(&c->loop, UV_RUN_DEFAULT);
+}
+
+void client_settle(struct client *c)
+{
+	do {
+		c->directory = c->timed_out = false;
+		uv_timer_start(&c->limit, on_limit, QUIET_MS, 0);
+		while (!c->timed_out && !c->directory)
+			uv_run(&c->loop, UV_RUN_DEFAULT);
+	} while (c->directory && uv_now(&c->loop) - c->opened_ms < SETTLE_MS);
+	uv_timer_stop(&c->limit);
 }
 
 unsigned client_select(const struct client *c, const char *which, const Starling__Registration **out, unsigned max)

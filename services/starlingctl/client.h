@@ -19,6 +19,7 @@ struct client {
 	bool joined;
 	bool directory;
 	bool timed_out;
+	uint64_t opened_ms;   /* uv_now */
 	struct ipc_opts opts; /* for every call: the deadline of --timeout */
 };
 
@@ -30,6 +31,9 @@ void client_answered(struct client *c);
 /* Until all calls are answered; each has its deadline, so this ends. */
 void client_wait(struct client *c);
 
+/* Every router tells of itself and of who joined it: waits until all that are there have done so, that is, until no more comes. Before
+ * client_select, for commands that speak to all. */
+void client_settle(struct client *c);
 /* The instances that `which` means: a name, a role, or all when NULL. Pointers are valid until the loop turns. */
 unsigned client_select(const struct client *c, const char *which, const Starling__Registration **out, unsigned max);
 enum { CLIENT_MAX_INSTANCES = 512 };

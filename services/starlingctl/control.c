@@ -68,8 +68,10 @@ static int tell(struct order *o, const char *which, const char *level)
 {
 	const Starling__Registration *found[CLIENT_MAX_INSTANCES];
 	static struct told told[CLIENT_MAX_INSTANCES];
-	unsigned n = client_select(&o->client, which, found, CLIENT_MAX_INSTANCES);
+	unsigned n;
 
+	client_settle(&o->client);
+	n = client_select(&o->client, which, found, CLIENT_MAX_INSTANCES);
 	if (n == 0)
 		return command_fail(o->client.args, CTL_CONFLICT, "there is no instance or role %s", which ? which : "at all");
 	for (unsigned i = 0; i < n; i++) {

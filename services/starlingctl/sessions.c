@@ -28,11 +28,13 @@ static void note_failure(struct asking *q, const struct ipc_result *result)
 	snprintf(q->text, sizeof(q->text), "%s", result->text);
 }
 
-static unsigned managers(const struct client *c, uint64_t *out, unsigned max)
+static unsigned managers(struct client *c, uint64_t *out, unsigned max)
 {
 	const Starling__Registration *all[CLIENT_MAX_INSTANCES];
-	unsigned n = client_select(c, "session-manager", all, max < CLIENT_MAX_INSTANCES ? max : CLIENT_MAX_INSTANCES);
+	unsigned n;
 
+	client_settle(c);
+	n = client_select(c, "session-manager", all, max < CLIENT_MAX_INSTANCES ? max : CLIENT_MAX_INSTANCES);
 	for (unsigned i = 0; i < n; i++)
 		out[i] = all[i]->instance;
 	return n;

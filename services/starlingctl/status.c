@@ -197,8 +197,10 @@ int command_status(const struct args *a)
 	quiet.json = false;
 	s->rows = mem_zalloc(MAX_ROWS * sizeof(*s->rows));
 	status = client_open(&s->client, &quiet);
-	if (status == CTL_OK)
+	if (status == CTL_OK) {
+		client_settle(&s->client);
 		ask_all(s);
+	}
 	if (status == CTL_OK || status == CTL_UNAVAILABLE) {
 		add_supervised(s);
 		qsort(s->rows, s->count, sizeof(*s->rows), by_role_and_name);
