@@ -62,7 +62,7 @@ def test_channel_binding_end_point(flock, account, mechanism):
     offered = [b.get("type") for b in c.features.iter("{urn:xmpp:sasl-cb:0}channel-binding")]
     assert "tls-server-end-point" in offered and "tls-exporter" in offered
     assert local(c.sasl(mechanism, user.name, user.password, binding=("tls-server-end-point", c.end_point()))) == "success"
-    c.close()
+    c.sock.close()
 
 
 def test_channel_binding_of_another_channel(flock, account):
