@@ -3,6 +3,8 @@
  * xml_canon: see xml_canon.h. */
 #include "common/xml/xml_canon.h"
 
+#include <stdio.h>
+
 #include "common/base/mem.h"
 #include "common/xml/xml_escape.h"
 
@@ -21,6 +23,7 @@ void xml_canon_init(struct xml_canon *c)
 void xml_canon_fini(struct xml_canon *c)
 {
 	buf_fini(&c->out);
+	buf_fini(&c->names);
 	arena_free(&c->arena);
 	mem_free(c->bindings);
 	mem_free(c->levels);
@@ -39,6 +42,8 @@ void xml_canon_trim(struct xml_canon *c)
 {
 	if (c->out.cap > KEEP_BYTES)
 		buf_fini(&c->out);
+	if (c->names.cap > KEEP_BYTES)
+		buf_fini(&c->names);
 	arena_reset(c->arena);
 	if (c->bindings_cap <= KEEP_ENTRIES && c->levels_cap <= KEEP_ENTRIES && c->prefixed_cap <= KEEP_ENTRIES)
 		return;
@@ -54,6 +59,7 @@ void xml_canon_trim(struct xml_canon *c)
 void xml_canon_begin(struct xml_canon *c, const struct xml_head *head, const struct xml_limits *limits)
 {
 	buf_clear(&c->out);
+	buf_clear(&c->names);
 	arena_reset(c->arena);
 	c->out.max = GROWTH(limits->stanza_bytes);
 	c->bindings_n = c->depth = c->elements = 0;
@@ -96,42 +102,63 @@ static void bind(struct xml_canon *c, struct str prefix, struct str uri)
 }
 
 /* First pass over the attributes: limits, names, and namespace declarations, which hold for the element's own name too. */
-static void declare(struct xml_canon *c, const char *const *atts)
+static void declare(struct xml_canon *c, struct xml_raw_attr *attrs, size_t attrs_n)
 {
-	for (size_t i = 0; atts[i] && !c->condition; i += 2) {
-		struct str name = str_from(atts[i]), prefix, local;
+	for (size_t i = 0; i < attrs_n && !c->condition; i++) {
+		struct xml_raw_attr *a = &attrs[i];
 
-		if (i / 2 >= c->limits->attributes)
-			xml_canon_fail(c, "policy-violation", "too many attributes");
-		if (name.n > c->limits->name_bytes)
+		if (a->name.n > c->limits->name_bytes)
 			xml_canon_fail(c, "policy-violation", "a name is too long");
-		if (!xml_ns_split(name, &prefix, &local))
+		if (!xml_ns_split_attr(a))
 			xml_canon_fail(c, "not-well-formed", "a name that is no qualified name");
-		if (!xml_ns_declaration(name, &prefix))
+		if (!a->declares)
 			continue;
-		struct str uri = str_from(atts[i + 1]);
-		if (uri.n > c->limits->name_bytes)
+		if (a->value.n > c->limits->name_bytes)
 			xml_canon_fail(c, "policy-violation", "a namespace is too long");
-		bind(c, prefix, uri);
+		bind(c, a->prefix, a->value);
 	}
 }
 
-static void push_level(struct xml_canon *c, size_t bindings)
+static void push_level(struct xml_canon *c, struct str name, struct str ns, size_t bindings)
 {
 	if (c->depth == c->levels_cap) {
 		c->levels_cap = c->levels_cap ? 2 * c->levels_cap : FIRST_ENTRIES;
 		c->levels = mem_realloc(c->levels, c->levels_cap * sizeof(*c->levels));
 	}
-	c->levels[c->depth++] = (struct xml_level){ .bindings = bindings };
+	c->levels[c->depth++] = (struct xml_level){ ns, bindings, c->names.n };
+	buf_append_str(&c->names, name);
 }
 
-static void write_attr(struct buf *out, struct str name, struct str value)
+/* The ordinary case without a call. */
+static inline void put(struct xml_canon *c, const char *p, size_t n)
 {
-	buf_append_char(out, ' ');
-	buf_append_str(out, name);
-	buf_append(out, "='", 2);
-	xml_escape_attr(out, value);
-	buf_append_char(out, '\'');
+	struct buf *out = &c->out;
+
+	if (out->cap - out->n < n || out->max - out->n < n) {
+		buf_append(out, p, n);
+		return;
+	}
+	memcpy(out->p + out->n, p, n);
+	out->n += n;
+}
+
+static void put_str(struct xml_canon *c, struct str s)
+{
+	put(c, s.p, s.n);
+}
+
+#define PUT(c, lit) put(c, "" lit, sizeof(lit) - 1)
+
+static void write_attr(struct xml_canon *c, struct str name, struct str value, bool clean)
+{
+	PUT(c, " ");
+	put_str(c, name);
+	PUT(c, "='");
+	if (clean)
+		put_str(c, value);
+	else
+		xml_escape_attr(&c->out, value);
+	PUT(c, "'");
 }
 
 /* The number of the prefix that stands for a namespace on this element: ns1, ns2 ... in the order of first use. Two prefixes of one namespace are
@@ -160,24 +187,27 @@ static size_t number_prefix(struct xml_canon *c, struct str ns, struct str local
 	return number;
 }
 
-static void write_prefixed(struct xml_canon *c, struct str prefix, struct str local, struct str value)
+static void write_prefixed(struct xml_canon *c, const struct xml_raw_attr *a)
 {
-	struct str ns = lookup(c, prefix);
+	struct str ns = lookup(c, a->prefix);
+	char name[32];
 	bool new;
 
 	if (!ns.p) {
 		xml_canon_fail(c, "not-well-formed", "an attribute's prefix is not declared");
 		return;
 	}
-	size_t number = number_prefix(c, ns, local, &new);
-	if (new) {
-		buf_printf(&c->out, " xmlns:ns%zu='", number);
-		xml_escape_attr(&c->out, ns);
-		buf_append_char(&c->out, '\'');
-	}
-	buf_printf(&c->out, " ns%zu:%.*s='", number, STR_ARG(local));
-	xml_escape_attr(&c->out, value);
-	buf_append_char(&c->out, '\'');
+	size_t number = number_prefix(c, ns, a->local, &new);
+	int n = snprintf(name, sizeof(name), "xmlns:ns%zu", number);
+	if (new)
+		write_attr(c, str_make(name, (size_t)n), ns, false);
+	PUT(c, " ");
+	put(c, name + 6, (size_t)n - 6);
+	put(c, ":", 1);
+	put_str(c, a->local);
+	PUT(c, "='");
+	xml_escape_attr(&c->out, a->value);
+	PUT(c, "'");
 }
 
 /* False: the attribute does not go into the bytes. */
@@ -191,37 +221,36 @@ static bool tell_summary(struct xml_canon *c, struct str name, struct str value)
 }
 
 /* Second pass. On a stanza's root the summary takes what it wants, and keeps the addresses to itself. */
-static void write_attributes(struct xml_canon *c, const char *const *atts, bool is_root)
+static void write_attributes(struct xml_canon *c, const struct xml_raw_attr *attrs, size_t attrs_n)
 {
-	bool lang_seen = false;
+	bool is_root = c->depth == 1, lang_seen = false;
 
 	c->prefixed_n = 0;
-	for (size_t i = 0; atts[i] && !c->condition; i += 2) {
-		struct str name = str_from(atts[i]), value = str_from(atts[i + 1]), prefix, local;
+	for (size_t i = 0; i < attrs_n && !c->condition; i++) {
+		const struct xml_raw_attr *a = &attrs[i];
 
-		if (xml_ns_declaration(name, &prefix))
+		if (a->declares)
 			continue;
-		xml_ns_split(name, &prefix, &local);
-		if (prefix.n == 0) {
-			if (!c->is_stanza || tell_summary(c, name, value))
-				write_attr(&c->out, name, value);
-		} else if (str_is(prefix, "xml")) {
-			lang_seen = lang_seen || str_is(local, "lang");
-			write_attr(&c->out, name, value);
+		if (a->prefix.n == 0) {
+			if (!c->is_stanza || tell_summary(c, a->name, a->value))
+				write_attr(c, a->name, a->value, a->clean);
+		} else if (str_eq(a->prefix, STR("xml"))) {
+			lang_seen = lang_seen || str_eq(a->local, STR("lang"));
+			write_attr(c, a->name, a->value, a->clean);
 		} else {
-			write_prefixed(c, prefix, local, value);
+			write_prefixed(c, a);
 		}
 	}
 	/* RFC 6120 section 8.1.5: a stanza without a language has its stream's, and keeps it when it leaves the stream. */
 	struct str lang = xml_head_lang(c->head);
 	if (is_root && c->is_stanza && !lang_seen && lang.n)
-		write_attr(&c->out, STR("xml:lang"), lang);
+		write_attr(c, STR("xml:lang"), lang, false);
 }
 
 static void close_start_tag(struct xml_canon *c)
 {
 	if (c->tag_open)
-		buf_append_char(&c->out, '>');
+		PUT(c, ">");
 	c->tag_open = false;
 }
 
@@ -234,24 +263,35 @@ static void classify(struct xml_canon *c, struct str local, struct str ns)
 		xml_summary_child(&c->summary, c->arena, local, ns, str_eq(ns, c->levels[0].ns));
 }
 
-void xml_canon_start(struct xml_canon *c, const char *name, const char *const *atts)
+static void check_limits(struct xml_canon *c, struct str name)
 {
-	struct str qname = str_from(name), prefix, local;
-
-	if (c->condition)
-		return;
 	if (c->done)
 		xml_canon_fail(c, "not-well-formed", "a second element");
 	if (++c->elements > c->limits->elements)
 		xml_canon_fail(c, "policy-violation", "too many elements");
 	if (c->depth + 2 > c->limits->depth)
 		xml_canon_fail(c, "policy-violation", "nested too deep");
-	if (qname.n > c->limits->name_bytes)
+	if (name.n > c->limits->name_bytes)
 		xml_canon_fail(c, "policy-violation", "a name is too long");
-	if (!xml_ns_split(qname, &prefix, &local))
-		xml_canon_fail(c, "not-well-formed", "a name that is no qualified name");
+}
+
+static void check_size(struct xml_canon *c)
+{
+	if (c->out.overflow)
+		xml_canon_fail(c, "policy-violation", "too large");
+}
+
+void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *attrs, size_t attrs_n)
+{
+	struct str prefix, local, outer;
 	size_t bindings = c->bindings_n;
-	declare(c, atts);
+
+	if (c->condition)
+		return;
+	check_limits(c, name);
+	if (!xml_ns_split(name, &prefix, &local))
+		xml_canon_fail(c, "not-well-formed", "a name that is no qualified name");
+	declare(c, attrs, attrs_n);
 	if (c->condition)
 		return;
 	struct str ns = lookup(c, prefix);
@@ -259,61 +299,80 @@ void xml_canon_start(struct xml_canon *c, const char *name, const char *const *a
 		xml_canon_fail(c, "not-well-formed", "an element's prefix is not declared");
 		return;
 	}
-	struct str outer = c->depth ? c->levels[c->depth - 1].ns : xml_canon_outer_ns(c->head);
-	push_level(c, bindings);
-	c->levels[c->depth - 1].ns = ns;
+	outer = c->depth ? c->levels[c->depth - 1].ns : xml_canon_outer_ns(c->head);
+	push_level(c, name, ns, bindings);
 	classify(c, local, ns);
 	close_start_tag(c);
-	buf_append_char(&c->out, '<');
-	buf_append_str(&c->out, local);
+	PUT(c, "<");
+	put_str(c, local);
 	if (!str_eq(ns, outer))
-		write_attr(&c->out, STR("xmlns"), ns);
-	write_attributes(c, atts, c->depth == 1);
+		write_attr(c, STR("xmlns"), ns, false);
+	write_attributes(c, attrs, attrs_n);
 	c->tag_open = true;
-	if (c->out.overflow)
-		xml_canon_fail(c, "policy-violation", "too large");
+	check_size(c);
 }
 
-void xml_canon_end(struct xml_canon *c, const char *name)
+static void write_end(struct xml_canon *c, struct str name)
 {
 	struct str prefix, local;
 
+	if (c->tag_open) {
+		PUT(c, "/>");
+		c->tag_open = false;
+		return;
+	}
+	xml_ns_split(name, &prefix, &local);
+	PUT(c, "</");
+	put_str(c, local);
+	PUT(c, ">");
+}
+
+void xml_canon_end(struct xml_canon *c, struct str name)
+{
 	if (c->condition)
 		return;
-	if (c->depth == 0) {
-		xml_canon_fail(c, "not-well-formed", "an end tag without a start tag");
+	const struct xml_level *level = c->depth ? &c->levels[c->depth - 1] : NULL;
+	if (!level || !str_eq(name, str_make(c->names.p + level->name_at, c->names.n - level->name_at))) {
+		xml_canon_fail(c, "not-well-formed", "mismatched tag");
 		return;
 	}
-	if (c->tag_open) {
-		buf_append(&c->out, "/>", 2);
-		c->tag_open = false;
-	} else {
-		xml_ns_split(str_from(name), &prefix, &local);
-		buf_append(&c->out, "</", 2);
-		buf_append_str(&c->out, local);
-		buf_append_char(&c->out, '>');
-	}
-	c->bindings_n = c->levels[--c->depth].bindings;
+	write_end(c, name);
+	c->names.n = level->name_at;
+	c->bindings_n = level->bindings;
+	c->depth--;
 	if (c->depth == 1 && c->is_stanza)
 		xml_summary_child_end(&c->summary);
 	c->done = c->depth == 0;
-	if (c->out.overflow)
-		xml_canon_fail(c, "policy-violation", "too large");
+	check_size(c);
+}
+
+/* What every piece of text must go through before it is written; false: do not write. */
+static bool begin_text(struct xml_canon *c, struct str text)
+{
+	if (c->condition)
+		return false;
+	if (c->depth == 0) {
+		xml_canon_fail(c, "bad-format", "text outside of an element");
+		return false;
+	}
+	close_start_tag(c);
+	if (c->depth == 2 && c->is_stanza)
+		xml_summary_text(&c->summary, text);
+	return true;
 }
 
 void xml_canon_text(struct xml_canon *c, struct str text)
 {
-	if (c->condition)
+	if (begin_text(c, text) && !xml_escape_text(&c->out, text))
+		check_size(c);
+}
+
+void xml_canon_plain(struct xml_canon *c, struct str text)
+{
+	if (!begin_text(c, text))
 		return;
-	if (c->depth == 0) {
-		xml_canon_fail(c, "bad-format", "text outside of an element");
-		return;
-	}
-	close_start_tag(c);
-	if (!xml_escape_text(&c->out, text))
-		xml_canon_fail(c, "policy-violation", "too large");
-	if (c->depth == 2 && c->is_stanza)
-		xml_summary_text(&c->summary, text);
+	put_str(c, text);
+	check_size(c);
 }
 
 const struct stanza *xml_canon_stanza(struct xml_canon *c)

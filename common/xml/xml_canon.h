@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_canon: one first-level element, given as start tags, text and end tags with qualified names, becomes canonical bytes (ipc/proto/types.proto)
- * and a struct stanza. Resolves namespaces and enforces the limits. Knows nothing of expat. */
+ * and a struct stanza. Resolves namespaces and enforces the limits. */
 #ifndef COMMON_XML_XML_CANON_H
 #define COMMON_XML_XML_CANON_H
 
@@ -22,10 +22,12 @@ struct xml_prefixed {
 struct xml_level {
 	struct str ns;   /* of the element: the default namespace in force below it, in canonical form */
 	size_t bindings; /* declared above this element */
+	size_t name_at;  /* its name as it was written, in names */
 };
 
 struct xml_canon {
 	struct buf out;
+	struct buf names;    /* of the open elements, one behind the other */
 	struct arena *arena; /* namespaces, and what the stanza's views point to */
 	struct xml_binding *bindings;
 	size_t bindings_n, bindings_cap;
@@ -49,9 +51,10 @@ void xml_canon_fini(struct xml_canon *c);
 void xml_canon_trim(struct xml_canon *c);
 /* Both outlive the element. */
 void xml_canon_begin(struct xml_canon *c, const struct xml_head *head, const struct xml_limits *limits);
-void xml_canon_start(struct xml_canon *c, const char *name, const char *const *atts);
-void xml_canon_end(struct xml_canon *c, const char *name);
+void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *attrs, size_t attrs_n);
+void xml_canon_end(struct xml_canon *c, struct str name);
 void xml_canon_text(struct xml_canon *c, struct str text);
+void xml_canon_plain(struct xml_canon *c, struct str text); /* text that needs no escaping */
 void xml_canon_fail(struct xml_canon *c, const char *condition, const char *text);
 /* When done: the summary with the bytes, or NULL where the element is none of the three stanzas. */
 const struct stanza *xml_canon_stanza(struct xml_canon *c);

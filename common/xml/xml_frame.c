@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_frame: a state machine over bytes, see xml_frame.h. It may be wrong about XML that is not well-formed, never about XML that is: '<' cannot
- * stand unescaped in text or in an attribute value, and '>' closes a tag unless it is quoted. expat has the last word on everything inside. */
+ * stand unescaped in text or in an attribute value, and '>' closes a tag unless it is quoted. The reader has the last word on everything inside. */
 #include "common/xml/xml_frame.h"
 
 #include <string.h>
@@ -92,7 +92,7 @@ static void text(struct scan *s)
 	}
 }
 
-/* A reference is handed over whole, since expat would keep its beginning and look at it again with every byte that follows. */
+/* A reference is handed over whole, like a tag. */
 static void reference(struct scan *s)
 {
 	uint8_t c = (uint8_t)s->p[s->i];
@@ -140,7 +140,6 @@ static void started(struct scan *s, bool empty)
 	f->state = TEXT;
 	if (f->header) {
 		f->header = false;
-		f->empty_root = empty;
 		finish(s, XML_FRAME_START);
 	} else if (!empty) {
 		f->depth++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * xml_frame: finds where tags and first-level elements end, without understanding them. It sits before expat: so expat is only ever given
- * whole tags (a tag that drips in byte by byte is not parsed again and again), never a byte behind the element being read (so a stream can stop,
- * restart or rest exactly between elements), and never a comment, processing instruction or DTD. */
+ * xml_frame: finds where tags and first-level elements end, without understanding them. It sits before the reader, which so is only ever given
+ * whole tags (one that drips in byte by byte is read once, and the reader keeps no half-read state), never a byte behind the element being read (so a
+ * stream can stop, restart or rest exactly between elements), and never a comment, processing instruction or DTD. */
 #ifndef COMMON_XML_XML_FRAME_H
 #define COMMON_XML_XML_FRAME_H
 

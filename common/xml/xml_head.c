@@ -17,16 +17,6 @@ struct xml_head {
 	char data[];
 };
 
-bool xml_ns_declaration(struct str name, struct str *out_prefix)
-{
-	if (name.n < 5 || memcmp(name.p, "xmlns", 5) != 0)
-		return false;
-	if (name.n > 5 && name.p[5] != ':')
-		return false;
-	*out_prefix = name.n > 5 ? str_make(name.p + 6, name.n - 6) : str_make(name.p, 0);
-	return true;
-}
-
 const char *xml_ns_check(struct str prefix, struct str uri)
 {
 	bool is_xml = str_eq(uri, STR(XML_NS_XML));
@@ -52,6 +42,18 @@ bool xml_ns_split(struct str name, struct str *out_prefix, struct str *out_local
 	*out_prefix = str_make(name.p, (size_t)(colon - name.p));
 	*out_local = str_make(colon + 1, name.n - out_prefix->n - 1);
 	return out_prefix->n > 0 && out_local->n > 0 && !memchr(out_local->p, ':', out_local->n);
+}
+
+bool xml_ns_split_attr(struct xml_raw_attr *a)
+{
+	if (!xml_ns_split(a->name, &a->prefix, &a->local))
+		return false;
+	a->declares = true;
+	if (str_eq(a->prefix, STR("xmlns")))
+		a->prefix = a->local;
+	else if (a->prefix.n > 0 || !str_eq(a->name, STR("xmlns")))
+		a->declares = false;
+	return true;
 }
 
 static void append_u16(struct buf *b, size_t v)
@@ -113,44 +115,43 @@ struct problem {
 
 #define PROBLEM(condition, text) ((struct problem){ condition, text })
 
-static struct problem read_attributes(struct buf *b, struct xml_head *fixed, const char *const *atts, const struct xml_limits *limits,
-                                      struct xml_header *out)
+static struct problem read_attributes(struct buf *b, struct xml_head *fixed, struct xml_raw_attr *attrs, size_t attrs_n,
+                                      const struct xml_limits *limits, struct xml_header *out)
 {
-	for (size_t i = 0; atts[i]; i += 2) {
-		struct str name = str_from(atts[i]), value = str_from(atts[i + 1]), prefix, local;
+	for (size_t i = 0; i < attrs_n; i++) {
+		struct xml_raw_attr *a = &attrs[i];
 
-		if (i / 2 >= limits->attributes || i / 2 >= LENGTH_MAX)
+		if (i == LENGTH_MAX)
 			return PROBLEM("policy-violation", "too many attributes");
-		if (name.n > limits->name_bytes || value.n > LENGTH_MAX)
+		if (a->name.n > limits->name_bytes || a->value.n > LENGTH_MAX)
 			return PROBLEM("policy-violation", "a name or value is too long");
-		if (!xml_ns_split(name, &prefix, &local))
+		if (!xml_ns_split_attr(a))
 			return PROBLEM("not-well-formed", "a name that is no qualified name");
-		if (!xml_ns_declaration(name, &prefix)) {
-			note_attribute(out, name, value);
+		if (!a->declares) {
+			note_attribute(out, a->name, a->value);
 			continue;
 		}
-		if (value.n > limits->name_bytes)
+		if (a->value.n > limits->name_bytes)
 			return PROBLEM("policy-violation", "a namespace is too long");
-		const char *wrong = add_binding(b, fixed, prefix, value);
+		const char *wrong = add_binding(b, fixed, a->prefix, a->value);
 		if (wrong)
 			return PROBLEM("not-well-formed", wrong);
 	}
 	return PROBLEM(NULL, NULL);
 }
 
-/* RFC 6120 sections 4.8.1, 4.8.5, 4.9.3.1, 4.9.3.2 and 4.9.3.10. */
-static struct problem check_root(const struct xml_head *h, const char *const *atts, struct xml_header *out)
+/* RFC 6120 sections 4.8.1, 4.9.3.1, 4.9.3.10 and 4.9.3.13. */
+static struct problem check_root(const struct xml_head *h, const struct xml_raw_attr *attrs, size_t attrs_n, struct xml_header *out)
 {
-	struct str prefix, local, ns;
+	struct str prefix, local;
 
 	if (!xml_ns_split(xml_head_root(h), &prefix, &local))
 		return PROBLEM("not-well-formed", "a name that is no qualified name");
 	out->name_ns = xml_head_lookup(h, prefix);
 	if (!out->name_ns.p && prefix.n > 0)
 		return PROBLEM("not-well-formed", "the root's prefix is not declared");
-	for (size_t i = 0; atts[i]; i += 2) {
-		if (xml_ns_split(str_from(atts[i]), &prefix, &ns) && prefix.n > 0 && !str_is(prefix, "xmlns") &&
-		    !xml_head_lookup(h, prefix).p)
+	for (size_t i = 0; i < attrs_n; i++) {
+		if (!attrs[i].declares && attrs[i].prefix.n > 0 && !xml_head_lookup(h, attrs[i].prefix).p)
 			return PROBLEM("not-well-formed", "an attribute's prefix is not declared");
 	}
 	if (!str_is(out->name_ns, XML_NS_STREAMS))
@@ -160,36 +161,41 @@ static struct problem check_root(const struct xml_head *h, const char *const *at
 	return PROBLEM(NULL, NULL);
 }
 
-struct xml_head *xml_head_new(const char *name, const char *const *atts, const struct xml_limits *limits, struct xml_header *out_header,
-                              const char **out_condition, const char **out_text)
+/* Everything that must be remembered, in one block. */
+static struct xml_head *pack(const struct xml_head *fixed, struct str root, struct str lang, struct str bindings)
 {
-	struct str root = str_from(name);
+	size_t before = root.n + lang.n;
+	struct xml_head *h = mem_alloc(sizeof(*h) + before + bindings.n);
+
+	*h = *fixed;
+	h->bytes = (uint32_t)(sizeof(*h) + before + bindings.n);
+	h->root_n = (uint16_t)root.n;
+	h->lang_n = (uint16_t)lang.n;
+	h->content_at += (uint32_t)before;
+	memcpy(h->data, root.p, root.n);
+	if (lang.n)
+		memcpy(h->data + root.n, lang.p, lang.n);
+	if (bindings.n)
+		memcpy(h->data + before, bindings.p, bindings.n);
+	return h;
+}
+
+struct xml_head *xml_head_new(struct str name, struct xml_raw_attr *attrs, size_t attrs_n, const struct xml_limits *limits,
+                              struct xml_header *out_header, const char **out_condition, const char **out_text)
+{
 	struct xml_head fixed = { 0 }, *h = NULL;
-	struct buf b = { 0 };
+	struct buf bindings = { 0 };
 
 	*out_header = (struct xml_header){ 0 };
 	struct problem problem = PROBLEM("policy-violation", "a name is too long");
-	if (root.n <= limits->name_bytes && root.n <= LENGTH_MAX)
-		problem = read_attributes(&b, &fixed, atts, limits, out_header);
+	if (name.n <= limits->name_bytes && name.n <= LENGTH_MAX)
+		problem = read_attributes(&bindings, &fixed, attrs, attrs_n, limits, out_header);
 	if (!problem.condition) {
-		struct str lang = out_header->lang;
-		size_t before = root.n + lang.n;
-
-		h = mem_alloc(sizeof(*h) + before + b.n);
-		*h = fixed;
-		h->bytes = (uint32_t)(sizeof(*h) + before + b.n);
-		h->root_n = (uint16_t)root.n;
-		h->lang_n = (uint16_t)lang.n;
-		h->content_at += (uint32_t)before;
-		memcpy(h->data, root.p, root.n);
-		if (lang.n)
-			memcpy(h->data + root.n, lang.p, lang.n);
-		if (b.n)
-			memcpy(h->data + before, b.p, b.n);
-		problem = check_root(h, atts, out_header);
+		h = pack(&fixed, name, out_header->lang, buf_str(&bindings));
+		problem = check_root(h, attrs, attrs_n, out_header);
 		out_header->content_ns = xml_head_content_ns(h);
 	}
-	buf_fini(&b);
+	buf_fini(&bindings);
 	*out_condition = problem.condition;
 	*out_text = problem.text;
 	if (problem.condition)

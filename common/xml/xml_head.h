@@ -15,10 +15,18 @@
 
 struct xml_head;
 
-/* Made from the root's start tag as expat gives it: name, and attribute names and values in turn. NULL on an error, with the stream error's
- * condition and text. out_header holds views into name, atts and the head. */
-struct xml_head *xml_head_new(const char *name, const char *const *atts, const struct xml_limits *limits, struct xml_header *out_header,
-                              const char **out_condition, const char **out_text);
+/* An attribute of a start tag as it was written, with references resolved. */
+struct xml_raw_attr {
+	struct str name, value;
+	bool clean;    /* nothing in the value needs escaping */
+	bool declares; /* set with the next two by xml_ns_split_attr: a namespace declaration, of the prefix */
+	struct str prefix, local;
+};
+
+/* Made from the root's start tag. NULL on an error, with the stream error's condition and text. out_header holds views into the attributes and the
+ * head. */
+struct xml_head *xml_head_new(struct str name, struct xml_raw_attr *attrs, size_t attrs_n, const struct xml_limits *limits,
+                              struct xml_header *out_header, const char **out_condition, const char **out_text);
 void xml_head_free(struct xml_head **h);
 /* The namespace bound to a prefix ("" for the default one). p is NULL when there is none. */
 struct str xml_head_lookup(const struct xml_head *h, struct str prefix);
@@ -27,12 +35,12 @@ struct str xml_head_root(const struct xml_head *h); /* its qualified name, as th
 struct str xml_head_lang(const struct xml_head *h);
 size_t xml_head_bytes(const struct xml_head *h);
 
-/* --- namespace declarations, here and below the root --- */
-/* Is this attribute a declaration, and of which prefix? */
-bool xml_ns_declaration(struct str name, struct str *out_prefix);
+/* --- names, here and below the root --- */
 /* NULL when the declaration is allowed (Namespaces in XML 1.0, sections 2.2 and 3), otherwise what is wrong. */
 const char *xml_ns_check(struct str prefix, struct str uri);
 /* "a:b" into prefix and local name; false when there is more than one colon or an empty part. */
 bool xml_ns_split(struct str name, struct str *out_prefix, struct str *out_local);
+/* The same for an attribute, into itself; "xmlns" and "xmlns:p" are declarations, of the prefixes "" and "p". */
+bool xml_ns_split_attr(struct xml_raw_attr *a);
 
 #endif

@@ -15,8 +15,9 @@ struct xml_stream {
 	const struct xml_stream_events *events;
 	void *ctx;
 	struct xml_head *head;
-	struct xml_worker *worker; /* while an element is being read */
+	struct xml_reader *reader; /* while an element is being read */
 	struct buf held;           /* the beginning of a tag (or of the header) that is not complete */
+	bool held_text;            /* what is held is the end of a text instead */
 	size_t count;              /* bytes of the element or header so far */
 	struct xml_frame frame;
 	uint8_t phase;
@@ -28,8 +29,9 @@ struct xml_stream {
 static void expect_header(struct xml_stream *s)
 {
 	xml_head_free(&s->head);
-	xml_worker_give(&s->worker, false);
+	xml_worker_give(&s->reader);
 	buf_fini(&s->held);
+	s->held_text = false;
 	s->count = 0;
 	s->frame = (struct xml_frame){ .header = true, .may_declare = true };
 	s->phase = PHASE_HEADER;
@@ -78,7 +80,7 @@ static void fail(struct xml_stream *s, const char *condition, const char *text)
 
 static void fail_by_canon(struct xml_stream *s)
 {
-	const struct xml_canon *c = xml_worker_canon(s->worker);
+	const struct xml_canon *c = &s->reader->canon;
 
 	fail(s, c->condition ? c->condition : "not-well-formed", c->text ? c->text : "");
 }
@@ -100,7 +102,7 @@ static void settle(struct xml_stream *s)
 
 static void deliver(struct xml_stream *s)
 {
-	struct xml_canon *c = xml_worker_canon(s->worker);
+	struct xml_canon *c = &s->reader->canon;
 	const struct stanza *stanza = xml_canon_stanza(c);
 	const struct xml_node *node = NULL;
 
@@ -118,7 +120,7 @@ static void deliver(struct xml_stream *s)
 	s->count = 0;
 	s->in_callback = true;
 	s->events->on_element(stanza, node, s->ctx);
-	xml_worker_give(&s->worker, true);
+	xml_worker_give(&s->reader);
 	settle(s);
 }
 
@@ -126,22 +128,19 @@ static void deliver_header(struct xml_stream *s)
 {
 	struct xml_header header;
 
-	s->worker = xml_worker_take();
-	s->head = xml_worker_header(s->worker, buf_str(&s->held), &s->limits, &header);
+	s->reader = xml_worker_take();
+	xml_reader_begin(s->reader, NULL, &s->limits);
+	s->head = xml_reader_header(s->reader, buf_str(&s->held), &header);
 	if (!s->head) {
 		fail_by_canon(s);
 		return;
 	}
-	if (s->frame.empty_root) {
-		fail(s, "bad-format", "a stream header that is closed at once");
-		return;
-	}
-	buf_fini(&s->held);
 	s->count = 0;
 	s->phase = PHASE_OPEN;
 	s->in_callback = true;
 	s->events->on_open(&header, s->ctx);
-	xml_worker_give(&s->worker, false);
+	buf_fini(&s->held);
+	xml_worker_give(&s->reader);
 	settle(s);
 }
 
@@ -163,21 +162,46 @@ static void deliver_close(struct xml_stream *s)
 	settle(s);
 }
 
-/* Hands whole tags and text to the worker, what was held first. */
-static bool read_whole(struct xml_stream *s, const char *p, size_t n)
+static bool read_piece(struct xml_stream *s, struct str piece)
 {
-	if (n == 0)
-		return true;
-	if (!s->worker) {
-		s->worker = xml_worker_take();
-		xml_canon_begin(xml_worker_canon(s->worker), s->head, &s->limits);
+	if (!s->reader) {
+		s->reader = xml_worker_take();
+		xml_reader_begin(s->reader, s->head, &s->limits);
 	}
-	bool ok = s->held.n == 0 || xml_worker_feed(s->worker, buf_str(&s->held));
-	buf_fini(&s->held);
-	if (ok && xml_worker_feed(s->worker, str_make(p, n)))
+	if (xml_reader_feed(s->reader, piece))
 		return true;
 	fail_by_canon(s);
 	return false;
+}
+
+/* Hands whole tags and text to the reader: what was held, and the first `whole` of n bytes, in one piece. The rest is held. */
+static bool read_whole(struct xml_stream *s, const char *p, size_t n, size_t whole, bool ends_in_text)
+{
+	struct str piece = str_make(p, whole);
+
+	/* A tag begins: the text before it is complete. */
+	if (s->held_text && whole == 0 && n > 0) {
+		if (!read_piece(s, buf_str(&s->held)))
+			return false;
+		buf_clear(&s->held);
+	}
+	if (n > 0)
+		s->held_text = ends_in_text;
+	if (s->held.n > 0 || whole == 0) {
+		buf_append(&s->held, p, n);
+		if (whole == 0)
+			return true;
+		piece = str_make(buf_str(&s->held).p, buf_str(&s->held).n - (n - whole));
+	}
+	piece.n -= ends_in_text ? xml_reader_tail(piece) : 0;
+	if (!read_piece(s, piece))
+		return false;
+	if (s->held.n > 0)
+		buf_consume(&s->held, piece.n);
+	else
+		buf_append(&s->held, p + piece.n, n - piece.n);
+	buf_release(&s->held);
+	return true;
 }
 
 static void refuse(struct xml_stream *s, enum xml_frame_event event)
@@ -217,9 +241,8 @@ static void step(struct xml_stream *s, const char *p, size_t n, size_t whole, en
 	/* A header and the stream's end tag are kept until they are complete. */
 	if (header || event == XML_FRAME_CLOSE)
 		whole = 0;
-	if (!read_whole(s, p, whole))
+	if (!read_whole(s, p, n, whole, event == XML_FRAME_MORE && whole > 0 && whole == n))
 		return;
-	buf_append(&s->held, p + whole, n - whole);
 	if (event == XML_FRAME_START)
 		deliver_header(s);
 	else if (event == XML_FRAME_ELEMENT)
@@ -280,7 +303,7 @@ void xml_stream_reset(struct xml_stream *s)
 
 bool xml_stream_resting(const struct xml_stream *s)
 {
-	return s->phase == PHASE_OPEN && xml_frame_between(&s->frame) && s->held.n == 0 && !s->worker;
+	return s->phase == PHASE_OPEN && xml_frame_between(&s->frame) && s->held.n == 0 && !s->reader;
 }
 
 void xml_stream_rest(struct xml_stream *s)
@@ -291,5 +314,5 @@ void xml_stream_rest(struct xml_stream *s)
 
 size_t xml_stream_bytes(const struct xml_stream *s)
 {
-	return sizeof(*s) + s->held.cap + (s->head ? xml_head_bytes(s->head) : 0) + (s->worker ? xml_worker_bytes(s->worker) : 0);
+	return sizeof(*s) + s->held.cap + (s->head ? xml_head_bytes(s->head) : 0) + (s->reader ? xml_worker_bytes(s->reader) : 0);
 }

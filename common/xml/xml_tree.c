@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_tree: xml_parse, a small strict reader of one element that is canonical already. Comments, CDATA, processing instructions and DTDs are not
- * canonical and are refused. It must stand any input, since what sends it may be an operator's own program; but it is no validator: names may hold any
- * character above ASCII. The input is copied once into the arena and unescaped in place. */
+ * canonical and are refused. It must stand any input, since what sends it may be an operator's own program. The input is copied once into the arena and unescaped in place. */
 #include "common/text/utf8.h"
 #include "common/xml/xml.h"
 #include "common/xml/xml_head.h"
+#include "common/xml/xml_lex.h"
 
 #define DEPTH_MAX 64
 #define NODES_MAX 10000
@@ -26,35 +26,11 @@ struct reader {
 	size_t depth, nodes;
 };
 
-enum { NAME_START = 1, NAME = 2, SPACE = 4, CONTROL = 8 };
-static const uint8_t class_of[256] = {
-	[0x00 ... 0x08] = CONTROL,
-	[0x0B ... 0x0C] = CONTROL,
-	[0x0E ... 0x1F] = CONTROL,
-	[' '] = SPACE,
-	['\t'] = SPACE,
-	['\r'] = SPACE,
-	['\n'] = SPACE,
-	['A' ... 'Z'] = NAME_START | NAME,
-	['a' ... 'z'] = NAME_START | NAME,
-	['_'] = NAME_START | NAME,
-	['0' ... '9'] = NAME,
-	['-'] = NAME,
-	['.'] = NAME,
-	[':'] = NAME,
-	[0x80 ... 0xFF] = NAME_START | NAME,
-};
-
-static bool is(char c, unsigned classes)
-{
-	return (class_of[(uint8_t)c] & classes) != 0;
-}
-
 static bool skip_space(struct reader *r)
 {
 	char *from = r->p;
 
-	while (r->p < r->end && is(*r->p, SPACE))
+	while (r->p < r->end && xml_lex_is(*r->p, XML_LEX_SPACE))
 		r->p++;
 	return r->p > from;
 }
@@ -69,61 +45,9 @@ static bool take(struct reader *r, char c)
 
 static bool take_name(struct reader *r, struct str *out)
 {
-	char *from = r->p;
-
-	if (r->p == r->end || !is(*r->p, NAME_START))
-		return false;
-	while (r->p < r->end && is(*r->p, NAME))
-		r->p++;
-	*out = str_make(from, (size_t)(r->p - from));
-	return true;
-}
-
-static bool xml_char(uint32_t cp)
-{
-	return cp == '\t' || cp == '\n' || cp == '\r' || (cp >= 0x20 && cp <= 0xD7FF) || (cp >= 0xE000 && cp <= 0xFFFD) ||
-	       (cp >= 0x10000 && cp <= 0x10FFFF);
-}
-
-/* "#x41" or "#65" to bytes. */
-static size_t character_reference(struct str name, char *out)
-{
-	bool hex = name.n > 1 && name.p[1] == 'x';
-	uint32_t cp = 0;
-	size_t i = hex ? 2 : 1;
-
-	if (i == name.n)
-		return 0;
-	for (; i < name.n && cp <= 0x10FFFF; i++) {
-		char c = name.p[i];
-
-		if (c >= '0' && c <= '9')
-			cp = cp * (hex ? 16 : 10) + (uint32_t)(c - '0');
-		else if (hex && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
-			cp = cp * 16 + (uint32_t)((c | 0x20) - 'a' + 10);
-		else
-			return 0;
-	}
-	return xml_char(cp) ? utf8_encode(cp, out) : 0;
-}
-
-/* What stands between '&' and ';', to bytes; 0 when unknown. Never longer than it was written. */
-static size_t reference(struct str name, char *out)
-{
-	static const struct {
-		const char *name;
-		char c;
-	} known[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "apos", '\'' }, { "quot", '"' } };
-
-	if (name.n > 0 && name.p[0] == '#')
-		return character_reference(name, out);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (str_is(name, known[i].name)) {
-			*out = known[i].c;
-			return 1;
-		}
-	}
-	return 0;
+	*out = str_make(r->p, xml_lex_name(r->p, (size_t)(r->end - r->p)));
+	r->p += out->n;
+	return out->n > 0;
 }
 
 /* In place; false on a reference that is not one, or on a character that XML does not have. */
@@ -134,14 +58,14 @@ static bool unescape(char *from, char *end, struct str *out)
 	out->p = from;
 	while (from < end) {
 		if (*from != '&') {
-			if (is(*from, CONTROL))
+			if ((uint8_t)*from < 0x20 && !xml_lex_is(*from, XML_LEX_SPACE))
 				return false;
 			*to++ = *from++;
 			continue;
 		}
 		char *semicolon = memchr(from, ';', (size_t)(end - from));
 		char bytes[4];
-		size_t n = semicolon ? reference(str_make(from + 1, (size_t)(semicolon - from) - 1), bytes) : 0;
+		size_t n = semicolon ? xml_lex_reference(str_make(from + 1, (size_t)(semicolon - from) - 1), bytes) : 0;
 		if (n == 0)
 			return false;
 		memcpy(to, bytes, n);
@@ -182,7 +106,7 @@ static bool read_attributes(struct reader *r, struct xml_attr **out)
 	size_t count = 0;
 
 	*out = NULL;
-	while (skip_space(r) && r->p < r->end && is(*r->p, NAME_START)) {
+	while (skip_space(r) && r->p < r->end && *r->p != '>' && *r->p != '/') {
 		struct xml_attr *a = arena_zalloc(r->arena, sizeof(*a));
 
 		if (++count > ATTRS_MAX || !take_name(r, &a->name))
@@ -218,18 +142,18 @@ static bool declare(struct reader *r, struct xml_attr **list, const struct bindi
 {
 	while (*list) {
 		struct xml_attr *a = *list;
-		struct str prefix, local;
+		struct xml_raw_attr raw = { .name = a->name };
 
-		if (!xml_ns_split(a->name, &prefix, &local))
+		if (!xml_ns_split_attr(&raw))
 			return false;
-		if (!xml_ns_declaration(a->name, &prefix)) {
+		if (!raw.declares) {
 			list = &a->next;
 			continue;
 		}
-		if (xml_ns_check(prefix, a->value))
+		if (xml_ns_check(raw.prefix, a->value))
 			return false;
 		struct binding *b = arena_alloc(r->arena, sizeof(*b));
-		*b = (struct binding){ prefix, a->value, *scope };
+		*b = (struct binding){ raw.prefix, a->value, *scope };
 		*scope = b;
 		*list = a->next;
 	}
