@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <unistd.h>
 #include <openssl/err.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/net/conn_impl.h"

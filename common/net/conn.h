@@ -20,20 +20,20 @@
 struct conn;
 
 enum conn_end {
-	CONN_END_PEER,     /* the other side closed */
-	CONN_END_CLOSED,   /* we did, by conn_close */
-	CONN_END_BROKEN,   /* the network, or the other side vanished */
-	CONN_END_TLS,      /* the handshake or a record was bad */
-	CONN_END_ZLIB,     /* compressed data was bad or beyond the ratio */
-	CONN_END_LAYER,    /* bytes in clear behind a request for TLS: an injection, or a client that cannot wait */
+	CONN_END_PEER,   /* the other side closed */
+	CONN_END_CLOSED, /* we did, by conn_close */
+	CONN_END_BROKEN, /* the network, or the other side vanished */
+	CONN_END_TLS,    /* the handshake or a record was bad */
+	CONN_END_ZLIB,   /* compressed data was bad or beyond the ratio */
+	CONN_END_LAYER,  /* bytes in clear behind a request for TLS: an injection, or a client that cannot wait */
 };
 
 struct conn_events {
 	/* Bytes of the uppermost layer. Returns how many were used; the rest comes again after conn_resume(). Fewer than n only when paused
 	 * or closing meanwhile, or when a layer was added, to which the rest then belongs. */
 	size_t (*on_data)(struct conn *c, const char *p, size_t n, void *ctx);
-	void (*on_secured)(struct conn *c, void *ctx);   /* the TLS handshake is done */
-	void (*on_written)(struct conn *c, void *ctx);   /* conn_written() has risen. May be NULL */
+	void (*on_secured)(struct conn *c, void *ctx); /* the TLS handshake is done */
+	void (*on_written)(struct conn *c, void *ctx); /* conn_written() has risen. May be NULL */
 	void (*on_end)(struct conn *c, enum conn_end how, const char *text, void *ctx);
 };
 
@@ -53,14 +53,14 @@ void conn_resume(struct conn *c);
 int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn);
 /* zlib, both ways, from the next byte. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);
-SSL *conn_tls(const struct conn *c);     /* NULL before the handshake is done */
+SSL *conn_tls(const struct conn *c); /* NULL before the handshake is done */
 bool conn_compressed(const struct conn *c);
 
 /* To append to; written at the end of the turn. Not to be kept. */
 struct buf *conn_output(struct conn *c);
-size_t conn_queued(const struct conn *c);            /* bytes not yet written */
-uint64_t conn_output_end(const struct conn *c);      /* all bytes ever put into conn_output */
-uint64_t conn_written(const struct conn *c);         /* how many of them the kernel has */
+size_t conn_queued(const struct conn *c);       /* bytes not yet written */
+uint64_t conn_output_end(const struct conn *c); /* all bytes ever put into conn_output */
+uint64_t conn_written(const struct conn *c);    /* how many of them the kernel has */
 
 /* Bytes a second that are read from it, saved up to burst; 0: as many as come. */
 void conn_set_rate(struct conn *c, uint32_t bytes_per_s, uint32_t burst);
@@ -68,8 +68,8 @@ void conn_set_rate(struct conn *c, uint32_t bytes_per_s, uint32_t burst);
 void conn_set_dead_after(struct conn *c, uint32_t ms);
 
 const struct net_addr *conn_peer(const struct conn *c);
-uint64_t conn_last_read_ms(const struct conn *c);    /* net_now() of the last byte in */
-uint64_t conn_bytes_in(const struct conn *c);        /* on the wire */
+uint64_t conn_last_read_ms(const struct conn *c); /* net_now() of the last byte in */
+uint64_t conn_bytes_in(const struct conn *c);     /* on the wire */
 uint64_t conn_bytes_out(const struct conn *c);
 
 #endif

@@ -10,8 +10,8 @@
 
 enum conn_state {
 	CONN_OPEN,
-	CONN_FLUSHING,   /* conn_close was called; output is still going out */
-	CONN_LINGERING,  /* our end is shut; waiting for the other, so that nothing we wrote is lost by a reset */
+	CONN_FLUSHING,  /* conn_close was called; output is still going out */
+	CONN_LINGERING, /* our end is shut; waiting for the other, so that nothing we wrote is lost by a reset */
 	CONN_DEAD,
 };
 
@@ -19,9 +19,9 @@ enum conn_tls { CONN_TLS_NONE, CONN_TLS_WANTED, CONN_TLS_SHAKING, CONN_TLS_DONE 
 
 /* What most connections most of the time do without. */
 struct conn_spare {
-	struct buf held;    /* uppermost layer's bytes that the owner left over */
-	struct buf packed;  /* compressed bytes not yet unpacked, because it paused */
-	struct buf wire;    /* compressed bytes not yet written */
+	struct buf held;   /* uppermost layer's bytes that the owner left over */
+	struct buf packed; /* compressed bytes not yet unpacked, because it paused */
+	struct buf wire;   /* compressed bytes not yet written */
 	struct bucket bucket;
 	uint32_t rate, burst;
 };
@@ -32,18 +32,18 @@ struct conn {
 	void *ctx;
 	uv_poll_t poll;
 	struct net_task flush_task, read_task;
-	struct wheel_timer timer;  /* open: end of the throttling; closing: end of patience */
+	struct wheel_timer timer; /* open: end of the throttling; closing: end of patience */
 	SSL *ssl;
 	struct zlayer *z;
 	struct conn_spare *spare;
 	struct buf out;
-	uint64_t done;             /* bytes of conn_output that the kernel has */
-	uint64_t taken;            /* the same and those that wait compressed in spare->wire */
+	uint64_t done;  /* bytes of conn_output that the kernel has */
+	uint64_t taken; /* the same and those that wait compressed in spare->wire */
 	uint64_t bytes_in, bytes_out, last_read_ms;
 	struct net_addr peer;
 	int fd;
-	uint8_t state, tls;        /* enum conn_state, conn_tls */
-	uint8_t watching;          /* events asked of libuv */
+	uint8_t state, tls; /* enum conn_state, conn_tls */
+	uint8_t watching;   /* events asked of libuv */
 	bool paused, throttled;
 	bool want_write;
 };

@@ -21,7 +21,7 @@ struct listener {
 	struct wheel_timer pause;
 	int fd;
 	uint16_t port;
-	bool wanted;  /* by the owner */
+	bool wanted; /* by the owner */
 	bool closed;
 };
 
@@ -104,8 +104,8 @@ static int open_socket(const char *address, uint16_t port, struct err *e)
 	return fd;
 }
 
-struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits, const struct listener_events *events,
-			      void *ctx, struct err *e)
+struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                              const struct listener_events *events, void *ctx, struct err *e)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = sizeof(sa);

@@ -22,13 +22,13 @@ struct net_loop {
 	uv_loop_t *uv;
 	uv_prepare_t prepare;
 	uv_check_t check;
-	uv_idle_t idle;         /* active while tasks wait, so that the loop does not sleep on them */
-	uv_timer_t timer;       /* active while time-outs are armed */
-	uint32_t closing;       /* handles not yet closed */
+	uv_idle_t idle;   /* active while tasks wait, so that the loop does not sleep on them */
+	uv_timer_t timer; /* active while time-outs are armed */
+	uint32_t closing; /* handles not yet closed */
 	struct list_node tasks;
 	struct wheel wheel;
-	char *read_buf;         /* NET_READ_BYTES; contents last until the reading function returns */
-	char *plain_buf;        /* NET_READ_BYTES; decompressed */
+	char *read_buf;  /* NET_READ_BYTES; contents last until the reading function returns */
+	char *plain_buf; /* NET_READ_BYTES; decompressed */
 };
 
 struct net_loop *net_loop_new(uv_loop_t *uv);
@@ -40,7 +40,7 @@ static inline uint64_t net_now(const struct net_loop *l)
 }
 
 void net_task_init(struct net_task *t, void (*fn)(struct net_task *t));
-void net_defer(struct net_loop *l, struct net_task *t);   /* once, however often it is asked for */
+void net_defer(struct net_loop *l, struct net_task *t); /* once, however often it is asked for */
 void net_task_cancel(struct net_task *t);
 
 void net_timer_set(struct net_loop *l, struct wheel_timer *t, uint64_t in_ms);

@@ -25,10 +25,10 @@ bool bucket_take(struct bucket *b, double rate, double burst, double n, uint64_t
 struct ratelimit;
 
 struct ratelimit_config {
-	double rate;          /* events a second and address; 0: unlimited */
+	double rate; /* events a second and address; 0: unlimited */
 	double burst;
-	uint32_t concurrent;  /* held at the same time by one address; 0: unlimited */
-	uint32_t addresses;   /* remembered at most; all others share one entry. 0: 65536 */
+	uint32_t concurrent; /* held at the same time by one address; 0: unlimited */
+	uint32_t addresses;  /* remembered at most; all others share one entry. 0: 65536 */
 };
 
 enum ratelimit_verdict { RATELIMIT_OK, RATELIMIT_RATE, RATELIMIT_CONCURRENT };

@@ -5,9 +5,9 @@
 #ifndef COMMON_NET_TLS_H
 #define COMMON_NET_TLS_H
 
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <openssl/ssl.h>
 
 #include "common/base/err.h"
 #include "common/base/str.h"

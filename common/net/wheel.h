@@ -20,8 +20,8 @@ struct wheel_timer {
 
 struct wheel {
 	struct list_node slots[WHEEL_SLOTS];
-	uint64_t tick;     /* last tick that was run */
-	uint64_t armed;    /* timers waiting: 0 means that nobody needs to call wheel_run */
+	uint64_t tick;  /* last tick that was run */
+	uint64_t armed; /* timers waiting: 0 means that nobody needs to call wheel_run */
 };
 
 void wheel_init(struct wheel *w, uint64_t now_ms);

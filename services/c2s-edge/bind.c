@@ -114,7 +114,7 @@ static void try_open(struct c2s_stream *s)
 	request.encrypted = conn_tls(s->conn) != NULL;
 	request.language = s->lang ? s->lang : (char *)"";
 	call_session_open(s->edge->bus, ipc_slot(C2S_ROLE_OWNER, hash_slot(str_from(s->login->account))), &opts, &request, on_open,
-			  c2s_stream_ref(s));
+	                  c2s_stream_ref(s));
 }
 
 /* The resource asked for, normalised; NULL in *out for none. False: not a resource (section 7.7.2.1). */

@@ -41,7 +41,8 @@ static int listen_on(struct c2s_edge *edge, uint16_t number, struct c2s_port *po
 		return 0;
 	for (size_t i = 0; i < edge->config->addresses.count && edge->listener_count < C2S_LISTENERS_MAX; i++) {
 		const char *address = edge->config->addresses.items[i];
-		struct listener *l = listener_new(edge->net, address, (uint16_t)(number + edge->port_offset), edge->connects, &events, port, e);
+		struct listener *l =
+		        listener_new(edge->net, address, (uint16_t)(number + edge->port_offset), edge->connects, &events, port, e);
 
 		if (!l && strchr(address, ':')) {
 			log_info(edge->log, "not listening: %s", e->text); /* a machine or container without IPv6 */
@@ -65,7 +66,7 @@ static void raise_file_limit(const struct c2s_edge *edge)
 	setrlimit(RLIMIT_NOFILE, &r);
 	if (r.rlim_cur != RLIM_INFINITY && r.rlim_cur < (rlim_t)edge->config->connections + 100)
 		log_info(edge->log, "the system's limit of open files allows fewer connections than limits.connections files=%llu",
-			 (unsigned long long)r.rlim_cur);
+		         (unsigned long long)r.rlim_cur);
 }
 
 /* Above the limit newcomers wait in the kernel's queue. */

@@ -43,8 +43,8 @@ enum c2s_channel { C2S_CHANNEL_TLS = 1, C2S_CHANNEL_EXPORTER = 2, C2S_CHANNEL_EN
 struct c2s_mechanisms {
 	char **names;
 	uint32_t count;
-	bool registration;    /* users may create accounts (XEP-0077) */
-	uint64_t fetched_ms;  /* 0: never */
+	bool registration;   /* users may create accounts (XEP-0077) */
+	uint64_t fetched_ms; /* 0: never */
 };
 
 struct c2s_host {
@@ -55,17 +55,17 @@ struct c2s_host {
 /* --- the stream --------------------------------------------------------------------------------------------------- */
 
 enum c2s_state {
-	C2S_CONNECTED,      /* expects a stream header */
-	C2S_ASKING,         /* header answered; waiting for auth to name the mechanisms */
-	C2S_HEADER,         /* features sent; not logged in */
-	C2S_TLS,            /* proceed sent; handshake */
-	C2S_SASL,           /* challenge sent */
-	C2S_SASL_WAIT,      /* auth looks at a SASL message */
-	C2S_REGISTERING,    /* auth makes an account */
-	C2S_BIND,           /* logged in; features sent */
-	C2S_BINDING,        /* the owner opens the session */
+	C2S_CONNECTED,   /* expects a stream header */
+	C2S_ASKING,      /* header answered; waiting for auth to name the mechanisms */
+	C2S_HEADER,      /* features sent; not logged in */
+	C2S_TLS,         /* proceed sent; handshake */
+	C2S_SASL,        /* challenge sent */
+	C2S_SASL_WAIT,   /* auth looks at a SASL message */
+	C2S_REGISTERING, /* auth makes an account */
+	C2S_BIND,        /* logged in; features sent */
+	C2S_BINDING,     /* the owner opens the session */
 	C2S_BOUND,
-	C2S_CLOSING,        /* our end of the stream is closed */
+	C2S_CLOSING, /* our end of the stream is closed */
 	C2S_STATES
 };
 
@@ -76,15 +76,15 @@ enum c2s_event {
 	C2S_EV_RESPONSE,
 	C2S_EV_ABORT,
 	C2S_EV_COMPRESS,
-	C2S_EV_BIND,        /* iq with the child bind */
-	C2S_EV_SESSION,     /* iq with the child session (RFC 3921) */
-	C2S_EV_REGISTER,    /* iq with the child query of XEP-0077 */
+	C2S_EV_BIND,     /* iq with the child bind */
+	C2S_EV_SESSION,  /* iq with the child session (RFC 3921) */
+	C2S_EV_REGISTER, /* iq with the child query of XEP-0077 */
 	C2S_EV_STANZA,
-	C2S_EV_UNKNOWN,     /* any other element */
-	C2S_EV_CLOSED,      /* </stream:stream> */
+	C2S_EV_UNKNOWN, /* any other element */
+	C2S_EV_CLOSED,  /* </stream:stream> */
 	C2S_EV_BAD_XML,
-	C2S_EV_SECURED,     /* TLS handshake done */
-	C2S_EV_TIMEOUT,     /* not bound in time */
+	C2S_EV_SECURED, /* TLS handshake done */
+	C2S_EV_TIMEOUT, /* not bound in time */
 	C2S_EVENTS
 };
 
@@ -96,28 +96,28 @@ struct c2s_input {
 	const struct xml_header *header;
 	const struct stanza *stanza;
 	const struct xml_node *node;
-	const char *condition, *text;   /* C2S_EV_BAD_XML */
+	const char *condition, *text; /* C2S_EV_BAD_XML */
 };
 
 /* Why a stream is not read now; bits. */
 enum c2s_hold {
-	C2S_HOLD_CALL = 1,      /* a step of login or bind is under way */
-	C2S_HOLD_WINDOW = 2,    /* too much is unaccepted */
-	C2S_HOLD_OWNER = 4,     /* the account has no owner, or we are not attached to it */
-	C2S_HOLD_PRESSURE = 8,  /* the queue to the owner is long */
+	C2S_HOLD_CALL = 1,     /* a step of login or bind is under way */
+	C2S_HOLD_WINDOW = 2,   /* too much is unaccepted */
+	C2S_HOLD_OWNER = 4,    /* the account has no owner, or we are not attached to it */
+	C2S_HOLD_PRESSURE = 8, /* the queue to the owner is long */
 };
 
 /* What only a login needs; gone when bound. */
 struct c2s_login {
-	char *account;          /* bare JID, after SASL */
+	char *account; /* bare JID, after SASL */
 	char *mechanism;
-	void *state;            /* auth's sealed state of the exchange */
+	void *state; /* auth's sealed state of the exchange */
 	size_t state_n;
 	uint32_t failures;
-	uint64_t started_ms;    /* of the wait that is under way */
-	uint64_t deadline_ms;   /* for the whole login */
-	void (*retry)(struct c2s_stream *s);   /* when the timer fires before that */
-	char *bind_id;          /* of the bind request */
+	uint64_t started_ms;                 /* of the wait that is under way */
+	uint64_t deadline_ms;                /* for the whole login */
+	void (*retry)(struct c2s_stream *s); /* when the timer fires before that */
+	char *bind_id;                       /* of the bind request */
 	char *resource;
 };
 
@@ -127,61 +127,61 @@ struct c2s_written {
 };
 
 struct c2s_stream {
-	uint64_t id;                    /* random; the session's too */
+	uint64_t id; /* random; the session's too */
 	struct list_node node;
 	struct c2s_edge *edge;
-	struct conn *conn;              /* NULL: gone */
+	struct conn *conn; /* NULL: gone */
 	struct xml_stream *xml;
-	struct c2s_session *session;    /* while bound */
+	struct c2s_session *session; /* while bound */
 	struct c2s_login *login;
-	struct c2s_host *host;          /* of the newest stream header */
-	char *lang;                     /* xml:lang of the client's stream; NULL: none */
+	struct c2s_host *host; /* of the newest stream header */
+	char *lang;            /* xml:lang of the client's stream; NULL: none */
 	struct wheel_timer timer;
 	struct log_ctx log;
 	struct c2s_written *written;
 	uint32_t written_n, written_cap;
 	uint32_t refs;
-	uint8_t state;                  /* enum c2s_state: set by c2s_stream_set_state alone */
-	uint8_t holds;                  /* enum c2s_hold */
-	uint8_t close_reason;           /* Starling__CloseReason */
+	uint8_t state;        /* enum c2s_state: set by c2s_stream_set_state alone */
+	uint8_t holds;        /* enum c2s_hold */
+	uint8_t close_reason; /* Starling__CloseReason */
 	bool direct_tls, header_sent, footer_sent;
-	bool feeding;                   /* inside xml_stream_feed */
-	bool layered;                   /* TLS or zlib was begun: bytes that follow are not XML yet */
-	bool warm;                      /* has been read lately: its parser is kept */
-	bool in_logins, logins_shared;  /* counted in edge->logins, and how */
+	bool feeding;                  /* inside xml_stream_feed */
+	bool layered;                  /* TLS or zlib was begun: bytes that follow are not XML yet */
+	bool warm;                     /* has been read lately: its parser is kept */
+	bool in_logins, logins_shared; /* counted in edge->logins, and how */
 	bool in_addresses, addresses_shared;
 };
 
 /* --- the session -------------------------------------------------------------------------------------------------- */
 
 enum c2s_link {
-	C2S_LINK_DETACHED,      /* no owner, or waiting to attach */
-	C2S_LINK_QUEUED,        /* in the queue of those to attach */
+	C2S_LINK_DETACHED, /* no owner, or waiting to attach */
+	C2S_LINK_QUEUED,   /* in the queue of those to attach */
 	C2S_LINK_ATTACHING,
 	C2S_LINK_ATTACHED,
-	C2S_LINK_CLOSING,       /* attached; Close is on the way */
+	C2S_LINK_CLOSING, /* attached; Close is on the way */
 };
 
 struct c2s_session {
-	uint64_t id;                    /* stream number, in the contract's sense */
+	uint64_t id; /* stream number, in the contract's sense */
 	struct c2s_edge *edge;
-	struct c2s_stream *stream;      /* NULL: the client is gone; Close has to be said */
-	struct list_node node;          /* in its slot */
-	struct list_node queue;         /* in edge->attach_queue */
+	struct c2s_stream *stream; /* NULL: the client is gone; Close has to be said */
+	struct list_node node;     /* in its slot */
+	struct list_node queue;    /* in edge->attach_queue */
 	struct wheel_timer timer;
 	struct c2s_window window;
 	char *jid;
 	char *close_text;
-	uint64_t owner;                 /* instance; 0 while detached */
-	uint64_t stalled_at;            /* window.accepted when last looked at */
+	uint64_t owner;      /* instance; 0 while detached */
+	uint64_t stalled_at; /* window.accepted when last looked at */
 	uint64_t ended_ms;
 	struct net_addr peer;
 	uint16_t slot;
-	uint8_t link;                   /* enum c2s_link: set in owner.c alone */
+	uint8_t link; /* enum c2s_link: set in owner.c alone */
 	uint8_t attempts;
 	uint8_t close_reason;
 	bool encrypted;
-	bool calling;                   /* an Attach or Close is on the way: the session must stay */
+	bool calling; /* an Attach or Close is on the way: the session must stay */
 };
 
 struct c2s_slot {
@@ -206,9 +206,9 @@ struct c2s_edge {
 	struct listener *listeners[C2S_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct c2s_port ports[2];
-	struct ratelimit *connects;       /* attempts */
-	struct ratelimit *logins;         /* not logged in */
-	struct ratelimit *addresses;      /* all; NULL when unlimited */
+	struct ratelimit *connects;  /* attempts */
+	struct ratelimit *logins;    /* not logged in */
+	struct ratelimit *addresses; /* all; NULL when unlimited */
 	struct c2s_host *hosts;
 	uint32_t host_count;
 	struct list_node streams;
@@ -217,24 +217,23 @@ struct c2s_edge {
 	struct c2s_slot *slots;
 	struct list_node attach_queue;
 	uint32_t attaching;
-	uint64_t *pressed;                /* owners whose queue is long */
+	uint64_t *pressed; /* owners whose queue is long */
 	uint32_t pressed_count;
-	struct arena *arena;              /* for one event; c2s_scratch */
+	struct arena *arena; /* for one event; c2s_scratch */
 	struct buf scratch;
 	uint64_t trace;
-	uint16_t port_offset;             /* of a flock beside others on one machine */
+	uint16_t port_offset; /* of a flock beside others on one machine */
 	bool draining, stopped;
 	struct wheel_timer drain_timer;
 	uint64_t drain_until_ms;
 };
-
 
 /* c2s.c */
 struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e);
 void c2s_edge_run(struct c2s_edge *edge);
 void c2s_edge_reload(struct c2s_edge *edge);
 void c2s_edge_free(struct c2s_edge **edge);
-void c2s_edge_gate(struct c2s_edge *edge);                /* accept or not, by the number of connections */
+void c2s_edge_gate(struct c2s_edge *edge); /* accept or not, by the number of connections */
 struct c2s_host *c2s_host_find(struct c2s_edge *edge, struct str name);
 uint64_t c2s_trace(struct c2s_edge *edge);
 /* drain.c */
@@ -247,7 +246,7 @@ void c2s_stream_set_state(struct c2s_stream *s, enum c2s_state state);
 void c2s_stream_event(struct c2s_stream *s, enum c2s_event event, const struct c2s_input *in);
 enum c2s_event c2s_classify(const struct stanza *stanza, const struct xml_node *node);
 void c2s_stream_hold(struct c2s_stream *s, enum c2s_hold why, bool on);
-void c2s_stream_restart(struct c2s_stream *s);            /* the next bytes are a new stream header */
+void c2s_stream_restart(struct c2s_stream *s); /* the next bytes are a new stream header */
 struct c2s_stream *c2s_stream_ref(struct c2s_stream *s);
 void c2s_stream_unref(struct c2s_stream *s);
 const char *c2s_state_name(enum c2s_state state);
@@ -263,13 +262,13 @@ struct xml_stream *c2s_parser_new(struct c2s_stream *s);
 extern const struct conn_events c2s_conn_events;
 /* limits.c */
 void c2s_limits_apply(struct c2s_stream *s);
-bool c2s_limits_admit(struct c2s_stream *s);              /* counts it; false: one too many */
+bool c2s_limits_admit(struct c2s_stream *s); /* counts it; false: one too many */
 void c2s_limits_logged_in(struct c2s_stream *s);
 void c2s_limits_release(struct c2s_stream *s);
-void c2s_limits_on_timer(struct wheel_timer *t);          /* of a stream: login and keepalive */
+void c2s_limits_on_timer(struct wheel_timer *t); /* of a stream: login and keepalive */
 void c2s_limits_retry(struct c2s_stream *s, uint32_t in_ms, void (*retry)(struct c2s_stream *s));
-void c2s_limits_read(struct c2s_stream *s);               /* bytes have come */
-bool c2s_limits_waited(const struct c2s_stream *s);       /* longer than timeouts.bind */
+void c2s_limits_read(struct c2s_stream *s);         /* bytes have come */
+bool c2s_limits_waited(const struct c2s_stream *s); /* longer than timeouts.bind */
 /* header.c */
 void c2s_header(struct c2s_stream *s, const struct c2s_input *in);
 void c2s_header_send(struct c2s_stream *s, struct str to);
@@ -280,9 +279,9 @@ const struct c2s_mechanisms *c2s_mechanisms_of(const struct c2s_stream *s);
 bool c2s_mechanism_offered(const struct c2s_mechanisms *m, struct str name);
 void c2s_mechanisms_fini(struct c2s_host *host);
 /* end.c */
-void c2s_end(struct c2s_stream *s, const char *condition, const char *text);     /* stream error, then closed */
-void c2s_finish(struct c2s_stream *s, Starling__CloseReason reason);              /* closed without an error */
-void c2s_settle(struct c2s_stream *s);                                            /* all is written, or never will be: end the session */
+void c2s_end(struct c2s_stream *s, const char *condition, const char *text); /* stream error, then closed */
+void c2s_finish(struct c2s_stream *s, Starling__CloseReason reason);         /* closed without an error */
+void c2s_settle(struct c2s_stream *s);                                       /* all is written, or never will be: end the session */
 void c2s_closed(struct c2s_stream *s, const struct c2s_input *in);
 void c2s_bad_xml(struct c2s_stream *s, const struct c2s_input *in);
 /* starttls.c */
@@ -325,8 +324,8 @@ void c2s_session_free(struct c2s_session *ss);
 void c2s_session_push(struct c2s_session *ss);
 void c2s_session_accept(struct c2s_session *ss, uint64_t number);
 /* owner.c */
-void c2s_owner_start(struct c2s_session *ss, uint64_t owner);     /* just opened there */
-void c2s_owner_detach(struct c2s_session *ss);                    /* and look for the owner again */
+void c2s_owner_start(struct c2s_session *ss, uint64_t owner); /* just opened there */
+void c2s_owner_detach(struct c2s_session *ss);                /* and look for the owner again */
 void c2s_owner_close(struct c2s_session *ss);
 void c2s_owner_on_directory(struct c2s_edge *edge);
 void c2s_owner_on_lost(struct c2s_edge *edge, uint64_t instance, const char *role);

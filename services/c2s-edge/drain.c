@@ -4,7 +4,7 @@
  * the clients do not all come back to the others at once; then the owners' confirmations. */
 #include "services/c2s-edge/c2s.h"
 
-#define TICK_MS  WHEEL_TICK_MS
+#define TICK_MS   WHEEL_TICK_MS
 #define BATCH_MIN 50u /* a small edge is done quickly */
 
 static void end_some(struct c2s_edge *edge, uint32_t count)
@@ -45,6 +45,7 @@ void c2s_drain(struct c2s_edge *edge)
 	log_info(edge->log, "draining connections=%u", edge->stream_count);
 	wheel_timer_init(&edge->drain_timer, on_tick);
 	net_timer_set(edge->net, &edge->drain_timer, 0);
+	c2s_drain_check(edge);
 }
 
 void c2s_drain_check(struct c2s_edge *edge)

@@ -7,11 +7,31 @@
 
 /* RFC 6120 section 4.9.3; what another service asks for must be among them. */
 static const char *const conditions[] = {
-	"bad-format",	       "bad-namespace-prefix", "conflict",	       "connection-timeout", "host-gone",
-	"host-unknown",	       "improper-addressing",  "internal-server-error", "invalid-from",	     "invalid-namespace",
-	"invalid-xml",	       "not-authorized",       "not-well-formed",      "policy-violation",   "remote-connection-failed",
-	"reset",	       "resource-constraint",  "restricted-xml",       "see-other-host",     "system-shutdown",
-	"undefined-condition", "unsupported-encoding", "unsupported-feature",  "unsupported-stanza-type", "unsupported-version",
+	"bad-format",
+	"bad-namespace-prefix",
+	"conflict",
+	"connection-timeout",
+	"host-gone",
+	"host-unknown",
+	"improper-addressing",
+	"internal-server-error",
+	"invalid-from",
+	"invalid-namespace",
+	"invalid-xml",
+	"not-authorized",
+	"not-well-formed",
+	"policy-violation",
+	"remote-connection-failed",
+	"reset",
+	"resource-constraint",
+	"restricted-xml",
+	"see-other-host",
+	"system-shutdown",
+	"undefined-condition",
+	"unsupported-encoding",
+	"unsupported-feature",
+	"unsupported-stanza-type",
+	"unsupported-version",
 };
 
 static const char *known(const char *condition)

@@ -23,7 +23,7 @@ uint32_t c2s_channel_of(const struct c2s_stream *s)
 	if (!ssl)
 		return 0;
 	return (uint32_t)(C2S_CHANNEL_TLS | (tls_exporter(ssl, data) ? C2S_CHANNEL_EXPORTER : 0) |
-			  (tls_server_end_point(ssl, data) ? C2S_CHANNEL_END_POINT : 0));
+	                  (tls_server_end_point(ssl, data) ? C2S_CHANNEL_END_POINT : 0));
 }
 
 const struct c2s_mechanisms *c2s_mechanisms_of(const struct c2s_stream *s)
@@ -78,8 +78,8 @@ static void write_login(struct c2s_stream *s)
 
 	buf_append_cstr(out, "<stream:features>");
 	if (!channel)
-		buf_append_cstr(out, config->require_tls ? "<starttls xmlns='" C2S_NS_TLS "'><required/></starttls>" :
-							   "<starttls xmlns='" C2S_NS_TLS "'/>");
+		buf_append_cstr(out, config->require_tls ? "<starttls xmlns='" C2S_NS_TLS "'><required/></starttls>"
+		                                         : "<starttls xmlns='" C2S_NS_TLS "'/>");
 	if (channel || !config->require_tls) {
 		const struct c2s_mechanisms *m = &s->host->mechanisms[channel];
 
@@ -106,10 +106,10 @@ static void write_bind(struct c2s_stream *s)
 	if (s->edge->config->compression && !conn_compressed(s->conn))
 		buf_append_cstr(out, "<compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>");
 	buf_append_cstr(out, "<bind xmlns='" C2S_NS_BIND "'/>"
-			     "<session xmlns='" C2S_NS_SESSION "'><optional/></session>"
-			     "<ver xmlns='urn:xmpp:features:rosterver'/>"
-			     "<sub xmlns='urn:xmpp:features:pre-approval'/>"
-			     "</stream:features>");
+	                     "<session xmlns='" C2S_NS_SESSION "'><optional/></session>"
+	                     "<ver xmlns='urn:xmpp:features:rosterver'/>"
+	                     "<sub xmlns='urn:xmpp:features:pre-approval'/>"
+	                     "</stream:features>");
 	c2s_stream_set_state(s, C2S_BIND);
 }
 

@@ -3,9 +3,14 @@
 
 #include "services/c2s-edge/c2s.h"
 
-#define COUNT(metric_name, metric_labels, metric_help) \
-	{ .name = metric_name, .labels = metric_labels, .help = metric_help, .type = METRIC_COUNTER }
-#define GAUGE(metric_name, metric_help) { .name = metric_name, .help = metric_help, .type = METRIC_GAUGE }
+#define COUNT(metric_name, metric_labels, metric_help)                                                                                     \
+	{                                                                                                                                  \
+		.name = metric_name, .labels = metric_labels, .help = metric_help, .type = METRIC_COUNTER                                  \
+	}
+#define GAUGE(metric_name, metric_help)                                                                                                    \
+	{                                                                                                                                  \
+		.name = metric_name, .help = metric_help, .type = METRIC_GAUGE                                                             \
+	}
 
 struct c2s_metrics c2s_metrics = {
 	.accepted = COUNT("starling_c2s_accepted_total", NULL, "Connections accepted"),

@@ -200,7 +200,8 @@ static bool give_up(struct c2s_session *ss)
 {
 	if (ss->stream || ss->calling || net_now(ss->edge->net) < ss->ended_ms + (uint64_t)ss->edge->config->linger_ms)
 		return false;
-	log_warn(ss->edge->log, "gave up a session that no owner would take stream=%llx stanzas=%u", (unsigned long long)ss->id, ss->window.count);
+	log_warn(ss->edge->log, "gave up a session that no owner would take stream=%llx stanzas=%u", (unsigned long long)ss->id,
+	         ss->window.count);
 	c2s_session_free(ss);
 	return true;
 }

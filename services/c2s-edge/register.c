@@ -104,8 +104,8 @@ void c2s_register(struct c2s_stream *s, const struct c2s_input *in)
 		c2s_reply_error(s, st, "bad-request", "");
 	else if (st->type == STANZA_TYPE_GET)
 		c2s_reply_result(s, st->id,
-				 STR("<query xmlns='" C2S_NS_REGISTER "'><instructions>Choose a username and a password.</instructions>"
-				     "<username/><password/></query>"));
+		                 STR("<query xmlns='" C2S_NS_REGISTER "'><instructions>Choose a username and a password.</instructions>"
+		                     "<username/><password/></query>"));
 	else if (st->type == STANZA_TYPE_SET)
 		set(s, st, query);
 	else

@@ -132,8 +132,8 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 
 const char *c2s_state_name(enum c2s_state state)
 {
-	static const char *const names[C2S_STATES] = { "connected",   "asking", "header",  "tls",	"sasl",	  "sasl-wait",
-						       "registering", "bind",	"binding", "bound", "closing" };
+	static const char *const names[C2S_STATES] = { "connected",   "asking", "header",  "tls",   "sasl",   "sasl-wait",
+		                                       "registering", "bind",   "binding", "bound", "closing" };
 
 	return names[state];
 }

@@ -11,10 +11,10 @@ struct c2s_session;
 
 struct c2s_table {
 	struct c2s_slot_entry {
-		uint64_t key;  /* 0: empty */
+		uint64_t key; /* 0: empty */
 		struct c2s_session *value;
-	} *entries;
-	uint32_t cap;  /* power of two */
+	} * entries;
+	uint32_t cap; /* power of two */
 	uint32_t count;
 };
 

@@ -50,7 +50,8 @@ static size_t size_of(const char *s)
 
 struct c2s_pending *c2s_window_add(struct c2s_window *w, const Starling__StanzaMeta *meta, struct str payload, uint64_t trace)
 {
-	size_t text = size_of(meta->to) + size_of(meta->id) + size_of(meta->child_name) + size_of(meta->child_ns) + size_of(meta->origin_id);
+	size_t text =
+	        size_of(meta->to) + size_of(meta->id) + size_of(meta->child_name) + size_of(meta->child_ns) + size_of(meta->origin_id);
 	size_t bytes = sizeof(struct c2s_pending) + text + payload.n;
 	struct c2s_pending *p = mem_alloc(bytes);
 	char *at = p->text;

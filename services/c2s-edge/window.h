@@ -14,16 +14,16 @@ struct c2s_pending {
 	struct list_node node;
 	uint64_t number;
 	uint64_t trace;
-	size_t bytes;                 /* charged to the window */
-	Starling__StanzaMeta meta;    /* without from, which is the session's to add when it sends */
+	size_t bytes;              /* charged to the window */
+	Starling__StanzaMeta meta; /* without from, which is the session's to add when it sends */
 	struct str payload;
-	char text[];                  /* what meta and payload point to */
+	char text[]; /* what meta and payload point to */
 };
 
 struct c2s_window {
 	struct list_node pending;
-	uint64_t assigned;            /* last number given out */
-	uint64_t sent;                /* last number sent to the present owner */
+	uint64_t assigned; /* last number given out */
+	uint64_t sent;     /* last number sent to the present owner */
 	uint64_t accepted;
 	uint32_t count;
 	size_t bytes;
