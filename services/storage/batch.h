@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * batch: group commit. A lane collects the writes of one connection and sends them as one transaction: at once when the connection has been idle, else
- * when the window since the last batch has passed or the batch is full. One batch at a time is on the way, so a lane's writes take
- * effect in the order of arrival, also when a batch fails: then each of its writes runs again alone, before the next batch, and only those at fault
- * fail. A write is answered after its commit. When the connection breaks, what was sent and what waits fail together, in order. */
+ * batch: one transaction of many writes. Its steps are the locks that all its writes need, one step for all writes of each merged method, one for each
+ * other write. When it fails, each of its writes runs again alone, in order, and only those at fault fail. A write is answered after its commit. */
 #ifndef STORAGE_BATCH_H
 #define STORAGE_BATCH_H
 
-#include "services/storage/fence.h"
 #include "services/storage/op.h"
 #include "services/storage/pg_conn.h"
 
-struct lane;
-
-struct lane_config {
-	uv_loop_t *loop;
-	uint32_t max_writes;
-	size_t max_bytes;
-	uint32_t window_ms;
-	struct fence_book *fences; /* shared by the lanes */
+/* Embedded in the lane that sends them; must outlive its connection. */
+struct batches {
+	struct pg_conn *conn;
 	const struct log_ctx *log;
+	uint32_t flying;                            /* on the way: one, or many of one write each */
+	void (*on_landed)(struct batches *batches); /* none is on the way any more; not when the connection broke */
 };
 
-struct lane *lane_new(const struct lane_config *config);
-void lane_set_conn(struct lane *l, struct pg_conn *conn);
-void lane_free(struct lane **lane); /* after its connection */
-void lane_push(struct lane *l, struct op *op);
-void lane_kick(struct lane *l); /* sends a batch if it is time */
-uint32_t lane_waiting(const struct lane *l);
-void lane_fail_waiting(struct lane *l, uint64_t queued_before_ms, const char *why); /* UNAVAILABLE */
+/* Takes the ops over. Only while the connection is up and nothing is on the way. */
+void batches_send(struct batches *run, struct op *const *ops, uint32_t count);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fence: the highest epoch of each slot that this process knows to stand in slot_fence. It only saves work: a lower epoch is refused without
- * asking, an equal one needs no raising. Who decides is the check in SQL, within the write's own transaction. Pure. */
+ * asking, an equal one needs no raising. Who decides is the check in SQL, within the write's own transaction. */
 #ifndef STORAGE_FENCE_H
 #define STORAGE_FENCE_H
 
@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "common/base/hash.h"
+#include "services/storage/op.h"
+#include "services/storage/pg_conn.h"
 
 struct fence_book {
 	uint64_t known[SLOT_COUNT]; /* 0: nothing */
@@ -32,5 +34,9 @@ static inline void fence_forget(struct fence_book *b)
 {
 	*b = (struct fence_book){ { 0 } };
 }
+
+/* Where the ops bring higher epochs than the book has: raises them in a transaction of its own, which waits for the writers under lower ones. The
+ * ops go after it on the same connection. The book learns when it has committed. */
+void fence_raise(struct fence_book *b, struct pg_conn *conn, const struct log_ctx *log, struct op *const *ops, uint32_t count);
 
 #endif

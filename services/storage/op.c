@@ -14,6 +14,7 @@ struct op *op_new(uint32_t method_index, const struct op_limits *limits, struct 
 
 	list_init(&op->node);
 	op->method = methods[method_index];
+	op->index = method_index;
 	op->limits = limits;
 	op->scratch = scratch;
 	op->done = done;

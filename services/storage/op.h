@@ -53,6 +53,7 @@ struct op_limits {
 struct op {
 	struct list_node node; /* of the queue it waits in */
 	const struct method *method;
+	uint32_t index; /* of the method, and of its statement */
 	const struct op_limits *limits;
 	struct arena *scratch; /* of the store; for building replies */
 	struct pg_args args;

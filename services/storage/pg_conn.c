@@ -38,7 +38,8 @@ static const char setup_sql[] =
         "set_config('idle_in_transaction_session_timeout', '%u', false), "
         "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), "
         "set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "
-        "set_config('enable_mergejoin', 'off', false), set_config('synchronous_commit', CASE "
+        "set_config('enable_mergejoin', 'off', false), set_config('enable_bitmapscan', 'off', false), set_config('synchronous_commit', "
+        "CASE "
         "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
 
 void pg_tx_init(struct pg_tx *tx, uint32_t room, void (*on_end)(struct pg_tx *tx, enum pg_end end))

@@ -82,17 +82,13 @@ static struct pg_conn *choose(struct pool *p)
 	return best ? best : spare;
 }
 
-static void send_read(struct pool *p, struct pg_conn *conn, struct op *op)
+static void send_read(struct pg_conn *conn, struct op *op)
 {
 	struct read *r = mem_new(struct read);
-	uint32_t index = 0;
 
-	(void)p;
-	while (methods[index] != op->method)
-		index++;
 	r->op = op;
 	pg_tx_init(&r->tx, 1, on_read_end);
-	pg_conn_step(conn, &r->tx, index, &op->args);
+	pg_conn_step(conn, &r->tx, op->index, &op->args);
 	pg_conn_commit(conn, &r->tx);
 }
 
@@ -104,7 +100,7 @@ static void send_waiting_reads(struct pool *p)
 		struct op *op = list_entry(p->reads.next, struct op, node);
 
 		list_remove(&op->node);
-		send_read(p, conn, op);
+		send_read(conn, op);
 	}
 }
 
@@ -126,7 +122,7 @@ void pool_submit(struct pool *p, struct op *op)
 	}
 	conn = choose(p);
 	if (conn)
-		send_read(p, conn, op);
+		send_read(conn, op);
 	else
 		list_push_back(&p->reads, &op->node);
 }

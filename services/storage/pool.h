@@ -7,7 +7,7 @@
 #ifndef STORAGE_POOL_H
 #define STORAGE_POOL_H
 
-#include "services/storage/batch.h"
+#include "services/storage/lane.h"
 
 struct pool;
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/storage/lane.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "ipc/proto/envelope.pb-c.h"
+#include "services/storage/batch.h"
+#include "services/storage/store_metrics.h"
+
+struct lane {
+	struct lane_config config;
+	struct batches batches;
+	struct list_node waiting;
+	uint32_t count;
+	size_t bytes;
+	uint64_t last_us; /* when the last batch was sent */
+	uv_timer_t timer;
+	struct op **next; /* the batch being put together */
+};
+
+static struct op *pop(struct lane *l)
+{
+	struct op *op = list_entry(l->waiting.next, struct op, node);
+
+	list_remove(&op->node);
+	l->count--;
+	l->bytes -= op_bytes(op);
+	return op;
+}
+
+static bool refuse(struct lane *l, struct op *op, uint64_t now_ms)
+{
+	if (op->deadline_ms && now_ms >= op->deadline_ms) {
+		metric_inc(&metric_expired);
+		op_fail(op, STARLING__CODE__CODE_TIMEOUT, "deadline passed before the write was begun");
+		return true;
+	}
+	if (op->fenced && fence_judge(l->config.fences, op->slot, op->epoch) == FENCE_LOWER) {
+		op_fail(op, STARLING__CODE__CODE_FENCED, "the slot has a newer owner");
+		return true;
+	}
+	return false;
+}
+
+/* The next batch, into out, which has room for max_writes. */
+static uint32_t collect(struct lane *l, struct op **out)
+{
+	uint64_t now_ms = clock_mono_ms();
+	uint32_t n = 0;
+	size_t bytes = 0;
+
+	while (!list_empty(&l->waiting) && n < l->config.max_writes && bytes < l->config.max_bytes) {
+		struct op *op = pop(l);
+
+		if (refuse(l, op, now_ms))
+			continue;
+		bytes += op_bytes(op);
+		out[n++] = op;
+	}
+	return n;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	lane_kick(timer->data);
+}
+
+/* A full batch goes at once; a smaller one when the window since the last has passed, which after a pause it has. */
+static bool due(struct lane *l)
+{
+	uint64_t age_us = clock_mono_us() - l->last_us, window_us = (uint64_t)l->config.window_ms * 1000;
+
+	if (age_us >= window_us || l->count >= l->config.max_writes || l->bytes >= l->config.max_bytes)
+		return true;
+	if (!uv_is_active((uv_handle_t *)&l->timer))
+		uv_timer_start(&l->timer, on_timer, (window_us - age_us + 999) / 1000, 0);
+	return false;
+}
+
+void lane_kick(struct lane *l)
+{
+	struct pg_conn *conn = l->batches.conn;
+	uint32_t n;
+
+	if (l->batches.flying || l->count == 0 || !conn || !pg_conn_up(conn) || !due(l))
+		return;
+	uv_timer_stop(&l->timer);
+	n = collect(l, l->next);
+	if (n == 0)
+		return;
+	l->last_us = clock_mono_us();
+	fence_raise(l->config.fences, conn, l->config.log, l->next, n);
+	batches_send(&l->batches, l->next, n);
+}
+
+static void on_landed(struct batches *batches)
+{
+	lane_kick(list_entry(batches, struct lane, batches));
+}
+
+void lane_push(struct lane *l, struct op *op)
+{
+	list_push_back(&l->waiting, &op->node);
+	l->count++;
+	l->bytes += op_bytes(op);
+}
+
+void lane_fail_waiting(struct lane *l, uint64_t queued_before_ms, const char *why)
+{
+	while (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms) {
+		metric_inc(&metric_refused_away);
+		op_fail(pop(l), STARLING__CODE__CODE_UNAVAILABLE, why);
+	}
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+struct lane *lane_new(const struct lane_config *config)
+{
+	struct lane *l = mem_new(struct lane);
+
+	l->config = *config;
+	l->batches.log = config->log;
+	l->batches.on_landed = on_landed;
+	l->next = mem_alloc(config->max_writes * sizeof *l->next);
+	list_init(&l->waiting);
+	uv_timer_init(config->loop, &l->timer);
+	l->timer.data = l;
+	return l;
+}
+
+void lane_set_conn(struct lane *l, struct pg_conn *conn)
+{
+	l->batches.conn = conn;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct lane *l = handle->data;
+
+	mem_free(l->next);
+	mem_free(l);
+}
+
+void lane_free(struct lane **lane)
+{
+	struct lane *l = *lane;
+
+	if (!l)
+		return;
+	*lane = NULL;
+	l->batches.conn = NULL;
+	lane_fail_waiting(l, UINT64_MAX, "the store is closing");
+	uv_close((uv_handle_t *)&l->timer, on_closed);
+}
