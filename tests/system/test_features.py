@@ -19,6 +19,7 @@ def pair(flock, account):
     clients = [Client(flock).login(u.name, u.password).online() for u in users]
     for c, u in zip(clients, users):
         c.user = u
+        c.roster()
     yield clients
     for c in clients:
         c.close()

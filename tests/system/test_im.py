@@ -13,11 +13,13 @@ def login(flock, account):
     """login() gives a client of a new account; login(user) another of the same one."""
     clients = []
 
-    def make(user=None, resource=None, online=True, priority=None):
+    def make(user=None, resource=None, online=True, priority=None, roster=True):
         user = user or account()
         c = Client(flock).login(user.name, user.password, resource)
         c.user = user
         clients.append(c)
+        if roster:
+            c.roster()  # an interested resource: only those are told about subscriptions (RFC 6121 section 2.2)
         if online:
             c.online(priority)
         return c
@@ -67,7 +69,7 @@ def test_bad_resource(flock, account):
 # --- roster -------------------------------------------------------------------------------------------------------------
 
 def test_roster_life(login):
-    a = login()
+    a = login(roster=False)
     assert a.roster() == {}
     other = login(a.user)
     other.roster()
@@ -87,7 +89,7 @@ def test_roster_life(login):
 
 def test_roster_pushes_only_go_to_those_who_asked(login):
     a = login()
-    deaf = login(a.user)
+    deaf = login(a.user, roster=False)
     a.roster()
     set_item(a, "x@example.net")
     a.wait_push()
