@@ -57,20 +57,18 @@ size_t xml_lex_name(const char *p, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n) {
+	if (n == 0 || !xml_lex_is(p[0], XML_LEX_NAME_START | XML_LEX_HIGH))
+		return 0;
+	for (;;) {
 		uint32_t cp;
-		size_t length = 1;
 
-		if (xml_lex_is(p[i], XML_LEX_HIGH)) {
-			length = utf8_decode(p + i, n - i, &cp);
-			if (length == 0 || !(i == 0 ? xml_name_start(cp) : xml_name_more(cp)))
-				break;
-		} else if (!xml_lex_is(p[i], i == 0 ? XML_LEX_NAME_START : XML_LEX_NAME)) {
-			break;
-		}
+		while (i < n && xml_lex_is(p[i], XML_LEX_NAME))
+			i++;
+		size_t length = i < n && xml_lex_is(p[i], XML_LEX_HIGH) ? utf8_decode(p + i, n - i, &cp) : 0;
+		if (length == 0 || !(i == 0 ? xml_name_start(cp) : xml_name_more(cp)))
+			return i;
 		i += length;
 	}
-	return i;
 }
 
 /* "#x41" or "#65". */

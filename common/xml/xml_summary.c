@@ -5,38 +5,42 @@
 
 enum capture { CAPTURE_NONE, CAPTURE_BODY, CAPTURE_PRIORITY, CAPTURE_ORIGIN_ID };
 
-/* name NULL: any element of the namespace. ns NULL: the stanza's own namespace. flag 0: known, and worth no flag. */
+#define LIT(text)                                                                                                                          \
+	{                                                                                                                                  \
+		text, sizeof(text) - 1                                                                                                     \
+	}
+/* No name: any element of the namespace. No ns: the stanza's own namespace. flag 0: known, and worth no flag. */
 static const struct child_rule {
-	const char *ns, *name;
+	struct str ns, name;
 	uint32_t flag;
 	enum capture capture;
 } rules[] = {
-	{ NULL, "body", 0, CAPTURE_BODY },
-	{ NULL, "subject", STANZA_SUBJECT, CAPTURE_NONE },
-	{ NULL, "thread", STANZA_THREAD, CAPTURE_NONE },
-	{ "http://jabber.org/protocol/chatstates", NULL, STANZA_CHAT_STATE, CAPTURE_NONE },
-	{ "urn:xmpp:receipts", "received", STANZA_RECEIPT, CAPTURE_NONE },
-	{ "urn:xmpp:receipts", "request", STANZA_RECEIPT_REQUEST, CAPTURE_NONE },
-	{ "urn:xmpp:chat-markers:0", "received", STANZA_MARKER, CAPTURE_NONE },
-	{ "urn:xmpp:chat-markers:0", "displayed", STANZA_MARKER, CAPTURE_NONE },
-	{ "urn:xmpp:chat-markers:0", "acknowledged", STANZA_MARKER, CAPTURE_NONE },
-	{ "urn:xmpp:eme:0", "encryption", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "eu.siacs.conversations.axolotl", "encrypted", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "urn:xmpp:omemo:1", "encrypted", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "urn:xmpp:omemo:2", "encrypted", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "urn:xmpp:openpgp:0", "openpgp", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "jabber:x:encrypted", "x", STANZA_ENCRYPTED, CAPTURE_NONE },
-	{ "urn:xmpp:hints", "no-store", STANZA_NO_STORE, CAPTURE_NONE },
-	{ "urn:xmpp:hints", "no-permanent-store", STANZA_NO_PERMANENT_STORE, CAPTURE_NONE },
-	{ "urn:xmpp:hints", "no-copy", STANZA_NO_COPY, CAPTURE_NONE },
-	{ "urn:xmpp:hints", "store", STANZA_STORE, CAPTURE_NONE },
-	{ "urn:xmpp:carbons:2", "private", STANZA_PRIVATE, CAPTURE_NONE },
-	{ "urn:xmpp:carbons:2", "sent", STANZA_CARBON, CAPTURE_NONE },
-	{ "urn:xmpp:carbons:2", "received", STANZA_CARBON, CAPTURE_NONE },
-	{ "urn:xmpp:delay", "delay", STANZA_DELAY, CAPTURE_NONE },
-	{ "http://jabber.org/protocol/muc#user", "x", STANZA_MUC_USER, CAPTURE_NONE },
-	{ "urn:xmpp:message-retract:1", "retract", STANZA_RETRACT, CAPTURE_NONE },
-	{ "urn:xmpp:sid:0", "origin-id", 0, CAPTURE_ORIGIN_ID },
+	{ { NULL, 0 }, LIT("body"), 0, CAPTURE_BODY },
+	{ { NULL, 0 }, LIT("subject"), STANZA_SUBJECT, CAPTURE_NONE },
+	{ { NULL, 0 }, LIT("thread"), STANZA_THREAD, CAPTURE_NONE },
+	{ LIT("http://jabber.org/protocol/chatstates"), { NULL, 0 }, STANZA_CHAT_STATE, CAPTURE_NONE },
+	{ LIT("urn:xmpp:receipts"), LIT("received"), STANZA_RECEIPT, CAPTURE_NONE },
+	{ LIT("urn:xmpp:receipts"), LIT("request"), STANZA_RECEIPT_REQUEST, CAPTURE_NONE },
+	{ LIT("urn:xmpp:chat-markers:0"), LIT("received"), STANZA_MARKER, CAPTURE_NONE },
+	{ LIT("urn:xmpp:chat-markers:0"), LIT("displayed"), STANZA_MARKER, CAPTURE_NONE },
+	{ LIT("urn:xmpp:chat-markers:0"), LIT("acknowledged"), STANZA_MARKER, CAPTURE_NONE },
+	{ LIT("urn:xmpp:eme:0"), LIT("encryption"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("eu.siacs.conversations.axolotl"), LIT("encrypted"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("urn:xmpp:omemo:1"), LIT("encrypted"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("urn:xmpp:omemo:2"), LIT("encrypted"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("urn:xmpp:openpgp:0"), LIT("openpgp"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("jabber:x:encrypted"), LIT("x"), STANZA_ENCRYPTED, CAPTURE_NONE },
+	{ LIT("urn:xmpp:hints"), LIT("no-store"), STANZA_NO_STORE, CAPTURE_NONE },
+	{ LIT("urn:xmpp:hints"), LIT("no-permanent-store"), STANZA_NO_PERMANENT_STORE, CAPTURE_NONE },
+	{ LIT("urn:xmpp:hints"), LIT("no-copy"), STANZA_NO_COPY, CAPTURE_NONE },
+	{ LIT("urn:xmpp:hints"), LIT("store"), STANZA_STORE, CAPTURE_NONE },
+	{ LIT("urn:xmpp:carbons:2"), LIT("private"), STANZA_PRIVATE, CAPTURE_NONE },
+	{ LIT("urn:xmpp:carbons:2"), LIT("sent"), STANZA_CARBON, CAPTURE_NONE },
+	{ LIT("urn:xmpp:carbons:2"), LIT("received"), STANZA_CARBON, CAPTURE_NONE },
+	{ LIT("urn:xmpp:delay"), LIT("delay"), STANZA_DELAY, CAPTURE_NONE },
+	{ LIT("http://jabber.org/protocol/muc#user"), LIT("x"), STANZA_MUC_USER, CAPTURE_NONE },
+	{ LIT("urn:xmpp:message-retract:1"), LIT("retract"), STANZA_RETRACT, CAPTURE_NONE },
+	{ LIT("urn:xmpp:sid:0"), LIT("origin-id"), 0, CAPTURE_ORIGIN_ID },
 };
 
 bool xml_summary_begin(struct xml_summary *s, struct str name)
@@ -85,7 +89,7 @@ static const struct child_rule *find_rule(struct str name, struct str ns, bool o
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const struct child_rule *r = &rules[i];
 
-		if ((r->ns ? str_is(ns, r->ns) : own_ns) && (!r->name || str_is(name, r->name)))
+		if ((r->ns.p ? str_eq(ns, r->ns) : own_ns) && (!r->name.p || str_eq(name, r->name)))
 			return r;
 	}
 	return NULL;
