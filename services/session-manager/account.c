@@ -62,6 +62,7 @@ static void account_free(struct account *a)
 {
 	roster_free(&a->roster);
 	offline_free(&a->offline);
+	mem_free(a->last_status);
 	mem_free(a->bare_text);
 	mem_free(a);
 }
@@ -184,6 +185,11 @@ void account_serial(struct account *a, account_fn fn, void *ctx)
 {
 	wait_in(&a->serial, fn, ctx);
 	serial_next(a);
+}
+
+bool account_quiet(const struct account *a)
+{
+	return a->roster_load == ACCOUNT_LOADED && !a->serial_busy && list_empty(&a->serial) && list_empty(&a->want_roster);
 }
 
 void account_serial_done(struct account *a)

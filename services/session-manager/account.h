@@ -36,6 +36,8 @@ struct account {
 	struct list_node want_sessions, want_roster, serial; /* waiters */
 	struct roster *roster;                               /* NULL until loaded */
 	struct offline *offline;                             /* NULL while nothing is stored or flushed */
+	int64_t last_us; /* when its last resource went away, as far as seen here (XEP-0012); 0: not seen */
+	char *last_status;
 };
 
 /* a is NULL when this instance no longer owns the account: start again from route_packet or fail with WRONG_OWNER. */
@@ -51,6 +53,8 @@ void account_with_roster(struct account *a, account_fn fn, void *ctx);
  * must not call that. */
 void account_serial(struct account *a, account_fn fn, void *ctx);
 void account_serial_done(struct account *a);
+/* Nothing under way or in line, and the roster is loaded: what only reads may go ahead at once. */
+bool account_quiet(const struct account *a);
 void account_pin(struct account *a);
 void account_unpin(struct account *a);
 /* Its sessions changed: idle accounts stand in line for eviction. */

@@ -2,6 +2,7 @@
 #include "services/session-manager/last_activity.h"
 
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 #include "common/xml/xml.h"
 #include "ipc/gen/storage.client.h"
 #include "services/session-manager/account.h"
@@ -24,9 +25,12 @@ void last_activity_note(struct account *a, struct str presence)
 	status = root ? xml_child(root, "status", NULL) : NULL;
 	if (status)
 		text = xml_text(arena, status);
+	a->last_us = clock_wall_us();
+	mem_free(a->last_status);
+	a->last_status = mem_strndup(text.p ? text.p : "", text.n);
 	request.account = a->bare_text;
-	request.time_us = clock_wall_us();
-	request.status = arena_strndup(arena, text.p ? text.p : "", text.n);
+	request.time_us = a->last_us;
+	request.status = a->last_status;
 	call_storage_last_put(a->sm->bus, ipc_any("storage"), NULL, &request, NULL, NULL);
 	arena_free(&arena);
 }

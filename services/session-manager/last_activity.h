@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * last_activity: when the last resource of an account went, and with which status (XEP-0012). Best effort. */
+ * last_activity: when the last resource of an account went, and with which status (XEP-0012). In the
+ * store by best effort; on the account at once, for whoever asks before that. */
 #ifndef SESSION_MANAGER_LAST_ACTIVITY_H
 #define SESSION_MANAGER_LAST_ACTIVITY_H
 

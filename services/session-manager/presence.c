@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A presence that changes a session's state waits for the roster, in order, and then takes the steps that the table names. */
+ * A presence that changes a session's state waits for what changes the roster before it, and then takes the steps that the table names. */
 #include "services/session-manager/presence.h"
 
 #include "common/base/mem.h"
@@ -78,6 +78,8 @@ static void change_later(struct account *a, void *ctx)
 		receipt_fail(j->parcel->packet.receipt, CODE(WRONG_OWNER));
 	parcel_free(&j->parcel);
 	mem_free(j);
+	if (a)
+		account_serial_done(a);
 }
 
 static void change_presence(struct session *s, const struct packet *p)
@@ -85,14 +87,14 @@ static void change_presence(struct session *s, const struct packet *p)
 	struct account *a = s->account;
 	struct job *j;
 
-	if (a->roster_load == ACCOUNT_LOADED && list_empty(&a->want_roster)) {
+	if (account_quiet(a)) {
 		change(s, p);
 		return;
 	}
 	j = mem_new(struct job);
 	j->parcel = parcel_new(a->sm, p);
 	j->stream = s->stream;
-	account_with_roster(a, change_later, j);
+	account_serial(a, change_later, j);
 }
 
 static void directed(struct session *s, const struct packet *p)
@@ -178,6 +180,8 @@ static void say_farewell(struct account *a, void *ctx)
 			last_activity_note(a, p.bytes);
 	}
 	farewell_free(f);
+	if (a)
+		account_serial_done(a);
 }
 
 void presence_farewell(struct session *s)
@@ -193,7 +197,7 @@ void presence_farewell(struct session *s)
 	s->directed = NULL;
 	s->directed_count = 0;
 	session_set_presence(s, STR(""), 0, 0);
-	account_with_roster(s->account, say_farewell, f);
+	account_serial(s->account, say_farewell, f);
 }
 
 /* --- probes (section 4.3.2) --- */

@@ -8,6 +8,7 @@
 #include "services/session-manager/deliver.h"
 #include "services/session-manager/presence.h"
 #include "services/session-manager/route.h"
+#include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
 #include "services/session-manager/subscribe_impl.h"
 
@@ -18,6 +19,13 @@ static void answer(struct account *a, struct sub_op *op, Starling__StanzaType ty
 	subscribe_send(a, p->meta->from, type, p->receipt, p->hops + 1);
 }
 
+/* Those who have the roster on screen, as the RFC says, and also who is there without it: such a client has no other way to know. */
+static bool concerned(const struct session *s, const void *ctx)
+{
+	(void)ctx;
+	return s->interested || s->available;
+}
+
 /* Before the push: the user sees the stanza first (sections 3.1.6, 3.2.3, 3.3.3). */
 static void in_committed(struct account *a, int code, void *ctx)
 {
@@ -26,8 +34,7 @@ static void in_committed(struct account *a, int code, void *ctx)
 	(void)code;
 	if (!op->pass)
 		return;
-	/* A request is for whoever is there to answer it, the rest for who has the roster on screen. */
-	deliver_to(a, &op->parcel->packet, op->stanza == SUB_SUBSCRIBE ? deliver_if_available : deliver_if_interested, NULL);
+	deliver_to(a, &op->parcel->packet, op->stanza == SUB_SUBSCRIBE ? deliver_if_available : concerned, NULL);
 }
 
 static void in_stored(struct account *a, int code, void *ctx)

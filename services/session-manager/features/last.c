@@ -47,10 +47,16 @@ static bool online(struct iq *iq)
 	return false;
 }
 
+static void answer_since(struct iq *iq, int64_t time_us, const char *status)
+{
+	int64_t age_us = clock_wall_us() - time_us;
+
+	answer(iq, age_us > 0 ? (uint64_t)age_us / 1000000 : 0, str_from(status));
+}
+
 static void on_last(const struct ipc_result *result, const Starling__LastReply *reply, void *ctx)
 {
 	struct iq *iq = ctx;
-	int64_t age_us;
 
 	if (!ipc_ok(result)) {
 		iq_fail(iq, result->code);
@@ -60,13 +66,13 @@ static void on_last(const struct ipc_result *result, const Starling__LastReply *
 		iq_error(iq, "item-not-found", NULL);
 		return;
 	}
-	age_us = clock_wall_us() - reply->time_us;
-	answer(iq, age_us > 0 ? (uint64_t)age_us / 1000000 : 0, str_from(reply->status));
+	answer_since(iq, reply->time_us, reply->status);
 }
 
 static void activity(struct iq *iq)
 {
 	Starling__AccountKey key = STARLING__ACCOUNT_KEY__INIT;
+	struct account *a = account_find(iq->sm, iq->account);
 
 	if (!iq->trusted) {
 		iq_error(iq, "forbidden", NULL);
@@ -74,6 +80,11 @@ static void activity(struct iq *iq)
 	}
 	if (online(iq)) {
 		answer(iq, 0, (struct str){ 0 });
+		return;
+	}
+	/* It went away while we looked: newer than what the store may have. */
+	if (a && a->last_us) {
+		answer_since(iq, a->last_us, a->last_status);
 		return;
 	}
 	key.account = arena_strndup(iq->arena, iq->account.p, iq->account.n);

@@ -41,39 +41,33 @@ static void answer_whole(struct iq *iq, const struct roster *r)
 	buf_fini(&out);
 }
 
-static uint64_t known_version(struct iq *iq)
+/* The version that the client has; false: none that could be ours. */
+static bool known_version(struct iq *iq, uint64_t *out)
 {
 	struct str ver = xml_get(iq->child, "ver");
 	char text[24];
 	char *end;
-	uint64_t v;
 
 	if (ver.n == 0 || ver.n >= sizeof(text))
-		return 0;
+		return false;
 	memcpy(text, ver.p, ver.n);
 	text[ver.n] = '\0';
-	v = strtoull(text, &end, 10);
-	return *end ? 0 : v;
+	*out = strtoull(text, &end, 10);
+	return *end == '\0';
 }
 
-static void get_loaded(struct account *a, void *ctx)
+static void answer_get(struct account *a, struct iq *iq)
 {
-	struct iq *iq = ctx;
-	struct session *s;
-	uint64_t known;
+	struct session *s = iq->stream ? session_find(a->sm, iq->stream) : NULL;
+	uint64_t known = 0;
+	bool versioned = known_version(iq, &known);
 
-	if (!a) {
-		iq_fail(iq, CODE(WRONG_OWNER));
-		return;
-	}
-	s = iq->stream ? session_find(a->sm, iq->stream) : NULL;
 	/* Section 2.2: from now on an interested resource. */
 	if (s && !s->interested) {
 		s->interested = true;
 		session_save(s);
 	}
-	known = known_version(iq);
-	if (known && known == a->roster->version)
+	if (versioned && known == a->roster->version)
 		iq_result(iq, STR(""));
 	else if (known && known < a->roster->version && s)
 		roster_delta_send(a, iq, known, answer_whole);
@@ -81,12 +75,23 @@ static void get_loaded(struct account *a, void *ctx)
 		answer_whole(iq, a->roster);
 }
 
+/* Behind what the client asked for before: it sees its own changes. */
+static void get_turn(struct account *a, void *ctx)
+{
+	if (!a) {
+		iq_fail(ctx, CODE(WRONG_OWNER));
+		return;
+	}
+	answer_get(a, ctx);
+	account_serial_done(a);
+}
+
 static void get(struct iq *iq)
 {
 	if (xml_first_element(iq->child))
 		iq_error(iq, "bad-request", NULL);
 	else
-		account_with_roster(account_get(iq->sm, iq->account), get_loaded, iq);
+		account_serial(account_get(iq->sm, iq->account), get_turn, iq);
 }
 
 /* --- set --- */
