@@ -53,7 +53,7 @@ bool scram_auth_message(struct buf *out, struct str client_first_bare, struct st
 /* c= is base64 of the gs2 header as it was first sent and, with p=, of the channel's data (RFC 5802 section 6). */
 static bool binding_matches(const struct scram_exchange *x, struct str cbind)
 {
-	struct buf expected = { .max = SCRAM_MESSAGE_MAX }, text = { .max = 2 * SCRAM_MESSAGE_MAX };
+	struct buf expected = { .max = SCRAM_MESSAGE_MAX }, text = { .max = (size_t)2 * SCRAM_MESSAGE_MAX };
 	bool same = buf_append_str(&expected, x->gs2_header) && buf_append_str(&expected, x->cbind_data) &&
 	            base64_append(&text, buf_str(&expected)) && secret_equal_str(buf_str(&text), cbind);
 
@@ -82,7 +82,7 @@ enum scram_verdict scram_finish(const struct scram_exchange *x, const struct scr
 {
 	size_t n = digest_size(keys->hash);
 	struct scram_client_final final;
-	struct buf auth_message = { .max = 4 * SCRAM_MESSAGE_MAX };
+	struct buf auth_message = { .max = (size_t)4 * SCRAM_MESSAGE_MAX };
 	enum scram_verdict verdict = SCRAM_WRONG_PROOF;
 	uint8_t signature[DIGEST_MAX];
 

@@ -121,7 +121,7 @@ static bool parse_cbind_flag(struct str flag, struct scram_client_first *out)
 static bool parse_gs2_header(struct fields *f, struct scram_client_first *out)
 {
 	const char *start = f->rest.p;
-	struct str field;
+	struct str field = { NULL, 0 };
 
 	if (!parse_cbind_flag(take_field(f), out) || !f->more)
 		return false;
@@ -166,7 +166,7 @@ static bool parse_base64(struct str text, size_t max, uint8_t *out, size_t *out_
 bool scram_parse_client_final(struct str message, struct scram_client_final *out)
 {
 	struct fields f = fields_of(message);
-	struct str field;
+	struct str field = { NULL, 0 };
 
 	*out = (struct scram_client_final){ 0 };
 	if (!acceptable(message) || !take_attr(&f, 'c', &out->cbind) || !take_attr(&f, 'r', &out->nonce) ||

@@ -84,26 +84,11 @@ bool login_identify(struct login *l, struct str username, struct str authzid)
 	return true;
 }
 
-static const char too_many[] = "Too many logins from your address failed. Try again in some minutes.";
-
 bool login_welcome(struct login *l)
 {
-	uint64_t now = clock_mono_ms();
-
-	if (!throttle_take(l->auth->failures, l->address, now)) {
-		login_put_off(l, LOGIN_THROTTLED, too_many);
-		return false;
-	}
-	throttle_give_back(l->auth->failures, l->address, now);
-	return true;
-}
-
-bool login_admit(struct login *l)
-{
-	l->token = throttle_take(l->auth->failures, l->address, clock_mono_ms());
-	if (l->token)
+	if (throttle_open(l->auth->failures, l->address, clock_mono_ms()))
 		return true;
-	login_put_off(l, LOGIN_THROTTLED, too_many);
+	login_put_off(l, LOGIN_THROTTLED, "Too many logins from your address failed. Try again in some minutes.");
 	return false;
 }
 
@@ -127,18 +112,10 @@ void login_continue(struct login *l, struct str output, bool has_output, const s
 	buf_fini(&state);
 }
 
-static void give_token_back(struct login *l)
-{
-	if (l->token)
-		throttle_give_back(l->auth->failures, l->address, clock_mono_ms());
-	l->token = false;
-}
-
-void login_succeed(struct login *l, struct str output, bool has_output)
+static void succeed(struct login *l, struct str output, bool has_output)
 {
 	Starling__SaslReply reply = STARLING__SASL_REPLY__INIT;
 
-	give_token_back(l);
 	l->auth->logins++;
 	figures_login(l->mechanism, LOGIN_SUCCEEDED);
 	log_debug(daemon_log(l->auth->daemon), "login account=%s mechanism=%s address=%s", l->account.text, l->mechanism->name, l->address);
@@ -148,6 +125,18 @@ void login_succeed(struct login *l, struct str output, bool has_output)
 	reply.account = l->account.text;
 	reply_auth_sasl(l->call, &reply);
 	login_free(l);
+}
+
+void login_decide(struct login *l, bool right, struct str output, bool has_output, const char *reason)
+{
+	if (!login_welcome(l))
+		return;
+	if (right) {
+		succeed(l, output, has_output);
+		return;
+	}
+	throttle_take(l->auth->failures, l->address, clock_mono_ms());
+	login_refuse(l, "not-authorized", "", reason);
 }
 
 static void answer_failure(struct login *l, enum login_outcome outcome, const char *condition, const char *text)
@@ -172,7 +161,6 @@ void login_refuse(struct login *l, const char *condition, const char *text, cons
 
 void login_put_off(struct login *l, enum login_outcome outcome, const char *text)
 {
-	give_token_back(l);
 	log_debug(daemon_log(l->auth->daemon), "login put off account=%.*s address=%s reason=\"%s\"", STR_ARG(l->account.bare), l->address,
 	          text);
 	answer_failure(l, outcome, "temporary-auth-failure", text);
@@ -180,7 +168,6 @@ void login_put_off(struct login *l, enum login_outcome outcome, const char *text
 
 void login_unavailable(struct login *l, int code, const char *text)
 {
-	give_token_back(l);
 	figures_login(l->mechanism, LOGIN_UNAVAILABLE);
 	log_info(daemon_log(l->auth->daemon), "login put off account=%.*s address=%s reason=\"storage: %s %s\"", STR_ARG(l->account.bare),
 	         l->address, ipc_code_name(code), text);

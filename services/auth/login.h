@@ -24,7 +24,6 @@ struct login {
 	size_t message_n;
 	struct jid account;  /* once known */
 	struct buf bound_to; /* what sealed state is bound to */
-	bool token;          /* a token of the throttle is taken; success gives it back */
 	uint64_t since_us;
 };
 
@@ -33,16 +32,16 @@ struct login *login_new(struct ipc_call *call, const Starling__SaslRequest *requ
 struct str login_message(const struct login *l);
 /* Sets the account from the name that the client gave. False: the login was ended. */
 bool login_identify(struct login *l, struct str username, struct str authzid);
-/* Has the address a token left? False: too many failed, and the login was ended. */
+/* Has the address a token of the throttle left? False: too many failed, and the login was ended. */
 bool login_welcome(struct login *l);
-/* Takes that token for one guess. */
-bool login_admit(struct login *l);
 
 /* --- the ends ---------------------------------------------------------------------------------------------------- */
 
 /* has_output false: an empty challenge. */
 void login_continue(struct login *l, struct str output, bool has_output, const struct exchange *x);
-void login_succeed(struct login *l, struct str output, bool has_output);
+/* A guess was right or wrong. A wrong one costs the address a token; without any left, nobody is told which it was: so guesses in parallel gain nothing over
+ * guesses in turn, and right ones cost nothing however many there are at once. */
+void login_decide(struct login *l, bool right, struct str output, bool has_output, const char *reason);
 /* condition: RFC 6120 section 6.5. text goes to the user, reason into the log. */
 void login_refuse(struct login *l, const char *condition, const char *text, const char *reason);
 /* Not now, and not the user's fault: temporary-auth-failure. */

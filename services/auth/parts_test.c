@@ -93,10 +93,11 @@ static void throttle_ignores_what_is_no_address(void **state)
 		assert_true(throttle_take(t, "", 1000) && throttle_take(t, "unix", 1000));
 	assert_true(throttle_take(t, "::ffff:192.0.2.1", 1000));
 	assert_false(throttle_take(t, "192.0.2.1", 1000));
-	throttle_give_back(t, "192.0.2.1", 1000);
-	throttle_give_back(t, "192.0.2.1", 1000);
-	assert_true(throttle_take(t, "192.0.2.1", 1000));
-	assert_false(throttle_take(t, "192.0.2.1", 1000));
+	assert_false(throttle_open(t, "192.0.2.1", 1000));
+	assert_true(throttle_open(t, "192.0.2.2", 1000) && throttle_open(t, "192.0.2.2", 1000));
+	assert_true(throttle_take(t, "192.0.2.2", 1000));
+	assert_false(throttle_open(t, "192.0.2.2", 1000));
+	assert_true(throttle_open(t, "192.0.2.2", 2000000));
 	throttle_configure(t, 0, 1, 64);
 	assert_true(throttle_take(t, "192.0.2.1", 1000));
 	throttle_free(&t);

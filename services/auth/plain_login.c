@@ -20,10 +20,8 @@ static void hashed(const struct hashing_result *result, void *ctx)
 	figures_hashed(result->waited_us);
 	if (result->cancelled)
 		login_unavailable(check.login, STARLING__CODE__CODE_UNAVAILABLE, "shutting down");
-	else if (result->matches && !check.decoy)
-		login_succeed(check.login, STR(""), false);
 	else
-		login_refuse(check.login, "not-authorized", "", "wrong password");
+		login_decide(check.login, result->matches && !check.decoy, STR(""), false, "wrong password");
 }
 
 /* False: the queue is full. */
@@ -52,7 +50,7 @@ static void compare(const struct credentials *c, void *ctx)
 	}
 	sasl_plain_parse(login_message(l), &plain);
 	if (jid_prep_password(plain.password, password, &n) != JID_OK) {
-		login_refuse(l, "not-authorized", "", "not a password");
+		login_decide(l, false, STR(""), false, "not a password");
 	} else if (!queue(l, c, str_make(password, n))) {
 		figures_hash_refused();
 		login_put_off(l, LOGIN_UNAVAILABLE, "Too many logins at once. Try again.");
@@ -68,6 +66,6 @@ void plain_login(struct login *l)
 		login_refuse(l, "malformed-request", "", "malformed message");
 		return;
 	}
-	if (login_identify(l, plain.authcid, plain.authzid) && login_admit(l))
+	if (login_identify(l, plain.authcid, plain.authzid) && login_welcome(l))
 		credentials_get(l->auth, l->call, l->account.bare, DIGEST_SHA256, true, compare, l);
 }

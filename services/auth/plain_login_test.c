@@ -160,7 +160,6 @@ static void storage_away(void **state)
 	attempt_fini(&t);
 }
 
-/* Tokens are taken before the answer is known, so many guesses at once are not free. */
 static void failures_are_throttled(void **state)
 {
 	int refused = 0, put_off = 0;
@@ -183,20 +182,72 @@ static void failures_are_throttled(void **state)
 	assert_int_equal(put_off, 3);
 }
 
-/* The daemon stops while passwords are being hashed: every login is answered, none succeeds late. */
+/* Many logins of one address at the same time, each asked for but not yet answered. */
+static void queue_many(struct attempt *t, int n, const char *const *passwords)
+{
+	for (int i = 0; i < n; i++) {
+		struct buf message = { 0 };
+
+		buf_append(&message, "\0juliet\0", 8);
+		buf_append_cstr(&message, passwords[i]);
+		attempt_init(&t[i], "PLAIN");
+		t[i].request.has_input = true;
+		t[i].request.input = (ProtobufCBinaryData){ message.n, (uint8_t *)message.p };
+		on_auth_sasl(&t[i].call, &t[i].request);
+		buf_fini(&message);
+	}
+}
+
+static void good_logins_at_once_cost_nothing(void **state)
+{
+	static const char *const passwords[] = { "secret", "secret", "secret", "secret", "secret", "secret" };
+	struct attempt t[6];
+
+	(void)state;
+	fake.options.failure_burst = 1;
+	fake.options.failures_per_minute = 1;
+	auth_reload(fake.auth);
+	assert_int_equal(fake_create("juliet@one.test", "secret"), 0);
+	queue_many(t, 6, passwords);
+	fake_turn();
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(reply_of(&t[i])->outcome, STARLING__SASL_OUTCOME__SASL_SUCCESS);
+		attempt_fini(&t[i]);
+	}
+}
+
+/* Six guesses at once with two tokens: two are told that they are wrong, and the right one among the rest is not told either. */
+static void guesses_at_once_gain_nothing(void **state)
+{
+	static const char *const passwords[] = { "a", "b", "c", "d", "e", "secret" };
+	struct attempt t[6];
+	int refused = 0, put_off = 0;
+
+	(void)state;
+	fake.options.failure_burst = 2;
+	fake.options.failures_per_minute = 1;
+	auth_reload(fake.auth);
+	assert_int_equal(fake_create("juliet@one.test", "secret"), 0);
+	queue_many(t, 6, passwords);
+	fake_turn();
+	for (int i = 0; i < 6; i++) {
+		refused += strcmp(reply_of(&t[i])->condition, "not-authorized") == 0;
+		put_off += strcmp(reply_of(&t[i])->condition, "temporary-auth-failure") == 0;
+		attempt_fini(&t[i]);
+	}
+	assert_int_equal(refused, 2);
+	assert_true(put_off >= 3);
+}
+
+/* The daemon stops while passwords are being hashed: every login is answered, once. */
 static void stopping_answers_everything(void **state)
 {
+	static const char *const passwords[] = { "secret", "secret", "secret", "secret", "secret", "secret" };
 	struct attempt t[6];
 
 	(void)state;
 	assert_int_equal(fake_create("juliet@one.test", "secret"), 0);
-	for (int i = 0; i < 6; i++) {
-		attempt_init(&t[i], "PLAIN");
-		t[i].request.has_input = true;
-		t[i].request.input = (ProtobufCBinaryData){ 14, mem_memdup("\0juliet\0secret", 14) };
-		on_auth_sasl(&t[i].call, &t[i].request);
-		mem_free(t[i].request.input.data);
-	}
+	queue_many(t, 6, passwords);
 	for (size_t i = 0; i < fake.pending_count; i++) {
 		fake_serve(fake.pending[i].method, fake.pending[i].request, fake.pending[i].done, fake.pending[i].ctx);
 		mem_free((void *)fake.pending[i].request.p);
@@ -226,6 +277,8 @@ int main(void)
 		TEST(full_queue_puts_off),
 		TEST(storage_away),
 		TEST(failures_are_throttled),
+		TEST(good_logins_at_once_cost_nothing),
+		TEST(guesses_at_once_gain_nothing),
 		TEST(stopping_answers_everything),
 	};
 

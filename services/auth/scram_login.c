@@ -89,12 +89,6 @@ static bool find_binding(const Starling__SaslRequest *r, struct str type, struct
 	return false;
 }
 
-static void refuse_verdict(struct login *l, enum scram_verdict verdict)
-{
-	/* One answer for all that is wrong but the grammar: which part it was helps only an attacker. */
-	login_refuse(l, verdict == SCRAM_MALFORMED ? "malformed-request" : "not-authorized", "", scram_verdict_name(verdict));
-}
-
 void scram_login_final(struct login *l, const struct exchange *x, const Starling__SaslRequest *request)
 {
 	struct scram_exchange s = { .gs2_header = x->gs2_header,
@@ -108,19 +102,16 @@ void scram_login_final(struct login *l, const struct exchange *x, const Starling
 		login_refuse(l, "not-authorized", "", "state without an account");
 		return;
 	}
-	if (!login_admit(l))
-		return;
 	if (x->cbind_type.n > 0 && !find_binding(request, x->cbind_type, &s.cbind_data)) {
 		login_refuse(l, "not-authorized", "This type of channel binding is not offered.",
 		             "channel binding type not on this connection");
 		return;
 	}
 	verdict = scram_finish(&s, &x->keys, login_message(l), &server_final);
-	if (verdict == SCRAM_OK && x->decoy)
-		verdict = SCRAM_WRONG_PROOF;
-	if (verdict == SCRAM_OK)
-		login_succeed(l, buf_str(&server_final), true);
+	/* One answer for all that is wrong but the grammar: which part it was helps only an attacker. */
+	if (verdict == SCRAM_MALFORMED)
+		login_refuse(l, "malformed-request", "", "malformed client-final-message");
 	else
-		refuse_verdict(l, verdict);
+		login_decide(l, verdict == SCRAM_OK && !x->decoy, buf_str(&server_final), true, scram_verdict_name(verdict));
 	buf_fini(&server_final);
 }

@@ -54,10 +54,14 @@ bool throttle_take(struct throttle *t, const char *address, uint64_t now_ms)
 	return !t->limited || !parse(address, &a) || ratelimit_take(t->table, &a, now_ms) == RATELIMIT_OK;
 }
 
-void throttle_give_back(struct throttle *t, const char *address, uint64_t now_ms)
+bool throttle_open(struct throttle *t, const char *address, uint64_t now_ms)
 {
 	struct net_addr a;
 
-	if (t->limited && parse(address, &a))
-		ratelimit_give_back(t->table, &a, now_ms);
+	if (!t->limited || !parse(address, &a))
+		return true;
+	if (ratelimit_take(t->table, &a, now_ms) != RATELIMIT_OK)
+		return false;
+	ratelimit_give_back(t->table, &a, now_ms);
+	return true;
 }

@@ -16,7 +16,7 @@ void throttle_free(struct throttle **t);
 void throttle_configure(struct throttle *t, double rate, double burst, uint32_t addresses);
 /* Takes a token; false when there is none. */
 bool throttle_take(struct throttle *t, const char *address, uint64_t now_ms);
-/* The attempt turned out well: the token comes back. */
-void throttle_give_back(struct throttle *t, const char *address, uint64_t now_ms);
+/* Would there be one? */
+bool throttle_open(struct throttle *t, const char *address, uint64_t now_ms);
 
 #endif
