@@ -138,6 +138,11 @@ class Flock:
     def pid(self, name):
         return next(i["pid"] for i in self.status() if i["name"] == name)
 
+    def children(self):
+        """Pids of all that the supervisor runs, databases too: {name: pid}."""
+        with open(os.path.join(self.state, "run", "children")) as f:
+            return {line.split()[0]: int(line.split()[3]) for line in f}
+
     def names(self, role):
         return [i["name"] for i in self.status() if i["role"] == role]
 

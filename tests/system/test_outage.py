@@ -9,7 +9,7 @@ import pytest
 from flock import Flock
 from xmpp import Client, Closed, StreamError, error_of, local
 
-LOST = (r"lost|unavailable|refused|reconnect|closed|gone|timed? ?out|unhealthy|not reachable|down|no such file|exited|killed|died|restart|terminat",)
+LOST = (r"(?i)lost|ended|unavailable|refused|reconnect|closed|gone|timed? ?out|unhealthy|not reachable|down|no such file|exited|killed|died|restart|terminat",)
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def go_on(pid):
     os.kill(pid, signal.SIGCONT)
 
 
-def process(flock, name):
+def process(flock, role):
     """Pid of a supervised process that is no daemon: postgres, redis."""
-    with open(os.path.join(flock.state, "run", name + ".pid")) as f:
-        return int(f.read().split()[0])
+    return next(pid for name, pid in flock.children().items() if name.startswith(role))
 
 
 def pids(flock):
-    return {i["name"]: i["pid"] for i in flock.status()}
+    """Of the daemons; the databases are the ones that are killed."""
+    return {i["name"]: i["pid"] for i in flock.status() if i["role"] not in ("postgres", "redis")}
 
 
 def test_postgres_stops_and_comes_back(own):
