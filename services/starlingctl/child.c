@@ -4,7 +4,6 @@
 #include "services/starlingctl/child.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -75,9 +74,8 @@ static void on_timer(uv_timer_t *t)
 	child_event(t->data, EVENT_TIMER);
 }
 
-void child_exited(struct child *c, const char *ending)
+void child_exited(struct child *c)
 {
-	snprintf(c->ending, sizeof(c->ending), "%s", ending);
 	c->pid = 0;
 	child_event(c, EVENT_EXIT);
 }
@@ -93,7 +91,7 @@ static void act_spawn(struct child *c)
 	if (child_spawn(c) == 0)
 		uv_timer_start(&c->timer, on_timer, POLL_MS, 0);
 	else /* the program is missing, or no process could be made: as if it had died at once */
-		child_exited(c, c->ending);
+		child_exited(c);
 }
 
 static void act_poll(struct child *c)

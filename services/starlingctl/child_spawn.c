@@ -81,17 +81,16 @@ static void on_ready(uv_stream_t *stream, ssize_t n, const uv_buf_t *in)
 static void on_exit(uv_process_t *process, int64_t status, int signal)
 {
 	struct child *c = process->data;
-	char ending[64];
 
 	c->exit_status = signal ? -1 : (int)status;
 	if (signal)
-		snprintf(ending, sizeof(ending), "signal %d, %s", signal, strsignal(signal));
+		snprintf(c->ending, sizeof(c->ending), "signal %d, %s", signal, strsignal(signal));
 	else
-		snprintf(ending, sizeof(ending), "status %d", (int)status);
+		snprintf(c->ending, sizeof(c->ending), "status %d", (int)status);
 	uv_close((uv_handle_t *)process, free_handle);
 	c->process = NULL;
 	close_pipe(&c->ready);
-	child_exited(c, ending);
+	child_exited(c);
 }
 
 static uv_pipe_t *new_pipe(struct child *c)

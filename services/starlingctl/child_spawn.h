@@ -12,8 +12,8 @@ int child_spawn(struct child *c);
 /* Closes what is left of its descriptors. */
 void child_spawn_close(struct child *c);
 
-/* In child.c. */
-void child_exited(struct child *c, const char *ending);
+/* In child.c. c->ending says how. */
+void child_exited(struct child *c);
 void child_reports_ready(struct child *c);
 
 #endif
