@@ -136,7 +136,7 @@ static bool to_unicode(const char *mapped, char **out_u)
 
 bool idna_domain(struct str in, char *out, size_t cap, size_t *out_n)
 {
-	char mapped[4 * INPUT_MAX + 1];
+	char mapped[4 * INPUT_MAX + 1], again[4 * INPUT_MAX + 1];
 	char *u = NULL;
 
 	*out_n = 0;
@@ -150,7 +150,9 @@ bool idna_domain(struct str in, char *out, size_t cap, size_t *out_n)
 		return false;
 	struct str body = without_final_dot(str_from(mapped));
 	mapped[body.n] = 0;
-	bool ok = to_unicode(mapped, &u) && copy_out(str_from(u), out, cap, out_n);
+	/* An A-label may stand for letters that the mapping would change (Cherokee ones, whose capitals are IDNA's stable form): no normal form, no JID. */
+	bool ok = to_unicode(mapped, &u) && strlen(u) <= INPUT_MAX && map(str_from(u), again) && strcmp(u, again) == 0 &&
+	          copy_out(str_from(u), out, cap, out_n);
 	idn2_free(u);
 	return ok;
 }

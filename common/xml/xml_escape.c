@@ -32,6 +32,8 @@ static bool escape(struct buf *out, struct str text, const struct escapes *by)
 	size_t from = 0;
 	bool ok = true;
 
+	if (text.n == 0)
+		return true;
 	for (size_t i = 0; i < text.n; i++) {
 		uint8_t c = (uint8_t)text.p[i];
 

@@ -101,6 +101,7 @@ static void reference(struct scan *s)
 		s->f->state = TEXT;
 		if (c == ';')
 			s->i++;
+		s->whole = s->i;
 	} else if (++s->f->matched > REFERENCE_MAX) {
 		s->event = XML_FRAME_RESTRICTED;
 	} else {

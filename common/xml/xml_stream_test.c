@@ -334,6 +334,7 @@ static void test_bad_elements(void **state)
 		{ "<message><!-- no --></message>", "error restricted-xml\n" },
 		{ "<message><?php ?></message>", "error restricted-xml\n" },
 		{ "<message>&foo;</message>", "error restricted-xml\n" },
+		{ "<message>&foo;</a<", "error restricted-xml\n" },
 		{ "<message a='&foo;'/>", "error restricted-xml\n" },
 		{ "<message>&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "error restricted-xml\n" },
 		{ "<!DOCTYPE x>", "error restricted-xml\n" },

@@ -156,6 +156,9 @@ static void test_refused(void **state)
 		"< a/>",
 		"<a / >",
 		"<a b='1'",
+		"<a>\xEF\xBF\xBE</a>",
+		"<a>]]></a>",
+		"<a b='\xEF\xBF\xBF'/>",
 	};
 	struct arena *a = arena_new(0);
 

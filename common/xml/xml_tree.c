@@ -2,7 +2,6 @@
  *
  * xml_tree: xml_parse, a small strict reader of one element that is canonical already. Comments, CDATA, processing instructions and DTDs are not
  * canonical and are refused. It must stand any input, since what sends it may be an operator's own program. The input is copied once into the arena and unescaped in place. */
-#include "common/text/utf8.h"
 #include "common/xml/xml.h"
 #include "common/xml/xml_head.h"
 #include "common/xml/xml_lex.h"
@@ -50,7 +49,7 @@ static bool take_name(struct reader *r, struct str *out)
 	return out->n > 0;
 }
 
-/* In place; false on a reference that is not one, or on a character that XML does not have. */
+/* In place; false on a reference that is not one, malformed UTF-8, or a character that XML does not have. */
 static bool unescape(char *from, char *end, struct str *out)
 {
 	char *to = from;
@@ -58,9 +57,13 @@ static bool unescape(char *from, char *end, struct str *out)
 	out->p = from;
 	while (from < end) {
 		if (*from != '&') {
-			if ((uint8_t)*from < 0x20 && !xml_lex_is(*from, XML_LEX_SPACE))
+			size_t n = xml_lex_is(*from, XML_LEX_HIGH) ? xml_lex_high(from, (size_t)(end - from)) : 1;
+
+			if (n == 0 || ((uint8_t)*from < 0x20 && !xml_lex_is(*from, XML_LEX_SPACE)))
 				return false;
-			*to++ = *from++;
+			memmove(to, from, n);
+			to += n;
+			from += n;
 			continue;
 		}
 		char *semicolon = memchr(from, ';', (size_t)(end - from));
@@ -92,7 +95,7 @@ static struct xml_node *add_node(struct reader *r)
 static bool read_text(struct reader *r)
 {
 	char *end = memchr(r->p, '<', (size_t)(r->end - r->p));
-	struct xml_node *n = end ? add_node(r) : NULL;
+	struct xml_node *n = end && !memmem(r->p, (size_t)(end - r->p), "]]>", 3) ? add_node(r) : NULL;
 
 	if (!n || !unescape(r->p, end, &n->text))
 		return false;
@@ -243,7 +246,7 @@ static bool read_all(struct reader *r)
 
 struct xml_node *xml_parse(struct arena *a, struct str bytes, struct str default_ns)
 {
-	if (bytes.n == 0 || !utf8_valid(bytes))
+	if (bytes.n == 0)
 		return NULL;
 	char *copy = arena_strndup(a, bytes.p, bytes.n);
 	struct binding outer = { str_make("", 0), arena_str(a, default_ns), NULL };

@@ -198,6 +198,7 @@ static const struct refused refused[] = {
 	{ "xn--a\xC3\xBC", JID_BAD_DOMAIN },
 	{ "\xE2\x99\xA5.com", JID_BAD_DOMAIN },
 	{ "xn--g6h.com", JID_BAD_DOMAIN },
+	{ "xn--bce", JID_BAD_DOMAIN },
 	{ "a\xE2\x80\x8B.com", JID_BAD_DOMAIN },
 	{ "[]", JID_BAD_DOMAIN },
 	{ "[::1", JID_BAD_DOMAIN },
