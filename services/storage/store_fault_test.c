@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "services/storage/store_fixture.h"
+#include "services/storage/store_metrics.h"
 
 #define OK          STARLING__CODE__CODE_OK
 #define INVALID     STARLING__CODE__CODE_INVALID
@@ -336,6 +337,19 @@ static void test_bad_dsn(void **state)
 
 /* --- two instances ------------------------------------------------------------------------------------------------- */
 
+static void roster_put_to(struct store *store, const char *account, struct answer *a)
+{
+	Starling__RosterPutRequest r = STARLING__ROSTER_PUT_REQUEST__INIT;
+	Starling__RosterItem item = STARLING__ROSTER_ITEM__INIT;
+
+	*a = (struct answer){ 0 };
+	item.jid = (char *)"a@x";
+	r.account = (char *)account;
+	r.item = &item;
+	store_submit(store, METHOD_STORAGE_ROSTER_PUT & 0xff, &r.base, STR(""), 0, fixture_on_answer, a);
+}
+
+/* Batches that write the same accounts in opposite order: without locks taken in one order by all, they would wait for each other. */
 static void test_two_instances(void **state)
 {
 	struct fixture *f = *state;
@@ -343,7 +357,7 @@ static void test_two_instances(void **state)
 	struct answer *a = mem_zalloc(2 * MANY * sizeof *a);
 	struct store *second;
 	bool second_ready = false;
-	long deadlocks;
+	double split = metric_batches_split.value;
 	char jid[32];
 	struct err e;
 
@@ -355,12 +369,11 @@ static void test_two_instances(void **state)
 	config.ctx = (char *)&second_ready - offsetof(struct fixture, ready);
 	second = store_new(&config, &e);
 	assert_true(fixture_until(f, &second_ready));
-	deadlocks = fixture_sql(f, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'starling'");
 	for (int i = 0; i < MANY; i++) {
 		snprintf(jid, sizeof jid, "pair%d@fault.example", i % 20);
-		append_to(f->store, jid, NULL, 0, &a[2 * i]);
+		roster_put_to(f->store, jid, &a[2 * i]);
 		snprintf(jid, sizeof jid, "pair%d@fault.example", 19 - i % 20);
-		append_to(second, jid, NULL, 0, &a[2 * i + 1]);
+		roster_put_to(second, jid, &a[2 * i + 1]);
 		if (i % 40 == 0)
 			uv_run(&f->loop, UV_RUN_NOWAIT);
 	}
@@ -369,7 +382,7 @@ static void test_two_instances(void **state)
 		assert_int_equal(a[i].code, OK);
 		answer_free(&a[i]);
 	}
-	assert_int_equal(fixture_sql(f, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'starling'"), deadlocks);
+	assert_true(metric_batches_split.value == split);
 	store_free(&second);
 	mem_free(a);
 }

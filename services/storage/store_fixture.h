@@ -142,7 +142,8 @@ static inline void fixture_free(struct fixture *f)
 
 	store_free(&f->store);
 	uv_close((uv_handle_t *)&f->tick, NULL);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
+	for (int i = 0; i < 200 && uv_run(&f->loop, UV_RUN_NOWAIT) != 0; i++)
+		usleep(5000);
 	assert_int_equal(uv_loop_close(&f->loop), 0);
 	PQfinish(f->sql);
 	fixture_server(f, "stop", "immediate");
