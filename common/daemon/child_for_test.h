@@ -114,7 +114,9 @@ static inline void child_read_until(int fd, char *text, size_t size, size_t *n, 
 	while (!strstr(text, needle)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t got = 0;
-		if (clock_mono_ms() < until_ms && poll(&p, 1, 100) == 0)
+		if (clock_mono_ms() >= until_ms)
+			fail_msg("never came: '%s' but '%s'", needle, text);
+		if (poll(&p, 1, 100) == 0)
 			continue;
 		if (*n + 1 < size)
 			got = read(fd, text + *n, size - 1 - *n);

@@ -377,9 +377,10 @@ static void stalls_are_named(void **state)
 	(void)state;
 	child_write_config("");
 	child_start(&c, &sleepy, NULL);
-	child_expect_logged(&c, "warn auth[one] event loop stalled took_ms=7");
+	child_expect_logged(&c, "warn auth[one] event loop stalled took_ms=");
 	child_expect_logged(&c, "at=\"");
-	child_expect_logged(&c, "libuv.so");
+	/* Somewhere in this program, whatever the sanitizer puts on top. */
+	child_expect_logged(&c, "daemon_test(+");
 	kill(c.pid, SIGTERM);
 	assert_int_equal(child_wait(&c), 0);
 	assert_null(strstr(strstr(c.logged, "stalled") + 1, "stalled"));

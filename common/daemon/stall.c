@@ -20,17 +20,17 @@
 #include "common/base/mem.h"
 #include "common/daemon/metrics.h"
 
-#define FRAMES_MAX     24
+#define FRAMES_MAX 24
 #ifdef __SANITIZE_ADDRESS__
 #define FRAMES_SKIPPED 3 /* the sanitizer, the handler, the signal's own frame */
 #else
 #define FRAMES_SKIPPED 2
 #endif
-#define FRAMES_SHOWN   6
-#define BASELINE_US    10000u    /* usage is read at most this often, so that busy loops do not pay for it */
-#define IDLE_LOOK_US   250000u   /* how often the thread looks at a loop that does nothing */
-#define STUCK_US       10000000u /* a turn this long is reported while it lasts */
-#define STALL_SIGNAL   SIGPROF
+#define FRAMES_SHOWN 8
+#define BASELINE_US  10000u    /* usage is read at most this often, so that busy loops do not pay for it */
+#define IDLE_LOOK_US 250000u   /* how often the thread looks at a loop that does nothing */
+#define STUCK_US     10000000u /* a turn this long is reported while it lasts */
+#define STALL_SIGNAL SIGPROF
 
 struct usage {
 	uint64_t at_us;
@@ -260,6 +260,8 @@ struct stall *stall_new(uv_loop_t *loop, int64_t warn_ms)
 	uv_unref((uv_handle_t *)&s->prepare);
 	s->baseline = read_usage(clock_mono_us());
 	atomic_store(&s->turn.started_us, clock_mono_us());
+	/* Not 0, which in the thread's notes means none. */
+	atomic_store(&s->turn.number, 1);
 	watched = s;
 	start_thread(s);
 	return s;
