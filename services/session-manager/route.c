@@ -184,6 +184,7 @@ static void take_targets(struct sm *sm, const Starling__RouteRequest *r, struct 
 		if (sm_local_host(sm, jid_view_domain(str_from(meta.to))))
 			route_inbound(sm, p);
 	}
+	p->meta = r->meta;
 }
 
 void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
