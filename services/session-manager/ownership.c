@@ -212,8 +212,14 @@ static void rebalance(struct ownership *o)
 static void read_members(struct ownership *o, const redisReply *reply)
 {
 	o->member_count = 0;
-	for (size_t i = 1; i < reply->elements && o->member_count < OWNERSHIP_MEMBERS_MAX; i++)
-		o->members[o->member_count++] = strtoull(reply->element[i]->str, NULL, 16);
+	for (size_t i = 1; i + 1 < reply->elements && o->member_count < OWNERSHIP_MEMBERS_MAX; i += 2) {
+		const redisReply *name = reply->element[i + 1];
+
+		o->members[o->member_count++] = (struct rendezvous_member){
+			.instance = strtoull(reply->element[i]->str, NULL, 16),
+			.key = hash_fnv1a64(str_make(name->str, name->len)),
+		};
+	}
 }
 
 static void check_generation(struct ownership *o, const char *text)

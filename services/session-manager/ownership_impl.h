@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/rendezvous.h"
 
 #define OWNERSHIP_MEMBERS_MAX 256u
 
@@ -16,7 +17,7 @@ struct ownership {
 	uint64_t tick_due, tick_sent;
 	struct slot slots[SLOT_COUNT];
 	bool asked[SLOT_COUNT]; /* in the take under way */
-	uint64_t members[OWNERSHIP_MEMBERS_MAX];
+	struct rendezvous_member members[OWNERSHIP_MEMBERS_MAX];
 	uint32_t member_count;
 	uint32_t serving;
 	uint64_t generation;

@@ -16,15 +16,15 @@
 /* KEYS: members, generation. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none. */
 static struct redis_script tick_script = {
 	.name = "ownership_tick",
-	.source =
-	        "redis.call('SET', 'starling:sm:lease:' .. ARGV[1], ARGV[4], 'PX', ARGV[2])\n"
-	        "if ARGV[3] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) else redis.call('HDEL', KEYS[1], ARGV[1]) end\n"
-	        "redis.call('SETNX', KEYS[2], ARGV[5])\n"
-	        "local out = { redis.call('GET', KEYS[2]) }\n"
-	        "for _, m in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
-	        "  if redis.call('EXISTS', 'starling:sm:lease:' .. m) == 1 then out[#out + 1] = m else redis.call('HDEL', KEYS[1], m) end\n"
-	        "end\n"
-	        "return out\n",
+	.source = "redis.call('SET', 'starling:sm:lease:' .. ARGV[1], ARGV[4], 'PX', ARGV[2])\n"
+	          "if ARGV[3] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) else redis.call('HDEL', KEYS[1], ARGV[1]) end\n"
+	          "redis.call('SETNX', KEYS[2], ARGV[5])\n"
+	          "local out = { redis.call('GET', KEYS[2]) }\n"
+	          "for _, m in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
+	          "  if redis.call('EXISTS', 'starling:sm:lease:' .. m) == 1 then out[#out + 1] = m out[#out + 1] = redis.call('HGET', "
+	          "KEYS[1], m) else redis.call('HDEL', KEYS[1], m) end\n"
+	          "end\n"
+	          "return out\n",
 };
 
 /* KEYS: slots. ARGV: instance, lowest epoch where nothing is stored, then slot and known epoch in turn. */

@@ -3,25 +3,25 @@
  * Highest-random-weight hashing with a 64-bit finaliser as the weight. */
 #include "services/session-manager/rendezvous.h"
 
-static uint64_t weight(uint64_t member, uint32_t slot)
+static uint64_t weight(uint64_t key, uint32_t slot)
 {
-	uint64_t v = member ^ (slot + 1) * 0x9e3779b97f4a7c15ULL;
+	uint64_t v = key ^ (slot + 1) * 0x9e3779b97f4a7c15ULL;
 
 	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9ULL;
 	v = (v ^ v >> 27) * 0x94d049bb133111ebULL;
 	return v ^ v >> 31;
 }
 
-uint64_t rendezvous_owner(const uint64_t *members, uint32_t count, uint32_t slot)
+uint64_t rendezvous_owner(const struct rendezvous_member *members, uint32_t count, uint32_t slot)
 {
 	uint64_t best = 0, best_weight = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t w = weight(members[i], slot);
+		uint64_t w = weight(members[i].key, slot);
 
-		/* Equal weights are as good as impossible; the higher number decides then, so that all agree. */
-		if (!best || w > best_weight || (w == best_weight && members[i] > best)) {
-			best = members[i];
+		/* Equal weights: two lives of one name. All agree on the higher number; the dead one's lease ends soon. */
+		if (!best || w > best_weight || (w == best_weight && members[i].instance > best)) {
+			best = members[i].instance;
 			best_weight = w;
 		}
 	}

@@ -9,7 +9,12 @@
 
 #include "common/base/hash.h"
 
-/* The owner of a slot among members (instance numbers in any order, no zero): the highest weight wins; 0 when there are none. */
-uint64_t rendezvous_owner(const uint64_t *members, uint32_t count, uint32_t slot);
+struct rendezvous_member {
+	uint64_t instance; /* not 0 */
+	uint64_t key;      /* hash of its name: the same after a restart, so that it gets its slots back */
+};
+
+/* The instance of the member that should own the slot: the highest weight wins; 0 when there are none. In any order. */
+uint64_t rendezvous_owner(const struct rendezvous_member *members, uint32_t count, uint32_t slot);
 
 #endif

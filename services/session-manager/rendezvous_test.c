@@ -8,7 +8,7 @@
 
 #include "services/session-manager/rendezvous.h"
 
-static const uint64_t three[] = { 0x1111, 0x2222222222, 0x3333333333333333 };
+static const struct rendezvous_member three[] = { { 7, 0x1111 }, { 8, 0x2222222222 }, { 9, 0x3333333333333333 } };
 
 static void nobody_owns_without_members(void **state)
 {
@@ -18,7 +18,7 @@ static void nobody_owns_without_members(void **state)
 
 static void order_of_members_does_not_matter(void **state)
 {
-	const uint64_t turned[] = { three[2], three[0], three[1] };
+	const struct rendezvous_member turned[] = { three[2], three[0], three[1] };
 
 	(void)state;
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
@@ -32,7 +32,7 @@ static void shares_are_fair(void **state)
 	(void)state;
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
 		for (int i = 0; i < 3; i++)
-			share[i] += rendezvous_owner(three, 3, slot) == three[i];
+			share[i] += rendezvous_owner(three, 3, slot) == three[i].instance;
 	}
 	for (int i = 0; i < 3; i++)
 		assert_in_range(share[i], SLOT_COUNT / 3 - 80, SLOT_COUNT / 3 + 80);
@@ -44,10 +44,22 @@ static void only_the_slots_of_who_left_move(void **state)
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
 		uint64_t before = rendezvous_owner(three, 3, slot), after = rendezvous_owner(three, 2, slot);
 
-		if (before != three[2])
+		if (before != three[2].instance)
 			assert_int_equal(before, after);
 		else
-			assert_int_not_equal(after, three[2]);
+			assert_int_not_equal(after, three[2].instance);
+	}
+}
+
+static void a_restart_moves_nothing(void **state)
+{
+	const struct rendezvous_member again[] = { three[0], { 77, three[1].key }, three[2] };
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+		uint64_t before = rendezvous_owner(three, 3, slot);
+
+		assert_int_equal(rendezvous_owner(again, 3, slot), before == three[1].instance ? 77 : before);
 	}
 }
 
@@ -58,6 +70,7 @@ int main(void)
 		cmocka_unit_test(order_of_members_does_not_matter),
 		cmocka_unit_test(shares_are_fair),
 		cmocka_unit_test(only_the_slots_of_who_left_move),
+		cmocka_unit_test(a_restart_moves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
