@@ -299,6 +299,11 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 		xml_canon_fail(c, "not-well-formed", "an element's prefix is not declared");
 		return;
 	}
+	/* Legal and unheard of; it could not be written without its prefix. */
+	if (str_eq(ns, STR(XML_NS_XML))) {
+		xml_canon_fail(c, "bad-namespace-prefix", "an element in the namespace of xml:lang");
+		return;
+	}
 	outer = c->depth ? c->levels[c->depth - 1].ns : xml_canon_outer_ns(c->head);
 	push_level(c, name, ns, bindings);
 	classify(c, local, ns);

@@ -302,7 +302,7 @@ size_t xml_frame_scan(struct xml_frame *f, const char *p, size_t n, size_t *out_
 		[DECLARATION_END] = declaration,
 		[LATE] = declaration,
 	};
-	struct scan s = { .f = f, .p = p, .n = n, .event = XML_FRAME_MORE };
+	struct scan s = { .f = f, .p = p, .n = n, .whole = XML_FRAME_NONE, .event = XML_FRAME_MORE };
 
 	while (s.i < n && s.event == XML_FRAME_MORE)
 		in_state[f->state](&s);

@@ -32,8 +32,11 @@ struct xml_frame {
 	uint32_t depth;   /* open elements below the stream root */
 };
 
-/* Looks at p[0..n). Returns how many bytes were looked at, up to the end of what the event tells of (for the refusals: up to the byte before it). *out_whole of
- * these bytes belong to whole tags and text; the rest is the beginning of a tag that is not complete. */
+#define XML_FRAME_NONE SIZE_MAX
+
+/* Looks at p[0..n). Returns how many bytes were looked at, up to the end of what the event tells of (for the refusals: up to the byte before it).
+ * *out_whole of these bytes, and all bytes before p, belong to whole tags, references and text; the rest begins one that is not complete.
+ * XML_FRAME_NONE: so does what was before p. */
 size_t xml_frame_scan(struct xml_frame *f, const char *p, size_t n, size_t *out_whole, enum xml_frame_event *out_event);
 /* Nothing of an element has come yet. */
 bool xml_frame_between(const struct xml_frame *f);

@@ -5,6 +5,7 @@
 #include "common/xml/xml_head.h"
 
 #include "common/base/mem.h"
+#include "common/xml/xml_lex.h"
 
 #define LENGTH_MAX 65535
 
@@ -41,7 +42,9 @@ bool xml_ns_split(struct str name, struct str *out_prefix, struct str *out_local
 	}
 	*out_prefix = str_make(name.p, (size_t)(colon - name.p));
 	*out_local = str_make(colon + 1, name.n - out_prefix->n - 1);
-	return out_prefix->n > 0 && out_local->n > 0 && !memchr(out_local->p, ':', out_local->n);
+	/* Behind the colon a name begins anew: "a:1" is a name, but no qualified one. */
+	return out_prefix->n > 0 && out_local->n > 0 && xml_lex_name(out_local->p, out_local->n) == out_local->n &&
+	       !memchr(out_local->p, ':', out_local->n);
 }
 
 bool xml_ns_split_attr(struct xml_raw_attr *a)

@@ -16,8 +16,7 @@ struct xml_stream {
 	void *ctx;
 	struct xml_head *head;
 	struct xml_reader *reader; /* while an element is being read */
-	struct buf held;           /* the beginning of a tag (or of the header) that is not complete */
-	bool held_text;            /* what is held is the end of a text instead */
+	struct buf held;           /* the beginning of a tag or reference (or the header) that is not complete, or the end of a text */
 	size_t count;              /* bytes of the element or header so far */
 	struct xml_frame frame;
 	uint8_t phase;
@@ -31,7 +30,6 @@ static void expect_header(struct xml_stream *s)
 	xml_head_free(&s->head);
 	xml_worker_give(&s->reader);
 	buf_fini(&s->held);
-	s->held_text = false;
 	s->count = 0;
 	s->frame = (struct xml_frame){ .header = true, .may_declare = true };
 	s->phase = PHASE_HEADER;
@@ -177,29 +175,24 @@ static bool read_piece(struct xml_stream *s, struct str piece)
 /* Hands whole tags and text to the reader: what was held, and the first `whole` of n bytes, in one piece. The rest is held. */
 static bool read_whole(struct xml_stream *s, const char *p, size_t n, size_t whole, bool ends_in_text)
 {
-	struct str piece = str_make(p, whole);
-
-	/* A tag begins: the text before it is complete. */
-	if (s->held_text && whole == 0 && n > 0) {
-		if (!read_piece(s, buf_str(&s->held)))
-			return false;
-		buf_clear(&s->held);
-	}
-	if (n > 0)
-		s->held_text = ends_in_text;
-	if (s->held.n > 0 || whole == 0) {
+	if (whole == XML_FRAME_NONE) {
 		buf_append(&s->held, p, n);
-		if (whole == 0)
-			return true;
-		piece = str_make(buf_str(&s->held).p, buf_str(&s->held).n - (n - whole));
+		return true;
 	}
-	piece.n -= ends_in_text ? xml_reader_tail(piece) : 0;
-	if (!read_piece(s, piece))
+	bool was_held = s->held.n > 0;
+	if (was_held)
+		buf_append(&s->held, p, whole);
+	struct str piece = was_held ? buf_str(&s->held) : str_make(p, whole);
+	size_t tail = ends_in_text ? xml_reader_tail(piece) : 0;
+
+	piece.n -= tail;
+	if (piece.n > 0 && !read_piece(s, piece))
 		return false;
-	if (s->held.n > 0)
+	if (was_held)
 		buf_consume(&s->held, piece.n);
 	else
-		buf_append(&s->held, p + piece.n, n - piece.n);
+		buf_append(&s->held, p + piece.n, tail);
+	buf_append(&s->held, p + whole, n - whole);
 	buf_release(&s->held);
 	return true;
 }
@@ -240,8 +233,8 @@ static void step(struct xml_stream *s, const char *p, size_t n, size_t whole, en
 
 	/* A header and the stream's end tag are kept until they are complete. */
 	if (header || event == XML_FRAME_CLOSE)
-		whole = 0;
-	if (!read_whole(s, p, n, whole, event == XML_FRAME_MORE && whole > 0 && whole == n))
+		whole = XML_FRAME_NONE;
+	if (!read_whole(s, p, n, whole, event == XML_FRAME_MORE && whole == n))
 		return;
 	if (event == XML_FRAME_START)
 		deliver_header(s);

@@ -158,6 +158,9 @@ static void test_refused(void **state)
 		"<a b='1'",
 		"<a>\xEF\xBF\xBE</a>",
 		"<a>]]></a>",
+		"<a xmlns:p='u' xmlns:p='u'/>",
+		"<a xmlns:p='u' p:-=''/>",
+		"<xml:a/>",
 		"<a b='\xEF\xBF\xBF'/>",
 	};
 	struct arena *a = arena_new(0);

@@ -103,30 +103,43 @@ static bool read_text(struct reader *r)
 	return true;
 }
 
+/* name = 'value', into a. */
+static bool read_attribute(struct reader *r, struct xml_attr *a)
+{
+	if (!take_name(r, &a->name))
+		return false;
+	skip_space(r);
+	if (!take(r, '='))
+		return false;
+	skip_space(r);
+	char quote = r->p < r->end ? *r->p : 0;
+	if ((quote != '\'' && quote != '"') || !take(r, quote))
+		return false;
+	char *end = memchr(r->p, quote, (size_t)(r->end - r->p));
+	if (!end || memchr(r->p, '<', (size_t)(end - r->p)) || !unescape(r->p, end, &a->value))
+		return false;
+	r->p = end + 1;
+	return true;
+}
+
 /* Raw attributes in the order of writing; the namespace of a prefixed one is found when all declarations are known. */
 static bool read_attributes(struct reader *r, struct xml_attr **out)
 {
+	struct xml_attr **at = out;
 	size_t count = 0;
 
 	*out = NULL;
 	while (skip_space(r) && r->p < r->end && *r->p != '>' && *r->p != '/') {
 		struct xml_attr *a = arena_zalloc(r->arena, sizeof(*a));
 
-		if (++count > ATTRS_MAX || !take_name(r, &a->name))
+		if (++count > ATTRS_MAX || !read_attribute(r, a))
 			return false;
-		skip_space(r);
-		if (!take(r, '='))
-			return false;
-		skip_space(r);
-		char quote = r->p < r->end ? *r->p : 0;
-		if ((quote != '\'' && quote != '"') || !take(r, quote))
-			return false;
-		char *end = memchr(r->p, quote, (size_t)(r->end - r->p));
-		if (!end || memchr(r->p, '<', (size_t)(end - r->p)) || !unescape(r->p, end, &a->value))
-			return false;
-		r->p = end + 1;
-		*out = a;
-		out = &a->next;
+		for (struct xml_attr *other = *out; other; other = other->next) {
+			if (str_eq(other->name, a->name))
+				return false;
+		}
+		*at = a;
+		at = &a->next;
 	}
 	return true;
 }
@@ -194,7 +207,7 @@ static bool read_start(struct reader *r)
 	    !resolve_attributes(n->attrs, scope) || !xml_ns_split(name, &prefix, &n->name))
 		return false;
 	n->ns = lookup(scope, prefix);
-	if (!n->ns.p && prefix.n > 0)
+	if ((!n->ns.p && prefix.n > 0) || str_eq(n->ns, STR(XML_NS_XML)))
 		return false;
 	if (!r->root)
 		r->root = n;
