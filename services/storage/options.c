@@ -11,11 +11,12 @@ const struct config_option options_table[] = {
 	  "Where PostgreSQL is, as a libpq conninfo string or URI, without a password." },
 	{ "password_file", CONFIG_PATH, AT(password_file), NULL, 0, 0, NULL, false, false,
 	  "File whose first line is PostgreSQL's password; read at every connection." },
-	{ "connections", CONFIG_INT, AT(connections), "4", 1, 64, NULL, false, false,
-	  "Connections to PostgreSQL; the first half carries writes, the others reads." },
+	{ "connections", CONFIG_INT, AT(connections), "4", 1, 64, NULL, false, false, "Connections to PostgreSQL." },
+	{ "writers", CONFIG_INT, AT(writers), "1", 1, 64, NULL, false, false,
+	  "How many of the connections carry writes; the others carry reads. More write faster, fewer make larger, cheaper transactions." },
 	{ "batch_max", CONFIG_INT, AT(batch_max), "256", 1, 1024, NULL, false, false, "Most writes in one transaction." },
 	{ "batch_bytes", CONFIG_SIZE, AT(batch_bytes), "1MiB", 1024, 64 * MIB, NULL, false, false, "Size at which a transaction is full." },
-	{ "batch_window", CONFIG_DURATION, AT(batch_ms), "2ms", 0, 1000, NULL, false, false,
+	{ "batch_window", CONFIG_DURATION, AT(batch_ms), "5ms", 0, 1000, NULL, false, false,
 	  "Least time between two transactions of one connection under load; a write after a pause goes at once." },
 	{ "connect_timeout", CONFIG_DURATION, AT(connect_timeout_ms), "5s", 100, 60000, NULL, false, false,
 	  "Longest time to connect to PostgreSQL." },
@@ -42,5 +43,7 @@ int options_check(const struct config_shared *shared, const void *config, struct
 	if (pg_dsn_init(&dsn, o->dsn, o->password_file, e) < 0)
 		return -1;
 	pg_dsn_fini(&dsn);
+	if (o->writers > o->connections)
+		return err_set(e, "services.storage.writers: more than connections (%lld)", (long long)o->connections);
 	return 0;
 }

@@ -10,6 +10,7 @@ struct options {
 	char *dsn;
 	char *password_file;
 	int64_t connections;
+	int64_t writers;
 	int64_t batch_max;
 	int64_t batch_bytes;
 	int64_t batch_ms;

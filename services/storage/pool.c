@@ -228,7 +228,7 @@ struct pool *pool_new(const struct pool_config *config)
 
 	p->config = *config;
 	p->count = config->connections;
-	p->lanes = (p->count + 1) / 2;
+	p->lanes = config->writers;
 	p->members = mem_zalloc(p->count * sizeof *p->members);
 	p->down_since_ms = clock_mono_ms();
 	list_init(&p->reads);

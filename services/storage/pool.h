@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool: the connections to PostgreSQL. The first half carries writes, one lane each, chosen by the account, so that writes of one account keep
- * their order; the others carry reads, so that a read does not wait behind a commit. With one connection it does both.
+ * pool: the connections to PostgreSQL. The first ones carry writes, one lane each, chosen by the account, so that writes of one account keep
+ * their order; the others carry reads, so that a read does not wait behind a commit. Where there are no others, reads go with the writes.
  *
  * While no connection is usable, operations wait for a short time, then fail UNAVAILABLE, and from then on at once. */
 #ifndef STORAGE_POOL_H
@@ -15,6 +15,7 @@ struct pool_config {
 	uv_loop_t *loop;
 	const struct pg_dsn *dsn;
 	uint32_t connections;
+	uint32_t writers; /* of them, 1..connections */
 	uint32_t connect_timeout_ms, statement_timeout_ms;
 	uint32_t wait_ms; /* how long operations wait for a connection */
 	uint32_t batch_max;

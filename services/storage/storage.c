@@ -43,6 +43,7 @@ int storage_start(struct daemon *d, void **out_state, struct err *e)
 		.dsn = o->dsn,
 		.password_file = o->password_file,
 		.connections = (uint32_t)o->connections,
+		.writers = (uint32_t)o->writers,
 		.batch_max = (uint32_t)o->batch_max,
 		.batch_bytes = (size_t)o->batch_bytes,
 		.batch_ms = (uint32_t)o->batch_ms,

@@ -58,6 +58,7 @@ static void pool_start(struct store *s)
 		.loop = s->config.loop,
 		.dsn = &s->dsn,
 		.connections = s->config.connections,
+		.writers = s->config.writers,
 		.connect_timeout_ms = s->config.connect_timeout_ms,
 		.statement_timeout_ms = s->config.statement_timeout_ms,
 		.wait_ms = s->config.wait_ms,

@@ -16,8 +16,8 @@ struct store;
 struct store_config {
 	uv_loop_t *loop;
 	const char *dsn;
-	const char *password_file; /* "" or NULL: none */
-	uint32_t connections;
+	const char *password_file;     /* "" or NULL: none */
+	uint32_t connections, writers; /* see pool.h */
 	uint32_t batch_max;
 	size_t batch_bytes;
 	uint32_t batch_ms;

@@ -42,7 +42,7 @@ static void open_store(struct fixture *f)
 {
 	struct store_config config = fixture_config(f);
 
-	config.connections = 1;
+	config.connections = config.writers = 1;
 	fixture_open(f, &config);
 	fixture_account(f, me);
 	fixture_sql(f, "DELETE FROM offline_messages");

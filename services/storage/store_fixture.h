@@ -95,6 +95,7 @@ static inline struct store_config fixture_config(struct fixture *f)
 		.loop = &f->loop,
 		.dsn = f->dsn,
 		.connections = 4,
+		.writers = 2,
 		.batch_max = 256,
 		.batch_bytes = 1 << 20,
 		.batch_ms = 2,

@@ -3,7 +3,7 @@
  * storage_bench: how many OfflineAppend calls a second the store commits, and what one costs in CPU time, in the storage process and in PostgreSQL.
  * It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
  *
- * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--batch-max N] [--window MS] [--rate N] [--reads] [DSN PID]
+ * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--writers N] [--batch-max N] [--window MS] [--rate N] [--reads] [DSN PID]
  *   --open      calls kept open (default 2000)
  *   --rate      appends a second instead of saturation
  *   --reads     CredentialsGet instead of OfflineAppend
@@ -28,7 +28,7 @@ struct bench {
 	uv_loop_t loop;
 	uv_timer_t tick;
 	struct store *store;
-	uint32_t seconds, open_max, accounts, bytes, connections, batch_max, window_ms, rate;
+	uint32_t seconds, open_max, accounts, bytes, connections, writers, batch_max, window_ms, rate;
 	bool reads;
 	bool ready;
 	char dir[64], dsn[256];
@@ -270,6 +270,7 @@ static void open_store(struct bench *b)
 		.loop = &b->loop,
 		.dsn = b->dsn,
 		.connections = b->connections,
+		.writers = b->writers,
 		.batch_max = b->batch_max,
 		.batch_bytes = 1 << 20,
 		.batch_ms = b->window_ms,
@@ -303,10 +304,9 @@ static void arguments(struct bench *b, int argc, char **argv)
 		const char *name;
 		uint32_t *value;
 	} const numbers[] = {
-		{ "--seconds", &b->seconds },         { "--open", &b->open_max },
-		{ "--accounts", &b->accounts },       { "--bytes", &b->bytes },
-		{ "--connections", &b->connections }, { "--batch-max", &b->batch_max },
-		{ "--window", &b->window_ms },        { "--rate", &b->rate },
+		{ "--seconds", &b->seconds },     { "--open", &b->open_max },           { "--accounts", &b->accounts },
+		{ "--bytes", &b->bytes },         { "--connections", &b->connections }, { "--writers", &b->writers },
+		{ "--batch-max", &b->batch_max }, { "--window", &b->window_ms },        { "--rate", &b->rate },
 	};
 
 	for (int i = 1; i < argc; i++) {
@@ -332,9 +332,14 @@ static void arguments(struct bench *b, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {
-		.seconds = 5, .open_max = 2000, .accounts = 5000, .bytes = 300, .connections = 4, .batch_max = 256, .window_ms = 2
-	};
+	struct bench b = { .seconds = 5,
+		           .open_max = 2000,
+		           .accounts = 5000,
+		           .bytes = 300,
+		           .connections = 4,
+		           .writers = 1,
+		           .batch_max = 256,
+		           .window_ms = 5 };
 
 	arguments(&b, argc, argv);
 	if (!*b.dsn)
