@@ -229,16 +229,32 @@ void tls_server_settled(SSL *ssl)
 	mem_free(hello);
 }
 
+static bool transcript_bound(SSL *ssl)
+{
+	return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1;
+}
+
 size_t tls_exporter(SSL *ssl, uint8_t out[TLS_BINDING_MAX])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
 
-	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+	if (!transcript_bound(ssl))
 		return 0;
 	/* The context is present and empty, which in TLS 1.2 differs from an absent one. */
 	if (SSL_export_keying_material(ssl, out, 32, label, sizeof(label) - 1, (const unsigned char *)"", 0, 1) != 1)
 		return 0;
 	return 32;
+}
+
+size_t tls_unique(SSL *ssl, uint8_t out[TLS_BINDING_MAX])
+{
+	size_t n;
+
+	/* In a resumed handshake the server's Finished comes first; we make none. */
+	if (!transcript_bound(ssl) || SSL_session_reused(ssl))
+		return 0;
+	n = SSL_get_peer_finished(ssl, out, TLS_BINDING_MAX);
+	return n <= TLS_BINDING_MAX ? n : 0;
 }
 
 size_t tls_server_end_point(SSL *ssl, uint8_t out[TLS_BINDING_MAX])

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A client and our server end, joined in memory. */
-#include <cmocka.h>
 #include <openssl/err.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "common/net/tls.h"
 #include "common/net/tls_for_test.h"
@@ -166,6 +167,9 @@ static void channel_bindings_match(void **state)
 		        SSL_export_keying_material(p.client, theirs, 32, "EXPORTER-Channel-Binding", 24, (const unsigned char *)"", 0, 1),
 		        1);
 		assert_memory_equal(ours, theirs, 32);
+		n = (unsigned)SSL_get_finished(p.client, theirs, sizeof(theirs));
+		assert_int_equal(tls_unique(p.server, ours), n);
+		assert_memory_equal(ours, theirs, n);
 		cert = SSL_get1_peer_certificate(p.client);
 		/* RFC 5929 section 4.1: SHA-1 certificates are hashed with SHA-256. */
 		X509_digest(cert, i / 2 == 0 ? EVP_sha384() : EVP_sha256(), theirs, &n);
@@ -195,6 +199,7 @@ static void without_extended_master_secret_there_is_no_exporter(void **state)
 	SSL_set_bio(p.server, b, b);
 	assert_true(shake(&p));
 	assert_int_equal(tls_exporter(p.server, out), 0);
+	assert_int_equal(tls_unique(p.server, out), 0);
 	assert_int_equal(tls_server_end_point(p.server, out), 48);
 	drop(&p);
 }

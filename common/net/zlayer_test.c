@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
+
+#include <cmocka.h>
 
 #include "common/base/mem.h"
 #include "common/net/zlayer.h"

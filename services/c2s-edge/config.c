@@ -50,7 +50,7 @@ const struct config_option c2s_config_options[] = {
 	{ .name = "sasl.tries",
 	  .type = CONFIG_INT,
 	  OPT(sasl_tries),
-	  .fallback = "3",
+	  .fallback = "5",
 	  .min = 2,
 	  .max = 5,
 	  .reloads = true,

@@ -116,26 +116,45 @@ static void on_sasl(const struct ipc_result *result, const Starling__SaslReply *
 	c2s_stream_unref(s);
 }
 
+/* What identifies the TLS connection, in every way that it can be asked for (XEP-0440); tls-unique is not among those advertised (features.c). */
+struct bindings {
+	Starling__ChannelBinding items[3], *list[3];
+	uint8_t data[3][TLS_BINDING_MAX];
+	size_t count;
+};
+
+static void get_bindings(struct bindings *b, SSL *ssl)
+{
+	static const struct {
+		const char *type;
+		size_t (*get)(SSL *ssl, uint8_t out[TLS_BINDING_MAX]);
+	} types[] = { { "tls-exporter", tls_exporter }, { "tls-server-end-point", tls_server_end_point }, { "tls-unique", tls_unique } };
+
+	b->count = 0;
+	for (size_t i = 0; ssl && i < 3; i++) {
+		size_t n = types[i].get(ssl, b->data[b->count]);
+		Starling__ChannelBinding *item = &b->items[b->count];
+
+		if (n == 0)
+			continue;
+		starling__channel_binding__init(item);
+		item->type = (char *)(uintptr_t)types[i].type;
+		item->data = (ProtobufCBinaryData){ n, b->data[b->count] };
+		b->list[b->count++] = item;
+	}
+}
+
 static void ask(struct c2s_stream *s, struct str input, bool has_input)
 {
 	Starling__SaslRequest request = STARLING__SASL_REQUEST__INIT;
-	Starling__ChannelBinding binding[2] = { STARLING__CHANNEL_BINDING__INIT, STARLING__CHANNEL_BINDING__INIT };
-	Starling__ChannelBinding *bindings[2] = { &binding[0], &binding[1] };
 	struct ipc_opts opts = { .trace = c2s_trace(s->edge) };
-	uint8_t exporter[TLS_BINDING_MAX], end_point[TLS_BINDING_MAX];
 	char address[NET_ADDR_TEXT_MAX];
 	SSL *ssl = conn_tls(s->conn);
-	size_t exporter_n = ssl ? tls_exporter(ssl, exporter) : 0, end_point_n = ssl ? tls_server_end_point(ssl, end_point) : 0;
+	struct bindings bindings;
 
-	if (exporter_n) {
-		binding[request.n_channel_bindings].type = (char *)"tls-exporter";
-		binding[request.n_channel_bindings++].data = (ProtobufCBinaryData){ exporter_n, exporter };
-	}
-	if (end_point_n) {
-		binding[request.n_channel_bindings].type = (char *)"tls-server-end-point";
-		binding[request.n_channel_bindings++].data = (ProtobufCBinaryData){ end_point_n, end_point };
-	}
-	request.channel_bindings = bindings;
+	get_bindings(&bindings, ssl);
+	request.channel_bindings = bindings.list;
+	request.n_channel_bindings = bindings.count;
 	request.host = (char *)s->host->name.p;
 	request.mechanism = s->login->mechanism;
 	request.state = (ProtobufCBinaryData){ s->login->state_n, s->login->state };
