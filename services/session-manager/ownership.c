@@ -188,6 +188,31 @@ static void take(struct ownership *o, const bool want[])
 
 /* --- the tick --- */
 
+/* Redis has forgotten who owns it, but somebody says that he does: he will write it again. */
+static bool held_elsewhere(const struct ownership *o, uint32_t slot)
+{
+	uint64_t owner = o->fresh ? ipc_bus_slot_owner(o->sm->bus, slot, NULL) : 0;
+
+	return owner != 0 && owner != ipc_bus_instance(o->sm->bus);
+}
+
+static bool wanted(const struct ownership *o, uint32_t slot)
+{
+	const struct slot *s = &o->slots[slot];
+
+	switch (s->state) {
+	case SLOT_FOREIGN:
+		return !held_elsewhere(o, slot);
+	case SLOT_SERVING:
+		return s->stale;
+	case SLOT_SUSPENDED:
+		return true;
+	case SLOT_RELEASING:
+		return false;
+	}
+	return false;
+}
+
 static void rebalance(struct ownership *o)
 {
 	uint64_t me = ipc_bus_instance(o->sm->bus);
@@ -199,7 +224,7 @@ static void rebalance(struct ownership *o)
 		bool mine = rendezvous_owner(o->members, o->member_count, i) == me && !o->draining;
 
 		if (mine)
-			want[i] = s->state == SLOT_FOREIGN || s->state == SLOT_SUSPENDED || (s->state == SLOT_SERVING && s->stale);
+			want[i] = wanted(o, i);
 		else
 			give[i] = s->state == SLOT_SERVING || s->state == SLOT_SUSPENDED;
 		any = any || give[i];
@@ -212,7 +237,7 @@ static void rebalance(struct ownership *o)
 static void read_members(struct ownership *o, const redisReply *reply)
 {
 	o->member_count = 0;
-	for (size_t i = 1; i + 1 < reply->elements && o->member_count < OWNERSHIP_MEMBERS_MAX; i += 2) {
+	for (size_t i = 2; i + 1 < reply->elements && o->member_count < OWNERSHIP_MEMBERS_MAX; i += 2) {
 		const redisReply *name = reply->element[i + 1];
 
 		o->members[o->member_count++] = (struct rendezvous_member){
@@ -243,7 +268,7 @@ static void on_tick(const redisReply *reply, void *ctx)
 	o->ticking = false;
 	if (o->stopped)
 		return;
-	if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 1) {
+	if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
 		if (reply && reply->type == REDIS_REPLY_ERROR)
 			log_warn(&sm->log, "redis refused the lease: %s", reply->str);
 		schedule(o, AGAIN_MS);
@@ -259,6 +284,7 @@ static void on_tick(const redisReply *reply, void *ctx)
 	uv_timer_start(&o->lease_timer, on_lease_end, end - now, 0);
 	read_members(o, reply);
 	check_generation(o, reply->element[0]->str);
+	o->fresh = reply->element[1]->str[0] == '1';
 	rebalance(o);
 }
 

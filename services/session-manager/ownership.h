@@ -6,6 +6,7 @@
  *   starling:sm:members            hash: instance -> name, of those that want slots
  *   starling:sm:slots              hash: slot -> "<instance> <epoch>"; "- <epoch>" when released
  *   starling:sm:generation         made once: another value means that Redis lost its memory
+ *   starling:sm:fresh              for the length of a lease after that: who still holds a slot writes it again, and nobody else takes it
  *
  * Each tick renews the lease and reads the members; rendezvous hashing tells which slots each should have. A slot is taken when it is free,
  * released, or its owner's lease is gone; its epoch rises each time and fences every write. A slot that another should have is handed off.

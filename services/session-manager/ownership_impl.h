@@ -21,6 +21,7 @@ struct ownership {
 	uint32_t member_count;
 	uint32_t serving;
 	uint64_t generation;
+	bool fresh;
 	uint64_t handoff_end_ms; /* patience with what is in flight ends */
 	void (*drained)(struct sm *sm);
 	bool started, ticking, taking, leased, draining, stopped;

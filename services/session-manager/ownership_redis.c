@@ -11,15 +11,16 @@
 
 #define MEMBERS_KEY    "starling:sm:members"
 #define GENERATION_KEY "starling:sm:generation"
+#define FRESH_KEY      "starling:sm:fresh"
 #define NUMBER_MAX     24
 
-/* KEYS: members, generation. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none. */
+/* KEYS: members, generation, fresh. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none. */
 static struct redis_script tick_script = {
 	.name = "ownership_tick",
 	.source = "redis.call('SET', 'starling:sm:lease:' .. ARGV[1], ARGV[4], 'PX', ARGV[2])\n"
 	          "if ARGV[3] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) else redis.call('HDEL', KEYS[1], ARGV[1]) end\n"
-	          "redis.call('SETNX', KEYS[2], ARGV[5])\n"
-	          "local out = { redis.call('GET', KEYS[2]) }\n"
+	          "if redis.call('SETNX', KEYS[2], ARGV[5]) == 1 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[2]) end\n"
+	          "local out = { redis.call('GET', KEYS[2]), tostring(redis.call('EXISTS', KEYS[3])) }\n"
 	          "for _, m in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
 	          "  if redis.call('EXISTS', 'starling:sm:lease:' .. m) == 1 then out[#out + 1] = m out[#out + 1] = redis.call('HGET', "
 	          "KEYS[1], m) else redis.call('HDEL', KEYS[1], m) end\n"
@@ -81,15 +82,15 @@ bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, redis_f
 {
 	char me[NUMBER_MAX], lease[NUMBER_MAX], generation[NUMBER_MAX];
 	const char *name = daemon_name(sm->daemon);
-	const char *argv[] = { MEMBERS_KEY, GENERATION_KEY, me, lease, member ? "1" : "0", name, generation };
-	size_t lens[7];
+	const char *argv[] = { MEMBERS_KEY, GENERATION_KEY, FRESH_KEY, me, lease, member ? "1" : "0", name, generation };
+	size_t lens[8];
 
 	instance_text(sm, me);
 	snprintf(lease, sizeof(lease), "%llu", (unsigned long long)lease_ms);
 	snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)random_u64());
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		lens[i] = strlen(argv[i]);
-	return redis_eval(sm->redis, &tick_script, fn, sm, 2, 7, argv, lens);
+	return redis_eval(sm->redis, &tick_script, fn, sm, 3, 8, argv, lens);
 }
 
 /* slots, me, [floor,] then (slot, number) in turn. */

@@ -12,7 +12,7 @@
 struct sm;
 
 void ownership_redis_register(struct redis *r);
-/* Renews the lease. Reply: generation, then (instance, name) of each member that is alive. */
+/* Renews the lease. Reply: generation, "1" while that is new, then (instance, name) of each member that is alive. */
 bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, redis_fn fn);
 /* Tries to take the slots; known: their last known epochs. Reply: (slot, epoch, continued) for each one that was taken. */
 bool ownership_redis_take(struct sm *sm, const uint32_t *slots, const uint64_t *known, uint32_t count, redis_fn fn);
