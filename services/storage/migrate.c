@@ -75,8 +75,8 @@ static void send_step(struct migrate *m)
 {
 	static const char *const sql[] = {
 		[STEP_LOCK] = "SELECT pg_advisory_lock(6004523341501923)",
-		[STEP_TABLE] = "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL, "
-		               "checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
+		[STEP_TABLE] = ("CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL, "
+		                "checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"),
 		[STEP_LIST] = "SELECT version, checksum FROM schema_version ORDER BY version",
 	};
 
