@@ -97,6 +97,7 @@ static int with_password(const struct args *a, void (*call)(struct simple *s, ch
 		return status;
 	status = client_open(&s.client, a);
 	if (status == 0) {
+		client_await(&s.client, "auth");
 		client_expect(&s.client);
 		call(&s, account, password);
 		mem_wipe(password, sizeof(password));
@@ -151,6 +152,7 @@ int command_unregister(const struct args *a)
 		return status;
 	}
 	request.account = account;
+	client_await(&s.client, "auth");
 	client_expect(&s.client);
 	call_auth_remove_account(s.client.bus, ipc_any("auth"), &s.client.opts, &request, on_done, &s);
 	return finish(&s);
@@ -205,6 +207,7 @@ int command_registered_users(const struct args *a)
 	json_open(&l.json, NULL, '{');
 	json_open(&l.json, "accounts", '[');
 	if (status == 0) {
+		client_await(&l.simple.client, "auth");
 		ask_page(&l);
 		client_wait(&l.simple.client);
 		status = l.simple.status;

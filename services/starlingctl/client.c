@@ -109,6 +109,26 @@ void client_wait(struct client *c)
 		uv_run(&c->loop, UV_RUN_DEFAULT);
 }
 
+static bool any_ready(const struct client *c, const char *role)
+{
+	const Starling__Registration *found[CLIENT_MAX_INSTANCES];
+	uint32_t n = ipc_bus_instances(c->bus, role, found, CLIENT_MAX_INSTANCES);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (found[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
+			return true;
+	return false;
+}
+
+void client_await(struct client *c, const char *role)
+{
+	c->timed_out = false;
+	uv_timer_start(&c->limit, on_limit, (uint64_t)c->args->timeout_ms, 0);
+	while (!c->timed_out && !any_ready(c, role))
+		uv_run(&c->loop, UV_RUN_DEFAULT);
+	uv_timer_stop(&c->limit);
+}
+
 void client_settle(struct client *c)
 {
 	do {
