@@ -29,4 +29,5 @@ INTERFACES := bus admin auth storage session edge stanza
 include tools/mk/build.mk
 include tools/mk/test.mk
 include tools/mk/bench.mk
+include tools/mk/lint.mk
 include tools/mk/tasks.mk

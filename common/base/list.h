@@ -11,7 +11,10 @@ struct list_node {
 	struct list_node *prev, *next;
 };
 
-#define LIST_HEAD_INIT(name) { &(name), &(name) }
+#define LIST_HEAD_INIT(name)                                                                                                               \
+	{                                                                                                                                  \
+		&(name), &(name)                                                                                                           \
+	}
 
 static inline void list_init(struct list_node *n)
 {
@@ -55,9 +58,9 @@ static inline void list_remove(struct list_node *n)
 }
 
 #define list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
-#define list_for_each(it, head) for (struct list_node *it = (head)->next; it != (head); it = it->next)
+#define list_for_each(it, head)        for (struct list_node *it = (head)->next; it != (head); it = it->next)
 /* The current node may be removed and freed in the body. */
-#define list_for_each_safe(it, head) \
+#define list_for_each_safe(it, head)                                                                                                       \
 	for (struct list_node *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
 
 #endif

@@ -18,8 +18,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* Embedded in the object it describes; must outlive every line logged with it. */
 struct log_ctx {
 	const struct log_ctx *parent;
-	const char *key;    /* such as "conn"; NULL: nothing of its own */
-	const char *value;  /* text, or NULL: then number is printed in hex */
+	const char *key;   /* such as "conn"; NULL: nothing of its own */
+	const char *value; /* text, or NULL: then number is printed in hex */
 	uint64_t number;
 };
 
@@ -35,12 +35,12 @@ extern enum log_level log_threshold;
 void log_write(enum log_level level, const struct log_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(ctx, ...) log_write(LOG_LEVEL_ERROR, ctx, __VA_ARGS__)
-#define log_warn(ctx, ...) log_write(LOG_LEVEL_WARN, ctx, __VA_ARGS__)
-#define log_info(ctx, ...) log_write(LOG_LEVEL_INFO, ctx, __VA_ARGS__)
-#define log_debug(ctx, ...) \
-	do { \
-		if (log_threshold >= LOG_LEVEL_DEBUG) \
-			log_write(LOG_LEVEL_DEBUG, ctx, __VA_ARGS__); \
+#define log_warn(ctx, ...)  log_write(LOG_LEVEL_WARN, ctx, __VA_ARGS__)
+#define log_info(ctx, ...)  log_write(LOG_LEVEL_INFO, ctx, __VA_ARGS__)
+#define log_debug(ctx, ...)                                                                                                                \
+	do {                                                                                                                               \
+		if (log_threshold >= LOG_LEVEL_DEBUG)                                                                                      \
+			log_write(LOG_LEVEL_DEBUG, ctx, __VA_ARGS__);                                                                      \
 	} while (0)
 
 #endif

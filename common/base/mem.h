@@ -7,11 +7,11 @@
 
 #include "common/base/str.h"
 
-void *mem_alloc(size_t n);                   /* uninitialised; n may be 0 */
-void *mem_zalloc(size_t n);                  /* zeroed */
+void *mem_alloc(size_t n);  /* uninitialised; n may be 0 */
+void *mem_zalloc(size_t n); /* zeroed */
 void *mem_realloc(void *p, size_t n);
-char *mem_strdup(const char *cstr);          /* NULL gives NULL */
-char *mem_strndup(const char *p, size_t n);  /* NUL-terminated copy */
+char *mem_strdup(const char *cstr);         /* NULL gives NULL */
+char *mem_strndup(const char *p, size_t n); /* NUL-terminated copy */
 void *mem_memdup(const void *p, size_t n);
 void mem_free(void *p);
 /* Overwrites before freeing: for passwords and keys. */

@@ -15,16 +15,16 @@ struct redis;
 typedef void (*redis_fn)(const redisReply *reply, void *ctx);
 
 struct redis_config {
-	const char *url;            /* unix:///path, tcp://host:port */
-	const char *password_file;  /* "" for none */
-	uint32_t timeout_ms;        /* of one command; 0: 2000 */
+	const char *url;           /* unix:///path, tcp://host:port */
+	const char *password_file; /* "" for none */
+	uint32_t timeout_ms;       /* of one command; 0: 2000 */
 	/* true: connected, authenticated and scripts loaded. May be NULL. */
 	void (*on_state)(bool up, void *ctx);
 	void *ctx;
 };
 
 struct redis *redis_new(uv_loop_t *loop, const struct redis_config *config);
-void redis_free(struct redis **r);     /* pending callbacks run with NULL first */
+void redis_free(struct redis **r); /* pending callbacks run with NULL first */
 bool redis_up(const struct redis *r);
 /* Arguments are binary-safe. Returns false when down: fn is not called then. */
 bool redis_command(struct redis *r, redis_fn fn, void *ctx, int argc, const char *const *argv, const size_t *lens);
@@ -32,9 +32,10 @@ bool redis_command(struct redis *r, redis_fn fn, void *ctx, int argc, const char
 struct redis_script {
 	const char *name;
 	const char *source;
-	char sha1[41];              /* filled by redis_script_register */
+	char sha1[41]; /* filled by redis_script_register */
 };
 void redis_script_register(struct redis *r, struct redis_script *s);
-bool redis_eval(struct redis *r, const struct redis_script *s, redis_fn fn, void *ctx, int keys, int argc, const char *const *argv, const size_t *lens);
+bool redis_eval(struct redis *r, const struct redis_script *s, redis_fn fn, void *ctx, int keys, int argc, const char *const *argv,
+                const size_t *lens);
 
 #endif
