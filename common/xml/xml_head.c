@@ -18,6 +18,17 @@ struct xml_head {
 	char data[];
 };
 
+/* A namespace's name is a URI (Namespaces in XML 1.0 section 2.1). The characters that RFC 3986 has no place for are more than a matter of
+ * form: readers built on expat use one of them to part namespace from name, and end their stream over a namespace that holds it. */
+static bool uri_characters(struct str uri)
+{
+	for (size_t i = 0; i < uri.n; i++) {
+		if ((uint8_t)uri.p[i] <= 0x20 || uri.p[i] == 0x7F || memchr("<>\"{}|\\^`", uri.p[i], 9))
+			return false;
+	}
+	return true;
+}
+
 const char *xml_ns_check(struct str prefix, struct str uri)
 {
 	bool is_xml = str_eq(uri, STR(XML_NS_XML));
@@ -28,6 +39,8 @@ const char *xml_ns_check(struct str prefix, struct str uri)
 		return "a reserved namespace or prefix declared";
 	if (prefix.n > 0 && (uri.n == 0 || memchr(prefix.p, ':', prefix.n)))
 		return "a prefix that cannot be declared";
+	if (!uri_characters(uri))
+		return "a namespace that is no URI";
 	return NULL;
 }
 

@@ -158,6 +158,7 @@ static void test_refused(void **state)
 		"<a b='1'",
 		"<a>\xEF\xBF\xBE</a>",
 		"<a>]]></a>",
+		"<a xmlns='|'/>",
 		"<a xmlns:p='u' xmlns:p='u'/>",
 		"<a xmlns:p='u' p:-=''/>",
 		"<xml:a/>",
