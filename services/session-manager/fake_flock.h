@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_flock: stands in for the bus, Redis and the store in unit tests of the session-manager, which include it once a program. What is sent
+ * is recorded; calls are answered when fake_turn() runs, never before the call returned. All slots are served here with epoch 5; one that a
+ * test makes foreign belongs to instance OTHER. */
+#ifndef SESSION_MANAGER_FAKE_FLOCK_H
+#define SESSION_MANAGER_FAKE_FLOCK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "ipc/gen/admin.server.h"
+#include "ipc/gen/edge.client.h"
+#include "ipc/gen/session.server.h"
+#include "ipc/gen/stanza.client.h"
+#include "ipc/gen/stanza.server.h"
+#include "ipc/gen/storage.client.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/ownership_impl.h"
+#include "services/session-manager/packet.h"
+#include "services/session-manager/sm.h"
+
+#define ME       100u
+#define EDGE     200u
+#define OTHER    300u
+#define FAKE_MAX 4096
+#define TEXT(s)  ((char *)(s))
+
+struct ipc_call {
+	uint64_t source;
+	struct str payload;
+	int code; /* -1: not answered */
+	ProtobufCMessage *reply;
+};
+
+struct fake_record {
+	uint32_t method;
+	uint64_t to;
+	ProtobufCMessage *message;
+	char *payload;
+	ipc_done_fn done; /* NULL: an event */
+	void *ctx;
+};
+
+static struct {
+	uv_loop_t loop;
+	struct sm *sm;
+	struct config_shared shared;
+	struct sm_options options;
+	struct log_ctx log;
+	struct fake_record sent[FAKE_MAX]; /* events */
+	size_t sent_count;
+	struct fake_record calls[FAKE_MAX]; /* waiting for an answer */
+	size_t call_count;
+	struct {
+		redis_fn fn;
+		void *ctx;
+		bool list;
+	} redis[FAKE_MAX];
+	size_t redis_count;
+	/* the store */
+	Starling__StoredMessage *offline[FAKE_MAX];
+	size_t offline_count;
+	uint64_t roster_version, next_id;
+	uint32_t appends, removals;
+	int storage_code; /* every storage call fails with it */
+	int route_code;   /* every Route call does */
+	uint32_t routed;
+	char *routed_body[FAKE_MAX];
+	bool store_silent, holding, other_alive, edge_alive, quiet;
+} fake;
+
+/* --- messages --- */
+
+static ProtobufCMessage *fake_copy(const ProtobufCMessage *m)
+{
+	size_t n = protobuf_c_message_get_packed_size(m);
+	uint8_t *p = mem_alloc(n);
+	ProtobufCMessage *copy;
+
+	protobuf_c_message_pack(m, p);
+	copy = protobuf_c_message_unpack(m->descriptor, NULL, n, p);
+	mem_free(p);
+	return copy;
+}
+
+static void fake_record_free(struct fake_record *r)
+{
+	protobuf_c_message_free_unpacked(r->message, NULL);
+	mem_free(r->payload);
+}
+
+static void fake_forget(void)
+{
+	for (size_t i = 0; i < fake.sent_count; i++)
+		fake_record_free(&fake.sent[i]);
+	fake.sent_count = 0;
+}
+
+/* --- the bus --- */
+
+struct ipc_target ipc_instance(uint64_t instance)
+{
+	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
+}
+
+struct ipc_target ipc_any(const char *role)
+{
+	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
+}
+
+void *ipc_call_daemon(const struct ipc_call *call)
+{
+	(void)call;
+	return fake.sm;
+}
+
+uint64_t ipc_call_source(const struct ipc_call *call)
+{
+	return call->source;
+}
+
+uint64_t ipc_call_trace(const struct ipc_call *call)
+{
+	(void)call;
+	return 0;
+}
+
+struct str ipc_call_payload(const struct ipc_call *call)
+{
+	return call->payload;
+}
+
+void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
+{
+	(void)fmt;
+	call->code = code;
+}
+
+void ipc_reply(struct ipc_call *call, const ProtobufCMessage *reply)
+{
+	call->code = 0;
+	call->reply = fake_copy(reply);
+}
+
+const char *ipc_code_name(int code)
+{
+	(void)code;
+	return "CODE";
+}
+
+int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *event)
+{
+	struct fake_record *r;
+
+	(void)bus;
+	if (to.instance == EDGE && !fake.edge_alive)
+		return IPC_NOBODY;
+	if (fake.quiet)
+		return IPC_SENT;
+	assert_true(fake.sent_count < FAKE_MAX);
+	r = &fake.sent[fake.sent_count++];
+	*r = (struct fake_record){ .method = method, .to = to.instance, .message = fake_copy(event) };
+	r->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
+	return IPC_SENT;
+}
+
+int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *request,
+             ipc_done_fn done, void *ctx)
+{
+	struct fake_record *r = &fake.calls[fake.call_count++];
+
+	(void)bus;
+	assert_true(fake.call_count < FAKE_MAX);
+	*r = (struct fake_record){ .method = method, .to = to.instance, .message = fake_copy(request), .done = done, .ctx = ctx };
+	r->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
+	return IPC_SENT;
+}
+
+uint64_t ipc_bus_instance(const struct ipc_bus *bus)
+{
+	(void)bus;
+	return ME;
+}
+
+bool ipc_bus_joined(const struct ipc_bus *bus)
+{
+	(void)bus;
+	return true;
+}
+
+void ipc_bus_claim_slots(struct ipc_bus *bus, const uint32_t *slots, const uint64_t *epochs, uint32_t count)
+{
+	(void)bus, (void)slots, (void)epochs, (void)count;
+}
+
+void ipc_bus_set_domains(struct ipc_bus *bus, const char *const *domains, uint32_t count)
+{
+	(void)bus, (void)domains, (void)count;
+}
+
+void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold)
+{
+	(void)bus, (void)role;
+	fake.holding = hold;
+}
+
+uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
+{
+	(void)bus, (void)role, (void)out, (void)max;
+	return 0;
+}
+
+const Starling__Registration *ipc_bus_find(const struct ipc_bus *bus, uint64_t instance)
+{
+	static Starling__Registration some = STARLING__REGISTRATION__INIT;
+
+	(void)bus;
+	return instance == EDGE && !fake.edge_alive ? NULL : &some;
+}
+
+uint64_t ipc_bus_slot_owner(const struct ipc_bus *bus, uint32_t slot, uint64_t *out_epoch)
+{
+	(void)bus;
+	if (out_epoch)
+		*out_epoch = 5;
+	return fake.sm->ownership->slots[slot].state == SLOT_SERVING ? ME : fake.other_alive ? OTHER : 0;
+}
+
+uint64_t ipc_bus_domain_instance(const struct ipc_bus *bus, struct str domain)
+{
+	(void)bus, (void)domain;
+	return 0;
+}
+
+/* --- the daemon --- */
+
+uv_loop_t *daemon_loop(struct daemon *d)
+{
+	(void)d;
+	return &fake.loop;
+}
+
+struct ipc_bus *daemon_bus(struct daemon *d)
+{
+	(void)d;
+	return NULL;
+}
+
+const struct config_shared *daemon_shared(struct daemon *d)
+{
+	(void)d;
+	return &fake.shared;
+}
+
+const void *daemon_config(struct daemon *d)
+{
+	(void)d;
+	return &fake.options;
+}
+
+const char *daemon_name(struct daemon *d)
+{
+	(void)d;
+	return "sm-test";
+}
+
+const struct log_ctx *daemon_log(struct daemon *d)
+{
+	(void)d;
+	return &fake.log;
+}
+
+const char *daemon_version(void)
+{
+	return "0";
+}
+
+void daemon_ready(struct daemon *d)
+{
+	(void)d;
+}
+
+void daemon_drained(struct daemon *d)
+{
+	(void)d;
+}
+
+/* Admin's handlers live with the real daemon: kept out of the program. */
+#define FAKE_ADMIN(method, request)                                              \
+	void on_admin_##method(struct ipc_call *call, const Starling__##request *r) \
+	{                                                                         \
+		(void)call, (void)r;                                              \
+	}
+FAKE_ADMIN(status, Empty)
+FAKE_ADMIN(log_level, LogLevelRequest)
+FAKE_ADMIN(reload, Empty)
+FAKE_ADMIN(drain, Empty)
+FAKE_ADMIN(connected, ConnectedRequest)
+FAKE_ADMIN(kick, KickRequest)
+
+/* --- Redis: remembers nothing, accepts everything --- */
+
+struct redis *redis_new(uv_loop_t *loop, const struct redis_config *config)
+{
+	(void)loop, (void)config;
+	return NULL;
+}
+
+void redis_free(struct redis **r)
+{
+	(void)r;
+	for (size_t i = 0; i < fake.redis_count; i++)
+		fake.redis[i].fn(NULL, fake.redis[i].ctx);
+	fake.redis_count = 0;
+}
+
+bool redis_up(const struct redis *r)
+{
+	(void)r;
+	return true;
+}
+
+static bool fake_redis(redis_fn fn, void *ctx, bool list)
+{
+	assert_true(fake.redis_count < FAKE_MAX);
+	fake.redis[fake.redis_count].fn = fn;
+	fake.redis[fake.redis_count].ctx = ctx;
+	fake.redis[fake.redis_count++].list = list;
+	return true;
+}
+
+bool redis_command(struct redis *r, redis_fn fn, void *ctx, int argc, const char *const *argv, const size_t *lens)
+{
+	(void)r, (void)argc, (void)argv, (void)lens;
+	return fake_redis(fn, ctx, true);
+}
+
+void redis_script_register(struct redis *r, struct redis_script *s)
+{
+	(void)r, (void)s;
+}
+
+bool redis_eval(struct redis *r, const struct redis_script *s, redis_fn fn, void *ctx, int keys, int argc, const char *const *argv,
+                const size_t *lens)
+{
+	(void)r, (void)s, (void)keys, (void)argc, (void)argv, (void)lens;
+	return fake_redis(fn, ctx, false);
+}
+
+/* --- answers --- */
+
+static void fake_answer(struct fake_record *r, int code, const ProtobufCMessage *reply)
+{
+	struct ipc_result result = { .code = code, .text = "" };
+
+	r->done(&result, code ? NULL : reply, r->ctx);
+}
+
+static void fake_append(struct fake_record *r)
+{
+	const Starling__OfflineAppendRequest *q = (const void *)r->message;
+	Starling__OfflineAppendReply reply = STARLING__OFFLINE_APPEND_REPLY__INIT;
+	Starling__StoredMessage m = STARLING__STORED_MESSAGE__INIT;
+
+	fake.appends++;
+	m.id = reply.id = ++fake.next_id;
+	m.meta = q->meta;
+	m.time_us = q->time_us;
+	m.stanza = (ProtobufCBinaryData){ strlen(r->payload), (uint8_t *)r->payload };
+	fake.offline[fake.offline_count++] = (void *)fake_copy(&m.base);
+	fake_answer(r, 0, &reply.base);
+}
+
+static void fake_fetch(struct fake_record *r)
+{
+	const Starling__OfflineFetchRequest *q = (const void *)r->message;
+	Starling__OfflineFetchReply reply = STARLING__OFFLINE_FETCH_REPLY__INIT;
+	size_t from = 0;
+
+	while (from < fake.offline_count && fake.offline[from]->id <= q->after)
+		from++;
+	reply.messages = &fake.offline[from];
+	reply.n_messages = fake.offline_count - from < q->limit ? fake.offline_count - from : q->limit;
+	reply.complete = from + reply.n_messages == fake.offline_count;
+	fake_answer(r, 0, &reply.base);
+}
+
+static void fake_remove(struct fake_record *r)
+{
+	const Starling__OfflineRemoveRequest *q = (const void *)r->message;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < fake.offline_count; i++) {
+		bool gone = false;
+
+		for (size_t k = 0; k < q->n_ids; k++)
+			gone = gone || q->ids[k] == fake.offline[i]->id;
+		if (gone)
+			starling__stored_message__free_unpacked(fake.offline[i], NULL);
+		else
+			fake.offline[kept++] = fake.offline[i];
+	}
+	fake.offline_count = kept;
+	fake.removals += (uint32_t)q->n_ids;
+	fake_answer(r, 0, &(Starling__Empty)STARLING__EMPTY__INIT.base);
+}
+
+static void fake_serve(struct fake_record *r)
+{
+	Starling__RosterReply roster = STARLING__ROSTER_REPLY__INIT;
+	Starling__RosterVersionReply version = STARLING__ROSTER_VERSION_REPLY__INIT;
+	Starling__Empty empty = STARLING__EMPTY__INIT;
+
+	if (r->method == METHOD_STANZA_ROUTE) {
+		if (!fake.route_code)
+			fake.routed_body[fake.routed++] = mem_strdup(r->payload);
+		fake_answer(r, fake.route_code, &empty.base);
+		return;
+	}
+	if (fake.storage_code) {
+		fake_answer(r, fake.storage_code, NULL);
+		return;
+	}
+	switch (r->method) {
+	case METHOD_STORAGE_OFFLINE_APPEND:
+		fake_append(r);
+		return;
+	case METHOD_STORAGE_OFFLINE_FETCH:
+		fake_fetch(r);
+		return;
+	case METHOD_STORAGE_OFFLINE_REMOVE:
+		fake_remove(r);
+		return;
+	case METHOD_STORAGE_ROSTER_LOAD:
+		roster.version = fake.roster_version;
+		roster.complete = true;
+		fake_answer(r, 0, &roster.base);
+		return;
+	case METHOD_STORAGE_ROSTER_PUT:
+	case METHOD_STORAGE_ROSTER_REMOVE:
+		version.version = ++fake.roster_version;
+		fake_answer(r, 0, &version.base);
+		return;
+	default:
+		fake_answer(r, 0, &empty.base);
+	}
+}
+
+/* One turn: timers, coalesced events, then the answers to what was asked before it. */
+static void fake_turn(void)
+{
+	size_t calls = fake.call_count, commands = fake.redis_count;
+	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
+
+	uv_run(&fake.loop, UV_RUN_NOWAIT);
+	for (size_t i = 0; i < commands; i++)
+		fake.redis[i].fn(fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
+	memmove(fake.redis, fake.redis + commands, (fake.redis_count - commands) * sizeof(fake.redis[0]));
+	fake.redis_count -= commands;
+	if (fake.store_silent)
+		return;
+	for (size_t i = 0; i < calls; i++) {
+		fake_serve(&fake.calls[i]);
+		fake_record_free(&fake.calls[i]);
+	}
+	memmove(fake.calls, fake.calls + calls, (fake.call_count - calls) * sizeof(fake.calls[0]));
+	fake.call_count -= calls;
+}
+
+static void fake_turns(int n)
+{
+	while (n-- > 0)
+		fake_turn();
+}
+
+/* --- a session-manager --- */
+
+static int fake_start(void **state)
+{
+	static char *hosts[] = { TEXT("h.test") };
+	struct err e;
+	void *sm;
+
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	uv_loop_init(&fake.loop);
+	fake.shared.hosts = (struct config_list){ hosts, 1 };
+	fake.options = (struct sm_options){ .sessions_max = 5,
+		                            .roster_max = 10,
+		                            .offline_max = 100,
+		                            .directed_max = 10,
+		                            .accounts_max = 100,
+		                            .pending_max = 1 << 20,
+		                            .lease_ms = 600000 };
+	fake.roster_version = 1;
+	fake.other_alive = fake.edge_alive = true;
+	assert_int_equal(sm_start(NULL, &sm, &e), 0);
+	fake.sm = sm;
+	for (uint32_t i = 0; i < SLOT_COUNT; i++)
+		fake.sm->ownership->slots[i] = (struct slot){ .state = SLOT_SERVING, .epoch = 5 };
+	return 0;
+}
+
+static void fake_end_calls(void)
+{
+	for (size_t i = 0; i < fake.call_count; i++) {
+		fake_answer(&fake.calls[i], STARLING__CODE__CODE_PEER_LOST, NULL);
+		fake_record_free(&fake.calls[i]);
+	}
+	fake.call_count = 0;
+}
+
+static int fake_stop(void **state)
+{
+	(void)state;
+	fake_end_calls();
+	sm_stop(fake.sm);
+	fake_end_calls();
+	uv_run(&fake.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&fake.loop), 0);
+	fake_forget();
+	for (uint32_t i = 0; i < fake.routed; i++)
+		mem_free(fake.routed_body[i]);
+	for (size_t i = 0; i < fake.offline_count; i++)
+		starling__stored_message__free_unpacked(fake.offline[i], NULL);
+	return 0;
+}
+
+/* --- what an edge does --- */
+
+/* Opens a session; NULL in out_jid when it was refused. Returns the code. */
+static int fake_open(uint64_t stream, const char *account, const char *resource, char **out_jid)
+{
+	static struct ipc_call call;
+	Starling__OpenRequest r = STARLING__OPEN_REQUEST__INIT;
+
+	call = (struct ipc_call){ .source = EDGE, .code = -1 };
+	r.stream = stream;
+	r.account = TEXT(account);
+	r.resource = TEXT(resource);
+	on_session_open(&call, &r);
+	fake_turns(2);
+	assert_int_not_equal(call.code, -1);
+	if (call.reply) {
+		if (out_jid)
+			*out_jid = mem_strdup(((Starling__OpenReply *)call.reply)->jid);
+		protobuf_c_message_free_unpacked(call.reply, NULL);
+	}
+	return call.code;
+}
+
+static void fake_submit(uint64_t stream, uint64_t number, const Starling__StanzaMeta *meta, const char *bytes)
+{
+	struct ipc_call call = { .source = EDGE, .payload = str_from(bytes) };
+	Starling__SubmitEvent r = STARLING__SUBMIT_EVENT__INIT;
+
+	r.stream = stream;
+	r.number = number;
+	r.meta = (Starling__StanzaMeta *)meta;
+	on_session_submit(&call, &r);
+}
+
+static void fake_chat(uint64_t stream, uint64_t number, const char *to, const char *bytes)
+{
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	meta.kind = KIND_MESSAGE;
+	meta.type = TYPE_CHAT;
+	meta.to = TEXT(to);
+	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
+	fake_submit(stream, number, &meta, bytes);
+}
+
+static void fake_presence(uint64_t stream, uint64_t number, Starling__StanzaType type, const char *to, int priority)
+{
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	meta.kind = KIND_PRESENCE;
+	meta.type = type;
+	meta.to = TEXT(to);
+	meta.priority = priority;
+	fake_submit(stream, number, &meta, "<presence/>");
+	fake_turns(4);
+}
+
+/* The newest acceptance that the edge was told. */
+static uint64_t fake_accepted(uint64_t stream)
+{
+	uint64_t accepted = 0;
+
+	for (size_t i = 0; i < fake.sent_count; i++) {
+		const Starling__AcceptedEvent *e = (const void *)fake.sent[i].message;
+
+		for (size_t k = 0; fake.sent[i].method == METHOD_EDGE_ACCEPTED && k < e->n_progress; k++) {
+			if (e->progress[k]->stream == stream && e->progress[k]->accepted > accepted)
+				accepted = e->progress[k]->accepted;
+		}
+	}
+	return accepted;
+}
+
+/* The n-th Deliver to that stream whose payload holds the mark; NULL: none. */
+static const Starling__DeliverEvent *fake_delivered(uint64_t stream, const char *mark, uint32_t nth)
+{
+	for (size_t i = 0; i < fake.sent_count; i++) {
+		const Starling__DeliverEvent *e = (const void *)fake.sent[i].message;
+
+		if (fake.sent[i].method != METHOD_EDGE_DELIVER || !strstr(fake.sent[i].payload, mark))
+			continue;
+		for (size_t k = 0; k < e->n_streams; k++) {
+			if (e->streams[k] == stream && nth-- == 0)
+				return e;
+		}
+	}
+	return NULL;
+}
+
+static uint32_t fake_count(uint32_t method)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < fake.sent_count; i++)
+		count += fake.sent[i].method == method;
+	return count;
+}
+
+#endif
