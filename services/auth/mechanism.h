@@ -22,7 +22,7 @@ extern const size_t mechanism_count;
 
 /* NULL when there is none of that name. */
 const struct mechanism *mechanism_find(const char *name);
-/* One of the channel binding types that are implemented (XEP-0440). */
+/* One of the channel binding types that are advertised (XEP-0440); without any, no -PLUS is offered. */
 bool mechanism_binding_known(struct str type);
 /* May a connection with these properties use it? Channel binding needs encryption and one binding at least. */
 bool mechanism_offered(const struct mechanism *m, const struct options *o, bool encrypted, bool can_bind);

@@ -58,10 +58,11 @@ static void compare(const struct credentials *c, void *ctx)
 	mem_wipe(password, sizeof(password));
 }
 
-void plain_login(struct login *l)
+void plain_login(struct login *l, const Starling__SaslRequest *request)
 {
 	struct sasl_plain plain;
 
+	(void)request;
 	if (!sasl_plain_parse(login_message(l), &plain)) {
 		login_refuse(l, "malformed-request", "", "malformed message");
 		return;

@@ -11,7 +11,7 @@
 #define STATE_MAX    65536
 #define BINDINGS_MAX 16
 
-static void (*const first_steps[MECHANISM_KINDS])(struct login *) = {
+static void (*const first_steps[MECHANISM_KINDS])(struct login *, const Starling__SaslRequest *) = {
 	[MECHANISM_SCRAM] = scram_login_first,
 	[MECHANISM_PLAIN] = plain_login,
 };
@@ -67,7 +67,7 @@ static void resume(struct login *l, const Starling__SaslRequest *r)
 	else if (!exchange_read(str_make(plain, n), &x) || (x.stage == EXCHANGE_SCRAM && x.keys.hash != l->mechanism->hash))
 		login_refuse(l, "not-authorized", "", "state of another version");
 	else if (x.stage == EXCHANGE_INVITED)
-		first_steps[l->mechanism->kind](l);
+		first_steps[l->mechanism->kind](l, r);
 	else if (l->mechanism->kind == MECHANISM_SCRAM)
 		scram_login_final(l, &x, r);
 	else
@@ -88,7 +88,7 @@ void on_auth_sasl(struct ipc_call *call, const Starling__SaslRequest *request)
 	else if (!request->has_input)
 		login_continue(l, STR(""), false, &invited);
 	else
-		first_steps[l->mechanism->kind](l);
+		first_steps[l->mechanism->kind](l, request);
 	/* PLAIN's message holds a password. The runtime frees the request after this, but would leave its bytes in the heap. */
 	mem_wipe(request->input.data, request->input.len);
 }

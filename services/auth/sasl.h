@@ -6,9 +6,9 @@
 
 #include "services/auth/login.h"
 
-void scram_login_first(struct login *l);
-/* bindings: of the request, which is still there. */
+/* The request is there until they return. */
+void scram_login_first(struct login *l, const Starling__SaslRequest *request);
 void scram_login_final(struct login *l, const struct exchange *x, const Starling__SaslRequest *request);
-void plain_login(struct login *l);
+void plain_login(struct login *l, const Starling__SaslRequest *request);
 
 #endif

@@ -9,9 +9,24 @@
 
 #define SERVER_NONCE_BYTES 18
 
-/* Between the mechanism's name and the gs2 flag (RFC 5802 section 6). True: they agree. */
-static bool binding_agrees(struct login *l, const struct scram_client_first *first)
+/* Whatever type the edge can vouch for may be used, also one that it does not advertise. */
+static bool find_binding(const Starling__SaslRequest *r, struct str type, struct str *out)
 {
+	*out = STR("");
+	for (size_t i = 0; i < r->n_channel_bindings; i++) {
+		if (str_is(type, r->channel_bindings[i]->type) && r->channel_bindings[i]->data.len > 0) {
+			*out = str_make(r->channel_bindings[i]->data.data, r->channel_bindings[i]->data.len);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Between the mechanism's name and the gs2 flag (RFC 5802 section 6). True: they agree. */
+static bool binding_agrees(struct login *l, const Starling__SaslRequest *request, const struct scram_client_first *first)
+{
+	struct str data;
+
 	if (first->cbind == SCRAM_CBIND_USED && !l->mechanism->plus)
 		login_refuse(l, "malformed-request", "", "p= with a mechanism without -PLUS");
 	else if (first->cbind != SCRAM_CBIND_USED && l->mechanism->plus)
@@ -19,8 +34,9 @@ static bool binding_agrees(struct login *l, const struct scram_client_first *fir
 	else if (first->cbind == SCRAM_CBIND_UNOFFERED && l->plus_offered)
 		login_refuse(l, "not-authorized", "Somebody hides from you that this server can do channel binding.",
 		             "channel binding downgraded");
-	else if (first->cbind == SCRAM_CBIND_USED && !mechanism_binding_known(first->cbind_type))
-		login_refuse(l, "not-authorized", "This type of channel binding is not offered.", "unknown channel binding type");
+	else if (first->cbind == SCRAM_CBIND_USED && !find_binding(request, first->cbind_type, &data))
+		login_refuse(l, "not-authorized", "This type of channel binding is not offered.",
+		             "channel binding type not on this connection");
 	else
 		return true;
 	return false;
@@ -65,7 +81,7 @@ static void challenge(const struct credentials *c, void *ctx)
 	mem_wipe(&x, sizeof(x));
 }
 
-void scram_login_first(struct login *l)
+void scram_login_first(struct login *l, const Starling__SaslRequest *request)
 {
 	struct scram_client_first first;
 
@@ -73,20 +89,8 @@ void scram_login_first(struct login *l)
 		login_refuse(l, "malformed-request", "", "malformed client-first-message");
 		return;
 	}
-	if (binding_agrees(l, &first) && identify(l, &first) && login_welcome(l))
+	if (binding_agrees(l, request, &first) && identify(l, &first) && login_welcome(l))
 		credentials_get(l->auth, l->call, l->account.bare, l->mechanism->hash, false, challenge, l);
-}
-
-static bool find_binding(const Starling__SaslRequest *r, struct str type, struct str *out)
-{
-	*out = STR("");
-	for (size_t i = 0; i < r->n_channel_bindings; i++) {
-		if (str_is(type, r->channel_bindings[i]->type)) {
-			*out = str_make(r->channel_bindings[i]->data.data, r->channel_bindings[i]->data.len);
-			return true;
-		}
-	}
-	return false;
 }
 
 void scram_login_final(struct login *l, const struct exchange *x, const Starling__SaslRequest *request)

@@ -109,6 +109,7 @@ static void plus_needs_a_binding_and_tls(void **state)
 	attempt_fini(&t);
 }
 
+/* What the client asks for must be what the edge can vouch for, known by name or not. */
 static void binding_not_on_this_connection(void **state)
 {
 	struct attempt t;
@@ -117,9 +118,15 @@ static void binding_not_on_this_connection(void **state)
 	attempt_init(&t, "SCRAM-SHA-256-PLUS");
 	t.request.n_channel_bindings = 1;
 	step(&t, STR("p=tls-server-end-point,,n=juliet,r=abc"));
-	assert_int_equal(reply_of(&t)->outcome, STARLING__SASL_OUTCOME__SASL_CONTINUE);
-	step(&t, STR("c=biws,r=abc,p=AAAA"));
 	assert_refused(&t, "not-authorized");
+	t.request.n_channel_bindings = 2;
+	t.binding[1].data.len = 0;
+	step(&t, STR("p=tls-server-end-point,,n=juliet,r=abc"));
+	assert_refused(&t, "not-authorized");
+	t.binding[1].type = TEXT("tls-unique");
+	t.binding[1].data.len = 5;
+	step(&t, STR("p=tls-unique,,n=juliet,r=abc"));
+	assert_int_equal(reply_of(&t)->outcome, STARLING__SASL_OUTCOME__SASL_CONTINUE);
 	attempt_fini(&t);
 }
 
