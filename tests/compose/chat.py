@@ -17,7 +17,8 @@ class Peer(slixmpp.ClientXMPP):
         self.online = asyncio.get_event_loop().create_future()
         self.received = asyncio.get_event_loop().create_future()
         self.add_event_handler("session_start", self.start)
-        self.add_event_handler("failed_auth", lambda _: self.fail("login refused"))
+        # Not failed_auth: that comes for each mechanism, and it goes on with the next.
+        self.add_event_handler("failed_all_auth", lambda _: self.fail("login refused"))
         self.add_event_handler("message", lambda m: self.received.done() or self.received.set_result((str(m["from"].bare), m["body"])))
 
     def fail(self, why):
