@@ -129,6 +129,7 @@ static void rates(void **state)
 	rate_sample(&r, 1000, 100);
 	assert_true(rate_now(&r, 1000, 100) == 0);
 	assert_true(rate_now(&r, 3000, 300) == 100);
+	assert_true(rate_now(&r, 1010, 130) == 30);
 	/* 10 a second for a long while, then ten seconds at 20: only these count. */
 	for (uint64_t s = 2; s <= 100; s++)
 		rate_sample(&r, s * 1000, 100 + s * 10);

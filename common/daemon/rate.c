@@ -19,7 +19,10 @@ double rate_now(const struct rate *r, uint64_t now_ms, uint64_t total)
 	unsigned oldest = r->count < RATE_SAMPLES ? 0 : r->next;
 	uint64_t elapsed_ms = now_ms - r->samples[oldest].at_ms;
 	/* A total that fell was counted from anew. */
-	if (elapsed_ms == 0 || total < r->samples[oldest].total)
+	if (total < r->samples[oldest].total)
 		return 0;
+	/* Over less than a second a handful would pass for a flood. */
+	if (elapsed_ms < 1000)
+		elapsed_ms = 1000;
 	return (double)(total - r->samples[oldest].total) * 1000 / (double)elapsed_ms;
 }

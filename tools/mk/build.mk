@@ -37,6 +37,8 @@ $(BUILD)/$(1)/bin/$(2): $(patsubst %.c,$(BUILD)/$(1)/obj/%.o,$(call program_srcs
 endef
 $(foreach c,debug release,$(eval $(call configuration,$(c))))
 $(foreach c,debug release,$(foreach p,$(PROGRAMS),$(eval $(call program,$(c),$(p)))))
+# It knows the roles (PROGRAMS).
+$(foreach c,debug release,$(BUILD)/$(c)/obj/common/daemon/config.o): Makefile
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d' -path '*/obj/*')
 debug: ## build with sanitizers into build/debug/bin (the default)
 release: ## build optimised and hardened into build/release/bin
