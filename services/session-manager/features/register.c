@@ -68,6 +68,7 @@ static void change_password(struct iq *iq, struct str account, const struct xml_
 	}
 	request.account = arena_strndup(iq->arena, account.p, account.n);
 	request.password = arena_strndup(iq->arena, text.p, text.n);
+	request.by_user = true;
 	call_auth_change_password(iq->sm->bus, ipc_any("auth"), &(struct ipc_opts){ .trace = iq->trace }, &request, on_password, iq);
 }
 
