@@ -30,7 +30,8 @@ struct account *account_find(struct sm *sm, struct str bare)
 
 static void evict(struct sm *sm)
 {
-	while (sm->accounts.count > (size_t)sm->options->accounts_max && !list_empty(&sm->idle))
+	/* Never the one that is being worked on: it stands at the other end. */
+	while (sm->idle_count > (size_t)sm->options->accounts_max)
 		account_drop(list_entry(sm->idle.next, struct account, idle));
 }
 
@@ -67,11 +68,18 @@ static void account_free(struct account *a)
 	mem_free(a);
 }
 
+static void leave_idle(struct account *a)
+{
+	if (list_unlinked(&a->idle))
+		return;
+	list_remove(&a->idle);
+	a->sm->idle_count--;
+}
+
 void account_pin(struct account *a)
 {
 	a->pins++;
-	if (!list_unlinked(&a->idle))
-		list_remove(&a->idle);
+	leave_idle(a);
 }
 
 void account_unpin(struct account *a)
@@ -86,10 +94,11 @@ void account_unpin(struct account *a)
 
 void account_touch(struct account *a)
 {
-	if (!list_unlinked(&a->idle))
-		list_remove(&a->idle);
-	if (!a->dead && a->pins == 0 && list_empty(&a->sessions))
-		list_push_back(&a->sm->idle, &a->idle);
+	leave_idle(a);
+	if (a->dead || a->pins > 0 || !list_empty(&a->sessions))
+		return;
+	list_push_back(&a->sm->idle, &a->idle);
+	a->sm->idle_count++;
 }
 
 /* Every waiter of the list as it stands now; pinned by the caller. */

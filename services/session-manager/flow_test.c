@@ -269,6 +269,35 @@ static void stored_messages_come_first_and_go_when_written(void **state)
 	assert_non_null(fake_delivered(13, "straight", 0));
 }
 
+static void pages_follow_as_they_are_written(void **state)
+{
+	(void)state;
+	log_in_both();
+	fake.options.offline_max = 1000;
+	for (uint64_t i = 1; i <= 250; i++)
+		fake_chat(A, i, "c@h.test", "<message>stored</message>");
+	fake_turns(600);
+	assert_int_equal(fake.offline_count, 250);
+	fake_open(13, "c@h.test", "r", NULL);
+	fake_presence(13, 1, TYPE_NONE, "", 0);
+	assert_non_null(fake_delivered(13, "stored", 99));
+	assert_null(fake_delivered(13, "stored", 100));
+	written(13, "c@h.test", 1, 60);
+	written(13, "c@h.test", 61, 100);
+	fake_turns(4);
+	assert_non_null(fake_delivered(13, "stored", 199));
+	assert_null(fake_delivered(13, "stored", 200));
+	written(13, "c@h.test", 101, 200);
+	fake_turns(4);
+	assert_non_null(fake_delivered(13, "stored", 249));
+	written(13, "c@h.test", 201, 250);
+	fake_turns(4);
+	assert_int_equal(fake.offline_count, 0);
+	assert_int_equal(fake.removals, 250);
+	fake_chat(A, 251, "c@h.test", "<message>straight</message>");
+	assert_non_null(fake_delivered(13, "straight", 0));
+}
+
 static void what_was_not_written_stays(void **state)
 {
 	struct ipc_call call = { .source = EDGE, .code = -1 };
@@ -460,6 +489,21 @@ static void removing_the_account_ends_its_sessions(void **state)
 	assert_int_equal(fake.sm->streams.count, 1);
 }
 
+static void idle_accounts_are_bounded(void **state)
+{
+	(void)state;
+	log_in_both();
+	for (uint64_t i = 1; i <= 1000; i++) {
+		char to[32];
+
+		snprintf(to, sizeof(to), "x%llu@h.test", (unsigned long long)i);
+		fake_chat(A, i, to, "<message/>");
+		fake_turns(3);
+	}
+	assert_int_equal(fake_accepted(A), 1000);
+	assert_in_range(fake.sm->accounts.count, 3, 110);
+}
+
 static void losing_slots_forgets_without_a_word(void **state)
 {
 	bool all[SLOT_COUNT];
@@ -496,6 +540,7 @@ int main(void)
 		TEST(a_full_store_bounces),
 		TEST(too_much_pending_holds_the_clients),
 		TEST(stored_messages_come_first_and_go_when_written),
+		TEST(pages_follow_as_they_are_written),
 		TEST(what_was_not_written_stays),
 		TEST(negative_priority_gets_nothing),
 		TEST(a_lost_edge_turns_delivery_into_storing),
@@ -506,6 +551,7 @@ int main(void)
 		TEST(route_serves_only_its_epoch),
 		TEST(a_loop_ends),
 		TEST(removing_the_account_ends_its_sessions),
+		TEST(idle_accounts_are_bounded),
 		TEST(losing_slots_forgets_without_a_word),
 	};
 

@@ -27,7 +27,6 @@ void session_end(struct session *s, enum session_end_reason reason, const char *
 	account_pin(a);
 	if (condition[reason])
 		edge_end(s, condition[reason], text ? text : "");
-	/* Contacts of an account that was removed are told by the removal of its roster. */
 	presence_farewell(s);
 	session_erase(a, s->resource);
 	offline_session_gone(a, s);

@@ -10,13 +10,16 @@
 #include "services/session-manager/lane.h"
 #include "services/session-manager/later.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
 #include "services/session-manager/session_store.h"
 #include "services/session-manager/submit.h"
+#include "services/session-manager/subscribe.h"
 
-/* Roles whose stanzas wait at their side while too much waits here. */
-static const char *const feeders[] = { "c2s-edge", "web-edge", "session-manager", "s2s" };
+/* Roles whose stanzas wait at their side while too much waits here. Not other session-managers: two that wait for each other would wait
+ * forever, and what each of them sends is bounded by its own limit. */
+static const char *const feeders[] = { "c2s-edge", "web-edge", "s2s" };
 
 static void on_turn(uv_prepare_t *handle)
 {
@@ -66,6 +69,22 @@ void sm_account_pending(struct sm *sm, size_t bytes, bool add)
 		hold(sm, false);
 }
 
+/* Contacts would go on believing in subscriptions to nobody. */
+static void tell_contacts(struct account *a)
+{
+	list_for_each (n, &a->roster->order) {
+		const struct roster_item *i = list_entry(n, struct roster_item, node);
+		int subscription;
+		bool ask, pending_in;
+
+		sub_unpack(i->state, &subscription, &ask, &pending_in);
+		if (sub_has_to(i->state) || ask)
+			subscribe_send(a, i->jid, STARLING__STANZA_TYPE__TYPE_UNSUBSCRIBE, NULL, 0);
+		if (sub_has_from(i->state) || pending_in)
+			subscribe_send(a, i->jid, STARLING__STANZA_TYPE__TYPE_UNSUBSCRIBED, NULL, 0);
+	}
+}
+
 void account_removed(struct sm *sm, struct str bare)
 {
 	struct account *a = account_find(sm, bare);
@@ -75,6 +94,9 @@ void account_removed(struct sm *sm, struct str bare)
 	account_pin(a);
 	list_for_each_safe (n, &a->sessions)
 		session_end(list_entry(n, struct session, of_account), SESSION_END_REMOVED, "The account was removed");
+	/* The store has forgotten the roster already: what is in memory is the last that is known of it. */
+	if (a->roster_load == ACCOUNT_LOADED)
+		tell_contacts(a);
 	account_drop(a);
 	account_unpin(a);
 }

@@ -31,10 +31,11 @@ struct sm {
 	struct log_ctx log;
 
 	struct ownership *ownership;
-	struct table accounts;          /* by bare JID */
-	struct table streams;           /* sessions by stream id */
-	struct table edges;             /* by instance */
-	struct list_node idle;          /* accounts without sessions, least recently used first */
+	struct table accounts; /* by bare JID */
+	struct table streams;  /* sessions by stream id */
+	struct table edges;    /* by instance */
+	struct list_node idle; /* accounts without sessions, least recently used first */
+	size_t idle_count;
 	struct list_node unsaved;       /* sessions to be written to Redis */
 	struct list_node erasures;      /* session fields to be deleted from Redis */
 	uint32_t saving;                /* session writes under way */
