@@ -4,6 +4,7 @@
 #ifndef SERVICES_ROUTER_FLOCK_FOR_TEST_H
 #define SERVICES_ROUTER_FLOCK_FOR_TEST_H
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,24 +68,38 @@ static inline void flock_make(struct test_flock *f, const char *const *roles)
 	uv_loop_init(&f->loop);
 }
 
-/* Forks: before this process has made a bus, or a router that is gone is started again. */
+/* The router is this program again, executed anew: a process with threads may do nothing else after a fork. main() begins with this and returns its
+ * result when it is not negative. */
+#define FLOCK_ROUTER "as-router"
+static inline int flock_main(int argc, char **argv)
+{
+	return argc > 1 && strcmp(argv[1], FLOCK_ROUTER) == 0 ? daemon_main(&router_spec, argc - 1, argv + 1) : -1;
+}
+
 static inline pid_t flock_start_router(struct test_flock *f, const char *name)
 {
 	int ready[2];
 	char config[256], fd[16], byte;
+	char *argv[] = { (char *)"router",
+		         (char *)FLOCK_ROUTER,
+		         (char *)"--config",
+		         config,
+		         (char *)"--instance",
+		         (char *)name,
+		         (char *)"--ready-fd",
+		         fd,
+		         NULL };
 	pid_t pid;
 
-	if (pipe(ready) != 0)
+	if (pipe2(ready, O_CLOEXEC) != 0)
 		abort();
+	flock_path(f, "starling.yml", config);
+	snprintf(fd, sizeof(fd), "%d", ready[1]);
 	pid = fork();
 	if (pid == 0) {
-		char *argv[] = { (char *)"router", (char *)"--config",   config, (char *)"--instance",
-			         (char *)name,     (char *)"--ready-fd", fd,     NULL };
-
-		close(ready[0]);
-		flock_path(f, "starling.yml", config);
-		snprintf(fd, sizeof(fd), "%d", ready[1]);
-		exit(daemon_main(&router_spec, 7, argv));
+		fcntl(ready[1], F_SETFD, 0);
+		execv("/proc/self/exe", argv);
+		_exit(127);
 	}
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) != 1)
@@ -153,7 +168,7 @@ static inline void flock_remove(struct test_flock *f)
 {
 	char command[128];
 
-	uv_run(&f->loop, UV_RUN_DEFAULT);
+	flock_run(f, NULL, 0, 200);
 	uv_loop_close(&f->loop);
 	snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
 	if (system(command) != 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * join: what services say to the router itself (bus.proto). A role is believed only when the key of the connection is listed for it. */
-#include <stdio.h>
 #include <string.h>
 
 #include "ipc/gen/bus.client.h"
@@ -28,22 +27,12 @@ static void answer(struct router *r, const struct router_origin *o, const struct
 	}
 }
 
-static bool may_be(const char *user, const char *role)
-{
-	char needle[KEYS_ROLE_MAX + 3];
-
-	if (!keys_role_valid(role))
-		return false;
-	snprintf(needle, sizeof(needle), ",%s,", role);
-	return strstr(user, needle) != NULL;
-}
-
 static const char *why_denied(const struct router *r, const struct router_origin *o, const struct envelope *e,
                               const Starling__Registration *reg)
 {
 	const struct peer *other = peers_by_instance(r, reg->instance);
 
-	if (!may_be(o->user, reg->role))
+	if (!keys_role_valid(reg->role) || !allow_has(&r->allow, reg->role, o->user))
 		return "the key is not listed for this role";
 	if (o->peer && (o->peer->instance != reg->instance || strcmp(o->peer->registration->role, reg->role) != 0))
 		return "this connection joined as another instance";

@@ -86,6 +86,26 @@ void peers_drop(struct router *r, struct peer *p, const char *why)
 	buf_fini(&out);
 }
 
+static struct peer *find_unlisted(const struct router *r)
+{
+	IDMAP_EACH(&r->by_instance, i)
+	{
+		struct peer *p = r->by_instance.cells[i].value;
+
+		if (!allow_has(&r->allow, p->registration->role, p->user))
+			return p;
+	}
+	return NULL;
+}
+
+void peers_revoke(struct router *r)
+{
+	struct peer *p;
+
+	while ((p = find_unlisted(r)))
+		peers_drop(r, p, "its key is not listed any more");
+}
+
 void peers_free(struct router *r)
 {
 	IDMAP_EACH(&r->by_instance, i)

@@ -94,6 +94,7 @@ static void reload(void *state)
 	}
 	allow_fini(&r->allow);
 	r->allow = fresh;
+	peers_revoke(r);
 	log_info(daemon_log(r->daemon), "list of keys read again keys=%zu", r->allow.count);
 }
 

@@ -28,7 +28,7 @@ struct peer {
 	uint64_t id_hash;             /* key in router.by_id */
 	uint8_t id[ROUTER_ID_MAX];    /* ZeroMQ routing id */
 	size_t id_n;
-	char *user;                   /* roles that its key may have, from the ZAP handler */
+	char *user;                   /* its public key, as ZAP found it listed */
 	Starling__Registration *registration;
 	unsigned silent_ticks;
 	struct buf out;               /* frame under construction */
@@ -69,7 +69,7 @@ struct router {
 struct router_origin {
 	const uint8_t *id;
 	size_t id_n;
-	const char *user;
+	const char *user;             /* public key */
 	struct peer *peer;            /* NULL: not joined (yet) */
 };
 
@@ -93,6 +93,7 @@ struct peer *peers_by_instance(const struct router *r, uint64_t instance);
 struct peer *peers_add(struct router *r, const struct router_origin *o, const Starling__Registration *reg);
 void peers_update(struct router *r, struct peer *p, const Starling__Registration *reg);
 void peers_drop(struct router *r, struct peer *p, const char *why);
+void peers_revoke(struct router *r);  /* drops whose key the list does not name any more */
 void peers_free(struct router *r);
 void peers_broadcast(struct router *r);  /* the directory, if it changed */
 void peers_heartbeat(struct router *r);

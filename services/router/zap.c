@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zap: answers ZeroMQ's question whether a key may connect (ZAP 1.0, RFC 27 of the ZeroMQ project). A listed key's roles become the connection's
- * user id, with commas around: ",auth,storage,". Joining is checked against it in join.c. */
+ * zap: answers ZeroMQ's question whether a key may connect (ZAP 1.0, RFC 27 of the ZeroMQ project). A listed key becomes the connection's user id;
+ * which roles it may have is checked in join.c, so that a reloaded list counts for connections that stand. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 
 #define PARTS      16
 #define PART_BYTES 256
-#define USER_BYTES 512
 
 struct request {
 	char parts[PARTS][PART_BYTES];
@@ -39,27 +38,10 @@ static bool read_request(void *socket, struct request *q)
 	return true;
 }
 
-/* The roles of the key; false when it has none. */
-static bool roles_of(const struct router *r, const char *key, char out[USER_BYTES])
+static bool check(const struct router *r, const struct request *q, char key[KEYS_Z85 + 1])
 {
-	size_t n = 1;
-
-	strcpy(out, ",");
-	for (size_t i = 0; i < r->allow.count; i++) {
-		const struct allow_entry *a = &r->allow.items[i];
-
-		if (strcmp(a->key, key) == 0 && n + strlen(a->role) + 2 < USER_BYTES)
-			n += (size_t)snprintf(out + n, USER_BYTES - n, "%s,", a->role);
-	}
-	return n > 1;
-}
-
-static bool check(const struct router *r, const struct request *q, char user[USER_BYTES])
-{
-	char key[KEYS_Z85 + 1];
-
 	return q->count > PART_KEY && strcmp(q->parts[PART_VERSION], "1.0") == 0 && strcmp(q->parts[PART_MECHANISM], "CURVE") == 0 &&
-	       q->sizes[PART_KEY] == 32 && zmq_z85_encode(key, (const uint8_t *)q->parts[PART_KEY], 32) && roles_of(r, key, user);
+	       q->sizes[PART_KEY] == 32 && zmq_z85_encode(key, (const uint8_t *)q->parts[PART_KEY], 32) && allow_has(&r->allow, NULL, key);
 }
 
 static void send_part(void *socket, const char *text, bool more)
@@ -72,10 +54,10 @@ static void on_request(void *ctx)
 	struct router *r = ctx;
 	void *socket = zsock_socket(r->zap);
 	struct request q;
-	char user[USER_BYTES];
+	char key[KEYS_Z85 + 1];
 
 	while (read_request(socket, &q)) {
-		bool ok = check(r, &q, user);
+		bool ok = check(r, &q, key);
 
 		if (!ok) {
 			log_info(daemon_log(r->daemon), "connection refused: its key is not listed address=%s", q.parts[PART_ADDRESS]);
@@ -85,7 +67,7 @@ static void on_request(void *ctx)
 		zmq_send(socket, q.parts[PART_REQUEST], q.sizes[PART_REQUEST], ZMQ_DONTWAIT | ZMQ_SNDMORE);
 		send_part(socket, ok ? "200" : "400", true);
 		send_part(socket, ok ? "OK" : "key not listed", true);
-		send_part(socket, ok ? user : "", true);
+		send_part(socket, ok ? key : "", true);
 		zmq_send(socket, NULL, 0, ZMQ_DONTWAIT);
 	}
 }

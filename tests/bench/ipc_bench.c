@@ -160,7 +160,10 @@ int main(int argc, char **argv)
 	double router_us, server_us;
 	uint64_t start;
 	pid_t child;
+	int router = flock_main(argc, argv);
 
+	if (router >= 0)
+		return router;
 	calls = argc > 1 && strcmp(argv[1], "calls") == 0;
 	total = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
 	in_flight = argc > 3 ? strtoull(argv[3], NULL, 10) : 512;
