@@ -97,8 +97,11 @@ static int open_socket(const char *address, uint16_t port, struct err *e)
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, BACKLOG) < 0) {
-		err_set(e, "cannot listen on %s port %u: %s", address, port, strerror(errno));
+		int why = errno;
+
+		err_set(e, "cannot listen on %s port %u: %s", address, port, strerror(why));
 		close(fd);
+		errno = why;
 		return -1;
 	}
 	return fd;

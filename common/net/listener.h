@@ -19,7 +19,7 @@ struct listener_events {
 };
 
 /* address: numeric; "::" takes IPv6 only, so that 0.0.0.0 can stand beside it. limits: for attempts by one address; may be NULL. The concurrent part is the
- * receiver's to count, since it knows when a connection ends. NULL with e set. */
+ * receiver's to count, since it knows when a connection ends. NULL with e and errno set. */
 struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                               const struct listener_events *events, void *ctx, struct err *e);
 void listener_free(struct listener **l);

@@ -3,6 +3,7 @@
  * c2s: the daemon's own object: listeners, hosts, certificates; start, reload, end. */
 #include "services/c2s-edge/c2s.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -44,8 +45,8 @@ static int listen_on(struct c2s_edge *edge, uint16_t number, struct c2s_port *po
 		struct listener *l =
 		        listener_new(edge->net, address, (uint16_t)(number + edge->port_offset), edge->connects, &events, port, e);
 
-		if (!l && strchr(address, ':')) {
-			log_info(edge->log, "not listening: %s", e->text); /* a machine or container without IPv6 */
+		if (!l && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+			log_info(edge->log, "not listening: %s", e->text); /* such as a container without IPv6 */
 			continue;
 		}
 		if (!l)
@@ -163,7 +164,7 @@ void c2s_edge_reload(struct c2s_edge *edge)
 	edge->config = daemon_config(edge->daemon);
 	set = load_tls(edge, &e);
 	if (!set) {
-		log_error(edge->log, "certificates not reloaded: %s", e.text);
+		log_warn(edge->log, "certificates not reloaded: %s", e.text);
 	} else {
 		tls_set_unref(&edge->tls);
 		edge->tls = set;

@@ -74,7 +74,7 @@ static void give_back(struct c2s_edge *edge, struct ipc_call *call, const Starli
 	returned.meta = event->meta;
 	returned.extra = event->extra;
 	returned.delivery = event->delivery;
-	if (send_session_returned(edge->bus, ipc_slot(C2S_ROLE_OWNER, hash_slot(bare)), &opts, &returned) != IPC_SENT &&
+	if ((bare.n == 0 || send_session_returned(edge->bus, ipc_slot(C2S_ROLE_OWNER, hash_slot(bare)), &opts, &returned) != IPC_SENT) &&
 	    send_session_returned(edge->bus, ipc_instance(ipc_call_source(call)), &opts, &returned) != IPC_SENT)
 		metric_inc(&c2s_metrics.returned_lost);
 	arena_reset(edge->arena);

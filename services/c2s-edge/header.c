@@ -59,13 +59,14 @@ static bool version_ok(const struct xml_header *h)
 
 void c2s_header_send(struct c2s_stream *s, struct str to)
 {
+	const char *first = daemon_shared(s->edge->daemon)->hosts.items[0];
 	struct buf *out = c2s_out(s);
 	char id[25];
 
 	random_token(id, sizeof(id) - 1);
 	buf_append_cstr(out, "<?xml version='1.0'?><stream:stream xmlns='" C2S_NS_CLIENT "' xmlns:stream='" C2S_NS_STREAM "'");
 	xml_attr(out, "id", str_from(id));
-	xml_attr(out, "from", s->host ? s->host->name : s->edge->hosts[0].name);
+	xml_attr(out, "from", s->host ? s->host->name : str_from(first));
 	if (to.n > 0)
 		xml_attr(out, "to", to);
 	buf_append_cstr(out, " version='1.0' xml:lang='en'>");

@@ -73,6 +73,8 @@ static void attached(struct c2s_session *ss, uint64_t accepted)
 	set_link(ss, C2S_LINK_ATTACHED);
 	c2s_window_accept(&ss->window, accepted);
 	c2s_window_rewind(&ss->window);
+	if (ss->window.count == 0)
+		ss->attempts = 0;
 	if (before > ss->window.sent)
 		metric_add(&c2s_metrics.resubmitted, (double)(before - ss->window.sent));
 	c2s_session_push(ss);
