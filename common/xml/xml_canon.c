@@ -77,18 +77,21 @@ void xml_canon_fail(struct xml_canon *c, const char *condition, const char *text
 	c->text = text;
 }
 
-static struct str lookup(const struct xml_canon *c, struct str prefix)
+static struct str lookup(const struct xml_canon *c, struct str prefix, bool *out_clean)
 {
 	for (size_t i = c->bindings_n; i-- > 0;) {
-		if (str_eq(c->bindings[i].prefix, prefix))
+		if (str_eq(c->bindings[i].prefix, prefix)) {
+			*out_clean = c->bindings[i].clean;
 			return c->bindings[i].uri;
+		}
 	}
+	*out_clean = false;
 	return xml_head_lookup(c->head, prefix);
 }
 
-static void bind(struct xml_canon *c, struct str prefix, struct str uri)
+static void bind(struct xml_canon *c, const struct xml_raw_attr *a)
 {
-	const char *wrong = xml_ns_check(prefix, uri);
+	const char *wrong = xml_ns_check(a->prefix, a->value);
 
 	if (wrong) {
 		xml_canon_fail(c, "not-well-formed", wrong);
@@ -98,7 +101,7 @@ static void bind(struct xml_canon *c, struct str prefix, struct str uri)
 		c->bindings_cap = c->bindings_cap ? 2 * c->bindings_cap : FIRST_ENTRIES;
 		c->bindings = mem_realloc(c->bindings, c->bindings_cap * sizeof(*c->bindings));
 	}
-	c->bindings[c->bindings_n++] = (struct xml_binding){ arena_str(c->arena, prefix), arena_str(c->arena, uri) };
+	c->bindings[c->bindings_n++] = (struct xml_binding){ arena_str(c->arena, a->prefix), arena_str(c->arena, a->value), a->clean };
 }
 
 /* First pass over the attributes: limits, names, and namespace declarations, which hold for the element's own name too. */
@@ -115,7 +118,7 @@ static void declare(struct xml_canon *c, struct xml_raw_attr *attrs, size_t attr
 			continue;
 		if (a->value.n > c->limits->name_bytes)
 			xml_canon_fail(c, "policy-violation", "a namespace is too long");
-		bind(c, a->prefix, a->value);
+		bind(c, a);
 	}
 }
 
@@ -126,7 +129,7 @@ static void push_level(struct xml_canon *c, struct str name, struct str ns, size
 		c->levels = mem_realloc(c->levels, c->levels_cap * sizeof(*c->levels));
 	}
 	c->levels[c->depth++] = (struct xml_level){ ns, bindings, c->names.n };
-	buf_append_str(&c->names, name);
+	buf_append(&c->names, name.p, name.n);
 }
 
 /* The ordinary case without a call. */
@@ -189,9 +192,9 @@ static size_t number_prefix(struct xml_canon *c, struct str ns, struct str local
 
 static void write_prefixed(struct xml_canon *c, const struct xml_raw_attr *a)
 {
-	struct str ns = lookup(c, a->prefix);
+	bool clean, new;
+	struct str ns = lookup(c, a->prefix, &clean);
 	char name[32];
-	bool new;
 
 	if (!ns.p) {
 		xml_canon_fail(c, "not-well-formed", "an attribute's prefix is not declared");
@@ -200,7 +203,7 @@ static void write_prefixed(struct xml_canon *c, const struct xml_raw_attr *a)
 	size_t number = number_prefix(c, ns, a->local, &new);
 	int n = snprintf(name, sizeof(name), "xmlns:ns%zu", number);
 	if (new)
-		write_attr(c, str_make(name, (size_t)n), ns, false);
+		write_attr(c, str_make(name, (size_t)n), ns, clean);
 	PUT(c, " ");
 	put(c, name + 6, (size_t)n - 6);
 	put(c, ":", 1);
@@ -285,6 +288,7 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 {
 	struct str prefix, local, outer;
 	size_t bindings = c->bindings_n;
+	bool clean;
 
 	if (c->condition)
 		return;
@@ -294,7 +298,7 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 	declare(c, attrs, attrs_n);
 	if (c->condition)
 		return;
-	struct str ns = lookup(c, prefix);
+	struct str ns = lookup(c, prefix, &clean);
 	if (!ns.p && prefix.n > 0) {
 		xml_canon_fail(c, "not-well-formed", "an element's prefix is not declared");
 		return;
@@ -311,7 +315,7 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 	PUT(c, "<");
 	put_str(c, local);
 	if (!str_eq(ns, outer))
-		write_attr(c, STR("xmlns"), ns, false);
+		write_attr(c, STR("xmlns"), ns, clean);
 	write_attributes(c, attrs, attrs_n);
 	c->tag_open = true;
 	check_size(c);
@@ -332,12 +336,19 @@ static void write_end(struct xml_canon *c, struct str name)
 	PUT(c, ">");
 }
 
+struct str xml_canon_open_name(const struct xml_canon *c)
+{
+	size_t at = c->depth ? c->levels[c->depth - 1].name_at : 0;
+
+	return c->depth ? str_make(c->names.p + at, c->names.n - at) : (struct str){ NULL, 0 };
+}
+
 void xml_canon_end(struct xml_canon *c, struct str name)
 {
 	if (c->condition)
 		return;
 	const struct xml_level *level = c->depth ? &c->levels[c->depth - 1] : NULL;
-	if (!level || !str_eq(name, str_make(c->names.p + level->name_at, c->names.n - level->name_at))) {
+	if (!level || !str_eq(name, xml_canon_open_name(c))) {
 		xml_canon_fail(c, "not-well-formed", "mismatched tag");
 		return;
 	}

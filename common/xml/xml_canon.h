@@ -11,6 +11,7 @@
 /* A prefix declared inside of the element. */
 struct xml_binding {
 	struct str prefix, uri;
+	bool clean; /* uri needs no escaping */
 };
 
 /* An attribute of the element being written, with a prefix. */
@@ -52,6 +53,7 @@ void xml_canon_trim(struct xml_canon *c);
 /* Both outlive the element. */
 void xml_canon_begin(struct xml_canon *c, const struct xml_head *head, const struct xml_limits *limits);
 void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *attrs, size_t attrs_n);
+struct str xml_canon_open_name(const struct xml_canon *c); /* of the innermost open element, as it was written */
 void xml_canon_end(struct xml_canon *c, struct str name);
 void xml_canon_text(struct xml_canon *c, struct str text);
 void xml_canon_plain(struct xml_canon *c, struct str text); /* text that needs no escaping */

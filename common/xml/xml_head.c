@@ -23,7 +23,7 @@ struct xml_head {
 static bool uri_characters(struct str uri)
 {
 	for (size_t i = 0; i < uri.n; i++) {
-		if ((uint8_t)uri.p[i] <= 0x20 || uri.p[i] == 0x7F || memchr("<>\"{}|\\^`", uri.p[i], 9))
+		if (!xml_lex_is(uri.p[i], XML_LEX_URI))
 			return false;
 	}
 	return true;
@@ -33,7 +33,7 @@ const char *xml_ns_check(struct str prefix, struct str uri)
 {
 	bool is_xml = str_eq(uri, STR(XML_NS_XML));
 
-	if (prefix.n == 3 && memcmp(prefix.p, "xml", 3) == 0)
+	if (str_eq(prefix, STR("xml")))
 		return is_xml ? NULL : "the prefix xml bound to another namespace";
 	if (is_xml || str_eq(uri, STR(XML_NS_XMLNS)) || str_eq(prefix, STR("xmlns")))
 		return "a reserved namespace or prefix declared";
@@ -64,11 +64,9 @@ bool xml_ns_split_attr(struct xml_raw_attr *a)
 {
 	if (!xml_ns_split(a->name, &a->prefix, &a->local))
 		return false;
-	a->declares = true;
-	if (str_eq(a->prefix, STR("xmlns")))
+	a->declares = str_eq(a->prefix.n ? a->prefix : a->name, STR("xmlns"));
+	if (a->declares && a->prefix.n)
 		a->prefix = a->local;
-	else if (a->prefix.n > 0 || !str_eq(a->name, STR("xmlns")))
-		a->declares = false;
 	return true;
 }
 

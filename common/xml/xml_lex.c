@@ -7,36 +7,40 @@
 #include "common/xml/xml_names.h"
 
 #define SPACE XML_LEX_SPACE
-#define START (XML_LEX_NAME_START | XML_LEX_NAME | PLAIN)
-#define NAME  (XML_LEX_NAME | PLAIN)
+#define URI   XML_LEX_URI
 #define PLAIN (XML_LEX_TEXT | XML_LEX_VALUE)
+#define NAME  (XML_LEX_NAME | PLAIN | URI)
+#define START (XML_LEX_NAME_START | NAME)
 const uint8_t xml_lex_class[256] = {
 	['\t'] = SPACE | XML_LEX_TEXT,
 	['\n'] = SPACE | XML_LEX_TEXT,
 	['\r'] = SPACE,
 	[' '] = SPACE | PLAIN,
-	['!'] = PLAIN,
+	['!'] = PLAIN | URI,
 	['"'] = XML_LEX_TEXT,
-	['#' ... '%'] = PLAIN,
-	['\''] = XML_LEX_TEXT,
-	['(' ... ','] = PLAIN,
+	['#' ... '%'] = PLAIN | URI,
+	['&'] = URI,
+	['\''] = XML_LEX_TEXT | URI,
+	['(' ... ','] = PLAIN | URI,
 	['-' ... '.'] = NAME,
-	['/'] = PLAIN,
+	['/'] = PLAIN | URI,
 	['0' ... '9'] = NAME,
 	[':'] = START,
-	[';'] = PLAIN,
-	['='] = PLAIN,
-	['?' ... '@'] = PLAIN,
+	[';'] = PLAIN | URI,
+	['='] = PLAIN | URI,
+	['?' ... '@'] = PLAIN | URI,
 	['A' ... 'Z'] = START,
-	['['] = PLAIN,
+	['['] = PLAIN | URI,
 	['\\'] = PLAIN,
-	[']'] = XML_LEX_VALUE,
+	[']'] = XML_LEX_VALUE | URI,
 	['^'] = PLAIN,
 	['_'] = START,
 	['`'] = PLAIN,
 	['a' ... 'z'] = START,
-	['{' ... 0x7F] = PLAIN,
-	[0x80 ... 0xFF] = XML_LEX_HIGH,
+	['{' ... '}'] = PLAIN,
+	['~'] = PLAIN | URI,
+	[0x7F] = PLAIN,
+	[0x80 ... 0xFF] = XML_LEX_HIGH | URI,
 };
 
 bool xml_lex_char(uint32_t cp)

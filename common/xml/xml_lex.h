@@ -15,6 +15,7 @@ enum xml_lex_class {
 	XML_LEX_HIGH = 8,   /* part of a character above ASCII */
 	XML_LEX_TEXT = 16,  /* copied as it is, both from and to character data */
 	XML_LEX_VALUE = 32, /* likewise for attribute values */
+	XML_LEX_URI = 64,   /* has a place in a URI (RFC 3986), or is above ASCII */
 };
 extern const uint8_t xml_lex_class[256];
 

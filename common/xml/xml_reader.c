@@ -146,7 +146,15 @@ static const char *read_cdata(struct xml_reader *r, const char *p, const char *e
 
 static const char *read_end(struct xml_reader *r, const char *p, const char *end)
 {
-	size_t n = xml_lex_name(p + 2, (size_t)(end - p) - 2);
+	struct str open = xml_canon_open_name(&r->canon);
+	size_t rest = (size_t)(end - p) - 2;
+
+	/* As it nearly always is. */
+	if (open.n > 0 && rest > open.n && memcmp(p + 2, open.p, open.n) == 0 && p[2 + open.n] == '>') {
+		xml_canon_end(&r->canon, str_make(p + 2, open.n));
+		return p + 3 + open.n;
+	}
+	size_t n = xml_lex_name(p + 2, rest);
 	struct str name = str_make(p + 2, n);
 
 	p += 2 + n;

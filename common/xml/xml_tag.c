@@ -84,35 +84,35 @@ static bool rewrite(struct cursor *c, const char *close, struct str *out)
 /* Behind the opening quote. */
 static bool read_value(struct cursor *c, char quote, struct xml_raw_attr *a)
 {
-	const char *from = c->p;
+	const char *from = c->p, *p = from, *end = c->end;
 	bool as_is = true;
 
 	a->clean = true;
-	for (; c->p < c->end && *c->p != quote; c->p++) {
-		if (xml_lex_is(*c->p, XML_LEX_VALUE))
-			continue;
-		if (xml_lex_is(*c->p, XML_LEX_HIGH)) {
-			size_t n = xml_lex_high(c->p, (size_t)(c->end - c->p));
+	for (;; p++) {
+		while (p < end && xml_lex_is(*p, XML_LEX_VALUE))
+			p++;
+		if (p == end)
+			return malformed(c, "an attribute without end");
+		if (*p == quote)
+			break;
+		if (xml_lex_is(*p, XML_LEX_HIGH)) {
+			size_t n = xml_lex_high(p, (size_t)(end - p));
 
 			if (n == 0)
 				return malformed(c, "malformed UTF-8 in an attribute");
-			c->p += n - 1;
+			p += n - 1;
 			continue;
 		}
 		a->clean = false;
-		if (*c->p == '&' || xml_lex_is(*c->p, XML_LEX_SPACE))
+		if (*p == '&' || xml_lex_is(*p, XML_LEX_SPACE))
 			as_is = false;
-		else if (*c->p != '\'' && *c->p != '"' && *c->p != '>')
+		else if (*p != '\'' && *p != '"' && *p != '>')
 			return malformed(c, "a character that an attribute cannot have");
 	}
-	const char *close = c->p;
-	if (close == c->end)
-		return malformed(c, "an attribute without end");
-	a->value = str_make(from, (size_t)(close - from));
-	c->p = from;
-	if (!as_is && !rewrite(c, close, &a->value))
+	a->value = str_make(from, (size_t)(p - from));
+	if (!as_is && !rewrite(c, p, &a->value))
 		return false;
-	c->p = close + 1;
+	c->p = p + 1;
 	return true;
 }
 
