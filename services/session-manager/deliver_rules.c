@@ -5,29 +5,36 @@
 
 #include "services/session-manager/packet.h"
 
-#define ROW(...)                                                                                                                           \
-	{                                                                                                                                  \
-		__VA_ARGS__                                                                                                                \
-	}
+#define T(name) (1u << TYPE_##name)
+
+/* Short names for the table. */
+enum {
+	NO = ACTION_DROP,
+	ONE = ACTION_RESOURCE,
+	READ = ACTION_READERS,
+	ALL = ACTION_AVAILABLE,
+	KEEP = ACTION_STORE,
+	ERR = ACTION_BOUNCE,
+	SELF = ACTION_SERVE
+};
 
 static const struct row {
 	Starling__StanzaKind kind;
 	uint32_t types; /* bits of StanzaType */
-	enum deliver_action action[CASES];
+	int action[CASES];
 } rows[] = {
 	/* clang-format off */
-	/*                                                        no account     bare, reader      bare, nobody   full found       full, reader    full, nobody */
-	{ KIND_MESSAGE, 1u << TYPE_NONE | 1u << TYPE_NORMAL | 1u << TYPE_CHAT,
-	                                                      ROW(ACTION_BOUNCE, ACTION_READERS,   ACTION_STORE,  ACTION_RESOURCE, ACTION_READERS, ACTION_STORE) },
-	{ KIND_MESSAGE, 1u << TYPE_HEADLINE,                  ROW(ACTION_DROP,   ACTION_READERS,   ACTION_DROP,   ACTION_RESOURCE, ACTION_DROP,    ACTION_DROP) },
-	{ KIND_MESSAGE, 1u << TYPE_GROUPCHAT,                 ROW(ACTION_BOUNCE, ACTION_BOUNCE,    ACTION_BOUNCE, ACTION_RESOURCE, ACTION_BOUNCE,  ACTION_BOUNCE) },
-	{ KIND_MESSAGE, 1u << TYPE_ERROR,                     ROW(ACTION_DROP,   ACTION_DROP,      ACTION_DROP,   ACTION_RESOURCE, ACTION_DROP,    ACTION_DROP) },
-	{ KIND_PRESENCE, 1u << TYPE_NONE | 1u << TYPE_UNAVAILABLE | 1u << TYPE_ERROR,
-	                                                      ROW(ACTION_DROP,   ACTION_AVAILABLE, ACTION_AVAILABLE, ACTION_RESOURCE, ACTION_DROP, ACTION_DROP) },
-	{ KIND_PRESENCE, 1u << TYPE_SUBSCRIBE | 1u << TYPE_SUBSCRIBED | 1u << TYPE_UNSUBSCRIBE | 1u << TYPE_UNSUBSCRIBED | 1u << TYPE_PROBE,
-	                                                      ROW(ACTION_SERVE,  ACTION_SERVE,     ACTION_SERVE,  ACTION_SERVE,    ACTION_SERVE,   ACTION_SERVE) },
-	{ KIND_IQ, 1u << TYPE_GET | 1u << TYPE_SET,           ROW(ACTION_BOUNCE, ACTION_SERVE,     ACTION_SERVE,  ACTION_RESOURCE, ACTION_BOUNCE,  ACTION_BOUNCE) },
-	{ KIND_IQ, 1u << TYPE_RESULT | 1u << TYPE_ERROR,      ROW(ACTION_DROP,   ACTION_DROP,      ACTION_DROP,   ACTION_RESOURCE, ACTION_DROP,    ACTION_DROP) },
+	/*                                                         account:   none    bare         full found  full missing
+	 *                                                                            read, nobody             reader, nobody */
+	{ KIND_MESSAGE,  T(NONE) | T(NORMAL) | T(CHAT),                     { ERR,  READ, KEEP,  ONE,        READ, KEEP } },
+	{ KIND_MESSAGE,  T(HEADLINE),                                       { NO,   READ, NO,    ONE,        NO,   NO } },
+	{ KIND_MESSAGE,  T(GROUPCHAT),                                      { ERR,  ERR,  ERR,   ONE,        ERR,  ERR } },
+	{ KIND_MESSAGE,  T(ERROR),                                          { NO,   NO,   NO,    ONE,        NO,   NO } },
+	{ KIND_PRESENCE, T(NONE) | T(UNAVAILABLE) | T(ERROR),               { NO,   ALL,  ALL,   ONE,        NO,   NO } },
+	{ KIND_PRESENCE, T(SUBSCRIBE) | T(SUBSCRIBED) | T(UNSUBSCRIBE) |
+			 T(UNSUBSCRIBED) | T(PROBE),                        { SELF, SELF, SELF,  SELF,       SELF, SELF } },
+	{ KIND_IQ,       T(GET) | T(SET),                                   { ERR,  SELF, SELF,  ONE,        ERR,  ERR } },
+	{ KIND_IQ,       T(RESULT) | T(ERROR),                              { NO,   NO,   NO,    ONE,        NO,   NO } },
 	/* clang-format on */
 };
 
@@ -35,7 +42,7 @@ enum deliver_action deliver_rule(Starling__StanzaKind kind, Starling__StanzaType
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].kind == kind && rows[i].types & 1u << type)
-			return rows[i].action[c];
+			return (enum deliver_action)rows[i].action[c];
 	}
 	return ACTION_DROP;
 }

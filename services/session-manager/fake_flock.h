@@ -28,6 +28,9 @@
 #include "services/session-manager/packet.h"
 #include "services/session-manager/sm.h"
 
+/* A test program need not use all of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 #define ME       100u
 #define EDGE     200u
 #define OTHER    300u
@@ -295,10 +298,10 @@ void daemon_drained(struct daemon *d)
 }
 
 /* Admin's handlers live with the real daemon: kept out of the program. */
-#define FAKE_ADMIN(method, request)                                              \
-	void on_admin_##method(struct ipc_call *call, const Starling__##request *r) \
-	{                                                                         \
-		(void)call, (void)r;                                              \
+#define FAKE_ADMIN(method, request)                                                                                                        \
+	void on_admin_##method(struct ipc_call *call, const Starling__##request *r)                                                        \
+	{                                                                                                                                  \
+		(void)call, (void)r;                                                                                                       \
 	}
 FAKE_ADMIN(status, Empty)
 FAKE_ADMIN(log_level, LogLevelRequest)
@@ -632,5 +635,28 @@ static uint32_t fake_count(uint32_t method)
 		count += fake.sent[i].method == method;
 	return count;
 }
+
+/* --- what most tests begin with --- */
+
+#define A 11u
+#define B 12u
+
+static void log_in_both(void)
+{
+	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
+	assert_int_equal(fake_open(B, "b@h.test", "two", NULL), 0);
+	fake_presence(B, 1, TYPE_NONE, "", 0);
+	fake_forget();
+}
+
+static void wait_for_timers(void)
+{
+	for (int i = 0; i < 40; i++) {
+		uv_sleep(10);
+		fake_turn();
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_start, fake_stop)
 
 #endif

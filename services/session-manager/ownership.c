@@ -6,17 +6,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "services/session-manager/account.h"
-#include "services/session-manager/account_load.h"
 #include "services/session-manager/handoff.h"
 #include "services/session-manager/ownership_impl.h"
 #include "services/session-manager/ownership_redis.h"
 #include "services/session-manager/rendezvous.h"
-#include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
-#define SOON_MS  20
-#define AGAIN_MS 200 /* slots that we should have are still another's */
+#define SOON_MS 20
 
 static void tick(struct ownership *o);
 
@@ -25,7 +21,7 @@ static void on_tick_timer(uv_timer_t *timer)
 	tick(timer->data);
 }
 
-static void schedule(struct ownership *o, uint64_t delay_ms)
+void ownership_schedule(struct ownership *o, uint64_t delay_ms)
 {
 	uint64_t due = clock_mono_ms() + delay_ms;
 
@@ -68,122 +64,6 @@ static void on_lease_end(uv_timer_t *timer)
 		return;
 	log_warn(&o->sm->log, "the lease could not be renewed: %u slots wait for redis", suspended);
 	ownership_announce(o);
-}
-
-/* --- taking --- */
-
-static void lose(struct ownership *o, const bool lost[])
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (!lost[i])
-			continue;
-		count++;
-		o->slots[i].state = SLOT_FOREIGN;
-		o->slots[i].stale = false;
-	}
-	if (count == 0)
-		return;
-	log_info(&o->sm->log, "%u slots belong to another instance now", count);
-	handoff_tell_edges(o->sm, lost);
-	account_drop_slots(o->sm, lost);
-}
-
-/* Marks what the reply says was taken; `fresh` collects slots whose memory is another's. */
-static uint32_t apply_taken(struct ownership *o, const redisReply *reply, bool taken[], bool fresh[])
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i + 2 < reply->elements; i += 3) {
-		uint32_t slot = (uint32_t)strtoul(reply->element[i]->str, NULL, 10);
-		struct slot *s;
-
-		if (slot >= SLOT_COUNT)
-			continue;
-		s = &o->slots[slot];
-		fresh[slot] = reply->element[i + 2]->str[0] == '0' || s->state == SLOT_FOREIGN;
-		s->epoch = strtoull(reply->element[i + 1]->str, NULL, 10);
-		taken[slot] = true;
-		count++;
-	}
-	return count;
-}
-
-static void settle(struct ownership *o, const bool taken[], const bool fresh[])
-{
-	bool lost[SLOT_COUNT] = { false }, forget[SLOT_COUNT] = { false };
-	uint32_t warm[SLOT_COUNT], warm_count = 0;
-
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		struct slot *s = &o->slots[i];
-
-		if (!taken[i]) {
-			lost[i] = o->asked[i] && (s->state == SLOT_SUSPENDED || s->stale);
-			continue;
-		}
-		if (fresh[i]) {
-			forget[i] = s->state != SLOT_FOREIGN;
-			warm[warm_count++] = i;
-		}
-		s->state = SLOT_SERVING;
-		s->stale = false;
-	}
-	lose(o, lost);
-	account_drop_slots(o->sm, forget);
-	ownership_announce(o);
-	account_warm_up(o->sm, warm, warm_count);
-	session_save_all(o->sm);
-}
-
-static void on_taken(const redisReply *reply, void *ctx)
-{
-	struct sm *sm = ctx;
-	struct ownership *o = sm->ownership;
-	bool taken[SLOT_COUNT] = { false }, fresh[SLOT_COUNT] = { false };
-	uint32_t count, missing = 0;
-
-	if (o->stopped)
-		return;
-	o->taking = false;
-	if (!reply || reply->type != REDIS_REPLY_ARRAY) {
-		if (reply && reply->type == REDIS_REPLY_ERROR)
-			log_warn(&sm->log, "redis refused to give slots: %s", reply->str);
-		schedule(o, AGAIN_MS);
-		return;
-	}
-	count = apply_taken(o, reply, taken, fresh);
-	for (uint32_t i = 0; i < SLOT_COUNT; i++)
-		missing += o->asked[i] && !taken[i];
-	if (o->leased && !o->draining)
-		settle(o, taken, fresh);
-	if (count)
-		log_info(&sm->log, "took %u slots, serving %u", count, o->serving);
-	if (missing)
-		schedule(o, AGAIN_MS);
-	if (!sm->ready) {
-		sm->ready = true;
-		daemon_ready(sm->daemon);
-	}
-}
-
-static void take(struct ownership *o, const bool want[])
-{
-	uint32_t slots[SLOT_COUNT], count = 0;
-	uint64_t known[SLOT_COUNT];
-
-	if (o->taking)
-		return;
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		o->asked[i] = want[i];
-		if (!want[i])
-			continue;
-		slots[count] = i;
-		known[count++] = o->slots[i].epoch;
-	}
-	if (count == 0)
-		return;
-	o->taking = ownership_redis_take(o->sm, slots, known, count, on_taken);
 }
 
 /* --- the tick --- */
@@ -231,7 +111,7 @@ static void rebalance(struct ownership *o)
 	}
 	if (any)
 		handoff_begin(o, give);
-	take(o, want);
+	ownership_take(o, want);
 }
 
 static void read_members(struct ownership *o, const redisReply *reply)
@@ -271,13 +151,13 @@ static void on_tick(const redisReply *reply, void *ctx)
 	if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
 		if (reply && reply->type == REDIS_REPLY_ERROR)
 			log_warn(&sm->log, "redis refused the lease: %s", reply->str);
-		schedule(o, AGAIN_MS);
+		ownership_schedule(o, OWNERSHIP_AGAIN_MS);
 		return;
 	}
 	/* Counted from when the renewal was sent, and ended early: the lease must outlive our belief in it. */
 	end = o->tick_sent + lease - lease / 6;
 	if (end <= now) {
-		schedule(o, SOON_MS);
+		ownership_schedule(o, SOON_MS);
 		return;
 	}
 	o->leased = true;
@@ -290,7 +170,7 @@ static void on_tick(const redisReply *reply, void *ctx)
 
 static void tick(struct ownership *o)
 {
-	schedule(o, (uint64_t)o->sm->options->lease_ms / 3);
+	ownership_schedule(o, (uint64_t)o->sm->options->lease_ms / 3);
 	if (o->ticking || !o->started || !ipc_bus_joined(o->sm->bus))
 		return;
 	o->tick_sent = clock_mono_ms();
@@ -346,7 +226,7 @@ void ownership_redis_up(struct sm *sm)
 void ownership_soon(struct sm *sm)
 {
 	if (sm->ownership && sm->ownership->started)
-		schedule(sm->ownership, SOON_MS);
+		ownership_schedule(sm->ownership, SOON_MS);
 }
 
 bool ownership_serving(const struct sm *sm, uint32_t slot)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ownership_impl: shared by ownership.c and handoff.c only. */
+ * ownership_impl: shared by ownership.c, ownership_take.c and handoff.c only. */
 #ifndef SESSION_MANAGER_OWNERSHIP_IMPL_H
 #define SESSION_MANAGER_OWNERSHIP_IMPL_H
 
@@ -10,6 +10,7 @@
 #include "services/session-manager/rendezvous.h"
 
 #define OWNERSHIP_MEMBERS_MAX 256u
+#define OWNERSHIP_AGAIN_MS    200 /* after a try that failed, or while slots that should be ours are still another's */
 
 struct ownership {
 	struct sm *sm;
@@ -28,6 +29,10 @@ struct ownership {
 	int closed;
 };
 
+/* The next tick comes no later than that. */
+void ownership_schedule(struct ownership *o, uint64_t delay_ms);
+/* Tries to take these slots. */
+void ownership_take(struct ownership *o, const bool want[]);
 /* Tells the routers which slots are served now. */
 void ownership_announce(struct ownership *o);
 

@@ -100,7 +100,7 @@ static void account_items(struct iq *iq)
 
 	buf_append_cstr(&out, "<query xmlns='" NS_ITEMS "'>");
 	if (a && !asks_for_node(iq))
-		list_for_each(node, &a->sessions) {
+		list_for_each (node, &a->sessions) {
 			const struct session *s = list_entry(node, struct session, of_account);
 
 			if (!s->available)

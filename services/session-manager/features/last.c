@@ -41,7 +41,7 @@ static bool online(struct iq *iq)
 
 	if (!a)
 		return false;
-	list_for_each(node, &a->sessions)
+	list_for_each (node, &a->sessions)
 		if (list_entry(node, struct session, of_account)->available)
 			return true;
 	return false;

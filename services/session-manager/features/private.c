@@ -92,7 +92,8 @@ static void put_one(struct put *put, const struct xml_node *n)
 	request.key = &key;
 	request.xml = (ProtobufCBinaryData){ xml.n, (uint8_t *)xml.p };
 	put->open++;
-	call_storage_private_put(put->iq->sm->bus, ipc_any("storage"), &(struct ipc_opts){ .trace = put->iq->trace }, &request, on_put, put);
+	call_storage_private_put(put->iq->sm->bus, ipc_any("storage"), &(struct ipc_opts){ .trace = put->iq->trace }, &request, on_put,
+	                         put);
 	buf_fini(&xml);
 }
 

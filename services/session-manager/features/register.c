@@ -101,7 +101,8 @@ static void set(struct iq *iq)
 {
 	struct str account = own_account(iq);
 	const struct xml_node *remove = xml_child(iq->child, "remove", NS_REGISTER);
-	const struct xml_node *username = xml_child(iq->child, "username", NS_REGISTER), *password = xml_child(iq->child, "password", NS_REGISTER);
+	const struct xml_node *username = xml_child(iq->child, "username", NS_REGISTER),
+	                      *password = xml_child(iq->child, "password", NS_REGISTER);
 
 	iq->secret = true;
 	if (!account.n)

@@ -19,7 +19,8 @@ static void answer(struct iq *iq)
 	localtime_r(&seconds, &local);
 	offset = local.tm_gmtoff / 60;
 	clock_format_utc(now_us - now_us % 1000000, utc);
-	buf_printf(&out, "<time xmlns='urn:xmpp:time'><tzo>%c%02ld:%02ld</tzo><utc>%s</utc></time>", offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60, utc);
+	buf_printf(&out, "<time xmlns='urn:xmpp:time'><tzo>%c%02ld:%02ld</tzo><utc>%s</utc></time>", offset < 0 ? '-' : '+',
+	           labs(offset) / 60, labs(offset) % 60, utc);
 	iq_result(iq, buf_str(&out));
 	buf_fini(&out);
 }

@@ -64,12 +64,9 @@ static void host(struct iq *iq)
 }
 
 static const struct iq_row rows[] = {
-	{ NS_VCARD, "vCard", IQ_SELF | IQ_ACCOUNT, IQ_GET, get, false },
-	{ NS_VCARD, "vCard", IQ_SELF, IQ_SET, set, false },
-	{ NS_VCARD, "vCard", IQ_ACCOUNT, IQ_SET, refuse, false },
-	{ NS_VCARD, "vCard", IQ_HOST, IQ_GET, host, false },
-	{ NS_VCARD, "vCard", IQ_HOST, IQ_SET, refuse, false },
-	{ 0 },
+	{ NS_VCARD, "vCard", IQ_SELF | IQ_ACCOUNT, IQ_GET, get, false }, { NS_VCARD, "vCard", IQ_SELF, IQ_SET, set, false },
+	{ NS_VCARD, "vCard", IQ_ACCOUNT, IQ_SET, refuse, false },        { NS_VCARD, "vCard", IQ_HOST, IQ_GET, host, false },
+	{ NS_VCARD, "vCard", IQ_HOST, IQ_SET, refuse, false },           { 0 },
 };
 
 static const char *const vars[] = { NS_VCARD, NULL };
