@@ -26,7 +26,7 @@ struct xml_node {
 	struct xml_node *children, *next, *parent;
 };
 /* Parses one canonical element. default_ns is what an element without xmlns is in ("jabber:client"). NULL when it is not well-formed, deeper than
- * 64 or has more than 10,000 nodes. Everything lives in the arena. */
+ * 64, has more than 10,000 nodes or 1,000 attributes on one element. Everything lives in the arena. */
 struct xml_node *xml_parse(struct arena *a, struct str bytes, struct str default_ns);
 struct xml_node *xml_child(const struct xml_node *n, const char *name, const char *ns); /* first match; ns NULL: any */
 struct xml_node *xml_first_element(const struct xml_node *n);

@@ -63,7 +63,7 @@ void xml_canon_begin(struct xml_canon *c, const struct xml_head *head, const str
 	arena_reset(c->arena);
 	c->out.max = GROWTH(limits->stanza_bytes);
 	c->bindings_n = c->depth = c->elements = 0;
-	c->tag_open = c->done = c->is_stanza = false;
+	c->tag_open = c->done = c->is_stanza = c->dropping = false;
 	c->limits = limits;
 	c->head = head;
 	c->condition = c->text = NULL;
@@ -257,9 +257,18 @@ static void close_start_tag(struct xml_canon *c)
 	c->tag_open = false;
 }
 
+/* A stanza-id is a server's word. One that a client wrote is forged, whosever name it bears (XEP-0359 section 3.1). */
+static bool is_forged_id(const struct xml_canon *c, struct str local, struct str ns)
+{
+	return c->depth == 2 && c->is_stanza && str_eq(local, STR("stanza-id")) && str_eq(ns, STR("urn:xmpp:sid:0")) &&
+	       str_eq(xml_canon_outer_ns(c->head), STR("jabber:client"));
+}
+
 /* Places the element in the stanza; depth counts it already. */
 static void classify(struct xml_canon *c, struct str local, struct str ns)
 {
+	if (c->dropping)
+		return;
 	if (c->depth == 1)
 		c->is_stanza = str_eq(ns, xml_canon_outer_ns(c->head)) && xml_summary_begin(&c->summary, local);
 	else if (c->depth == 2 && c->is_stanza)
@@ -310,8 +319,12 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 	}
 	outer = c->depth ? c->levels[c->depth - 1].ns : xml_canon_outer_ns(c->head);
 	push_level(c, name, ns, bindings);
-	classify(c, local, ns);
 	close_start_tag(c);
+	if (is_forged_id(c, local, ns)) {
+		c->dropping = true;
+		c->dropped_at = c->out.n;
+	}
+	classify(c, local, ns);
 	PUT(c, "<");
 	put_str(c, local);
 	if (!str_eq(ns, outer))
@@ -356,8 +369,12 @@ void xml_canon_end(struct xml_canon *c, struct str name)
 	c->names.n = level->name_at;
 	c->bindings_n = level->bindings;
 	c->depth--;
-	if (c->depth == 1 && c->is_stanza)
+	if (c->depth == 1 && c->dropping) {
+		c->out.n = c->dropped_at;
+		c->dropping = false;
+	} else if (c->depth == 1 && c->is_stanza) {
 		xml_summary_child_end(&c->summary);
+	}
 	c->done = c->depth == 0;
 	check_size(c);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_stream: the one strict parser of XMPP streams (RFC 6120 section 11), shared by c2s and s2s. Bytes in, events out; no I/O.
- * Built on expat with namespaces. It refuses comments, processing instructions, DTDs, entities other than the five, wrong encodings, unbound
- * prefixes, and whatever passes a limit; each refusal names its stream error. Each first-level element is re-serialised canonically while it is parsed
- * and summed up in a struct stanza; nothing raw is ever passed on. An idle stream may drop its expat parser (xml_stream_rest), since between
- * stanzas its only state is the stream header's namespaces. */
+ * It refuses comments, processing instructions, DTDs, entities other than the five, wrong encodings, unbound prefixes, namespaces that are no URIs, and
+ * whatever passes a limit; each refusal names its stream error. Each first-level element is re-serialised canonically while it is parsed and summed up in
+ * a struct stanza; nothing raw is ever passed on. A stanza without xml:lang gets the stream's. Between elements a stream holds nothing but its header's
+ * namespaces: what parses is lent to it for the time of one element. */
 #ifndef COMMON_XML_XML_STREAM_H
 #define COMMON_XML_XML_STREAM_H
 
@@ -48,7 +48,8 @@ void xml_stream_stop(struct xml_stream *s);          /* no more events */
 void xml_stream_pause(struct xml_stream *s);         /* from a callback: stop behind this element; the next feed goes on */
 void xml_stream_reset(struct xml_stream *s);         /* expect a new stream header (after TLS, SASL, compression) */
 bool xml_stream_resting(const struct xml_stream *s); /* between first-level elements, with nothing buffered */
-void xml_stream_rest(struct xml_stream *s);          /* free what can be rebuilt; no effect unless resting */
+void xml_stream_rest(
+        struct xml_stream *s); /* free what can be rebuilt; no effect unless resting (today that is nothing: it is freed at once) */
 size_t xml_stream_bytes(const struct xml_stream *s); /* memory held, for accounting */
 
 #endif

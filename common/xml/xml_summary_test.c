@@ -13,7 +13,7 @@
 #include "common/xml/xml_stream.h"
 
 static struct stanza seen;
-static char strings[4][128];
+static char strings[4][128], bytes[512];
 static int count;
 
 static const char *keep(int slot, struct str s)
@@ -41,6 +41,7 @@ static void on_element(const struct stanza *s, const struct xml_node *node, void
 	keep(1, s->child_name);
 	keep(2, s->child_ns);
 	keep(3, s->origin_id);
+	snprintf(bytes, sizeof(bytes), "%.*s", STR_ARG(s->bytes));
 	count++;
 }
 
@@ -227,6 +228,17 @@ static void test_strings(void **state)
 	assert_string_equal(strings[3], "");
 }
 
+static void test_forged_ids(void **state)
+{
+	(void)state;
+	read_one("<message><stanza-id xmlns='urn:xmpp:sid:0' by='a' id='x'><deep>text<er/></deep></stanza-id></message>");
+	assert_string_equal(bytes, "<message></message>");
+	assert_int_equal(seen.flags, STANZA_EMPTY);
+	read_one("<message><body>a</body><s:stanza-id xmlns:s='urn:xmpp:sid:0' by='a' id='x'/><x xmlns='urn:y'><stanza-id xmlns='urn:xmpp:sid:0'/></x></message>");
+	assert_string_equal(bytes, "<message><body>a</body><x xmlns='urn:y'><stanza-id xmlns='urn:xmpp:sid:0'/></x></message>");
+	assert_int_equal(seen.flags, STANZA_BODY | STANZA_OTHER_PAYLOAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_forged_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
