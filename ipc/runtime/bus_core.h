@@ -37,13 +37,13 @@ struct ipc_bus {
 	void *ctx;
 	void *zmq;
 	bool debug;
-	bool ending;                /* no hook and no handler runs any more */
+	bool ending; /* no hook and no handler runs any more */
 	bool closing;
 
 	/* us */
 	Starling__Registration self;
 	uint64_t instance;
-	bool announce;              /* the registration changed since it was sent */
+	bool announce; /* the registration changed since it was sent */
 	uint32_t window, queue_limit;
 
 	/* routers */
@@ -59,23 +59,23 @@ struct ipc_bus {
 	struct directory directory;
 	struct bus_news *news;
 	uint32_t news_count;
-	struct list_node owing;     /* peers that get credit at the end of this turn */
-	char **held;                /* roles */
+	struct list_node owing; /* peers that get credit at the end of this turn */
+	char **held;            /* roles */
 	uint32_t held_count;
 
 	/* records */
-	struct arena *arena;        /* of the message being handled */
-	struct buf local;           /* frame of records to ourselves, for the next turn */
+	struct arena *arena; /* of the message being handled */
+	struct buf local;    /* frame of records to ourselves, for the next turn */
 	uint32_t local_count;
 	struct buf scratch;
 	struct calls calls;
 	uint64_t deadlines_armed_ms;
 	const struct ipc_interface *serves[BUS_INTERFACES];
 	struct list_node serving;
-	struct ipc_call *spare;     /* ended calls, for use again */
+	struct ipc_call *spare; /* ended calls, for use again */
 
 	struct ipc_stats stats;
-	uint64_t closed_frames_in, closed_frames_out, closed_bytes_in, closed_bytes_out;  /* of links that are gone */
+	uint64_t closed_frames_in, closed_frames_out, closed_bytes_in, closed_bytes_out; /* of links that are gone */
 
 	uv_prepare_t prepare;
 	uv_idle_t later;
@@ -87,7 +87,7 @@ static inline uint64_t bus_now(const struct ipc_bus *bus)
 {
 	return uv_now(bus->loop);
 }
-void bus_later(struct ipc_bus *bus);                 /* something waits for the next turn */
+void bus_later(struct ipc_bus *bus); /* something waits for the next turn */
 void bus_tick_soon(struct ipc_bus *bus);
 
 /* membership.c */
@@ -110,14 +110,14 @@ struct post {
 	struct envelope envelope;        /* source and destination are filled in */
 	const ProtobufCMessage *message; /* or NULL */
 	struct str payload;
-	struct call *call;               /* a CALL's, else NULL */
+	struct call *call; /* a CALL's, else NULL */
 };
 int send_post(struct ipc_bus *bus, struct peer *p, struct post *post);
 /* A record to the router at the other end of a link. */
 void send_router(struct ipc_bus *bus, struct link *l, int kind, uint32_t method, uint64_t call, const ProtobufCMessage *message);
 void send_pump(struct ipc_bus *bus, struct peer *p); /* what waited goes out as far as credit reaches */
 void send_consumed(struct ipc_bus *bus, uint64_t source);
-void send_owing(struct ipc_bus *bus);                /* grants, at the end of a turn */
+void send_owing(struct ipc_bus *bus); /* grants, at the end of a turn */
 void send_tick(struct ipc_bus *bus, uint64_t now_ms);
 void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links);
 void send_gone(struct ipc_bus *bus, struct peer *p);

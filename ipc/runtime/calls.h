@@ -16,25 +16,25 @@
 #define CALLS_BUCKET_MS 16u
 
 struct call {
-	uint64_t id;             /* 0: this place is free */
+	uint64_t id; /* 0: this place is free */
 	const struct ipc_method *method;
-	uint64_t instance;       /* that must answer */
-	uint32_t number;         /* of the method */
+	uint64_t instance; /* that must answer */
+	uint32_t number;   /* of the method */
 	ipc_done_fn done;
 	void *ctx;
 	uint64_t deadline_ms;
-	int route;               /* link it went out by, -1: it still waits */
+	int route; /* link it went out by, -1: it still waits */
 	/* A completion that must wait for the next turn */
 	int code;
 	const char *text;
-	struct list_node due;    /* in a bucket by deadline, or in `failed` */
-	struct list_node peer;   /* in the peer's list */
+	struct list_node due;  /* in a bucket by deadline, or in `failed` */
+	struct list_node peer; /* in the peer's list */
 	uint32_t place, next_free;
 };
 
 struct calls {
-	struct call **slab;      /* by place; a call does not move */
-	uint32_t cap, free;      /* free: 1 + place of the first free one */
+	struct call **slab; /* by place; a call does not move */
+	uint32_t cap, free; /* free: 1 + place of the first free one */
 	uint64_t sequence;
 	uint32_t open;
 	struct list_node buckets[CALLS_BUCKETS];

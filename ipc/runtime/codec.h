@@ -12,7 +12,7 @@
 #include "common/base/str.h"
 #include "ipc/runtime/frame.h"
 
-#define CODEC_TEXT_MAX 1024u  /* a failure's text is cut here */
+#define CODEC_TEXT_MAX 1024u /* a failure's text is cut here */
 
 /* The plain form of Starling__Envelope. */
 struct envelope {
@@ -23,7 +23,7 @@ struct envelope {
 	uint32_t deadline_ms;
 	uint64_t trace;
 	int code;
-	struct str text;  /* read: a view into the record */
+	struct str text; /* read: a view into the record */
 	uint32_t credit;
 };
 

@@ -17,7 +17,7 @@
 #include "ipc/runtime/flow.h"
 #include "ipc/runtime/idmap.h"
 
-#define DIRECTORY_LINKS    64u    /* routers at most; a bit each */
+#define DIRECTORY_LINKS    64u /* routers at most; a bit each */
 #define DIRECTORY_LIMBO_MS 5000u
 
 struct peer {
@@ -29,26 +29,26 @@ struct peer {
 	bool self;
 	/* owned by the bus: how we talk with it */
 	struct flow flow;
-	int route;                             /* link in use, -1: none */
+	int route; /* link in use, -1: none */
 	uint64_t last_sent_ms;
-	struct list_node calls;                /* open calls to it */
-	struct list_node owing;                /* in the bus's list of peers that get credit at the end of this turn */
-	bool held;                             /* its role is held: no credit */
+	struct list_node calls; /* open calls to it */
+	struct list_node owing; /* in the bus's list of peers that get credit at the end of this turn */
+	bool held;              /* its role is held: no credit */
 };
 
 struct directory_role {
 	char *role;
-	struct peer **peers;                   /* ready ones */
+	struct peer **peers; /* ready ones */
 	uint32_t count, next;
 };
 struct directory_domain {
 	uint64_t hash;
-	struct str domain;                     /* in the registration */
+	struct str domain; /* in the registration */
 	struct peer *peer;
 };
 
 struct directory_events {
-	void (*on_peer)(struct peer *p, void *ctx);   /* new */
+	void (*on_peer)(struct peer *p, void *ctx); /* new */
 	/* Listed by no router any more, or out of limbo; freed when this returns. */
 	void (*on_gone)(struct peer *p, void *ctx);
 	/* A router lost its connection to the instance: what was on the way by `links` may be lost. The instance itself may live. */
@@ -63,8 +63,8 @@ struct directory {
 	uint32_t domain_count, domain_next;
 	struct peer *owners[SLOT_COUNT];
 	uint64_t epochs[SLOT_COUNT];
-	uint32_t limbo;                        /* peers in limbo */
-	bool changed;                          /* since directory_index */
+	uint32_t limbo; /* peers in limbo */
+	bool changed;   /* since directory_index */
 	const struct directory_events *events;
 	void *ctx;
 };

@@ -12,23 +12,23 @@
 
 #define FLOW_WINDOW      1024u
 #define FLOW_QUEUE       65536u
-#define FLOW_QUEUE_BYTES (128u << 20)  /* the queue is full at this size too, however few the records */
+#define FLOW_QUEUE_BYTES (128u << 20) /* the queue is full at this size too, however few the records */
 
 struct flow {
 	/* sending */
-	uint32_t window;       /* what the receiver allows */
-	uint32_t outstanding;  /* on the way, not yet consumed */
-	uint32_t limit;        /* of the queue */
+	uint32_t window;      /* what the receiver allows */
+	uint32_t outstanding; /* on the way, not yet consumed */
+	uint32_t limit;       /* of the queue */
 	uint32_t queued;
 	struct buf queue;
-	bool pressed;          /* on_pressure(true) was said */
+	bool pressed; /* on_pressure(true) was said */
 	/* receiving */
-	uint32_t owed;         /* consumed since our last grant */
+	uint32_t owed; /* consumed since our last grant */
 };
 
 /* A record that waits; its bytes (envelope, body, payload behind a record head) follow it in the queue. */
 struct flow_waiting {
-	uint64_t call;         /* 0: an event */
+	uint64_t call; /* 0: an event */
 	uint64_t deadline_ms;
 	size_t size;
 };

@@ -9,15 +9,15 @@
 #include "common/base/buf.h"
 #include "common/base/str.h"
 
-#define FRAME_HEAD 2u
-#define FRAME_RECORD_HEAD 12u
-#define FRAME_MAX (32u << 20)
-#define FRAME_RECORD_MAX (16u << 20)    /* envelope, body and payload together */
+#define FRAME_HEAD         2u
+#define FRAME_RECORD_HEAD  12u
+#define FRAME_MAX          (32u << 20)
+#define FRAME_RECORD_MAX   (16u << 20) /* envelope, body and payload together */
 #define FRAME_ENVELOPE_MAX (64u << 10)
-#define FRAME_FLUSH (256u << 10)        /* a batch of this size goes out at once */
+#define FRAME_FLUSH        (256u << 10) /* a batch of this size goes out at once */
 
 struct frame_record {
-	struct str whole;  /* with its head: what a router forwards */
+	struct str whole; /* with its head: what a router forwards */
 	struct str envelope, body, payload;
 };
 

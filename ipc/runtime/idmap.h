@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 struct idmap_cell {
-	uint64_t id;  /* 0: free */
+	uint64_t id; /* 0: free */
 	void *value;
 };
 
 /* A zeroed struct is an empty map. */
 struct idmap {
 	struct idmap_cell *cells;
-	size_t cap, count;  /* cap is a power of two, or 0 */
+	size_t cap, count; /* cap is a power of two, or 0 */
 };
 
 void idmap_fini(struct idmap *m);
@@ -24,8 +24,8 @@ void idmap_put(struct idmap *m, uint64_t id, void *value);
 void idmap_remove(struct idmap *m, uint64_t id);
 
 /* Entries in no order. The map must not change meanwhile. */
-#define IDMAP_EACH(m, i) \
-	for (size_t i = 0; i < (m)->cap; i++) \
+#define IDMAP_EACH(m, i)                                                                                                                   \
+	for (size_t i = 0; i < (m)->cap; i++)                                                                                              \
 		if ((m)->cells[i].id)
 
 #endif

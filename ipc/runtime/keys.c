@@ -87,7 +87,6 @@ int keypair_write(const char *path, const struct keypair *k, struct err *e)
 		return err_set(e, "cannot create key file %s: %s", path, strerror(errno));
 	n = snprintf(text, sizeof(text), "public %s\nsecret %s\n", k->public_key, k->secret_key);
 	ok = write(fd, text, (size_t)n) == n;
-	ok = fsync(fd) == 0 && ok;
 	ok = close(fd) == 0 && ok;
 	mem_wipe(text, sizeof(text));
 	return ok ? 0 : err_set(e, "cannot write key file %s: %s", path, strerror(errno));

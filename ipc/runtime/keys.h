@@ -10,7 +10,7 @@
 
 #include "common/base/err.h"
 
-#define KEYS_Z85 40        /* characters of a key */
+#define KEYS_Z85      40 /* characters of a key */
 #define KEYS_ROLE_MAX 63
 
 struct keypair {
@@ -34,7 +34,7 @@ struct allow {
 };
 int allow_read(const char *path, struct allow *out, struct err *e);
 void allow_fini(struct allow *a);
-bool allow_has(const struct allow *a, const char *role, const char *key);  /* role NULL: any */
+bool allow_has(const struct allow *a, const char *role, const char *key); /* role NULL: any */
 /* Adds one line, creating the file. */
 int allow_add(const char *path, const char *role, const char *public_key, struct err *e);
 

@@ -16,11 +16,11 @@
 #include "ipc/runtime/zsock.h"
 
 enum link_state {
-	LINK_DOWN,        /* waits for its next attempt */
+	LINK_DOWN, /* waits for its next attempt */
 	LINK_CONNECTING,
-	LINK_OPEN,        /* encrypted and authenticated; not yet joined */
+	LINK_OPEN, /* encrypted and authenticated; not yet joined */
 	LINK_JOINED,
-	LINK_DUPLICATE,   /* leads to a router that another link has joined */
+	LINK_DUPLICATE, /* leads to a router that another link has joined */
 };
 
 struct link;
@@ -37,7 +37,7 @@ struct link_base {
 	void *zmq;
 	uint64_t instance;
 	const struct keypair *key;
-	char (*router_keys)[KEYS_Z85 + 1];  /* tried in turn: more than one while keys are exchanged */
+	char (*router_keys)[KEYS_Z85 + 1]; /* tried in turn: more than one while keys are exchanged */
 	size_t router_key_count;
 	const struct link_events *events;
 	void *ctx;
@@ -45,18 +45,18 @@ struct link_base {
 
 struct link {
 	const struct link_base *base;
-	unsigned index;          /* place in the bus's table; a bit in masks */
+	unsigned index; /* place in the bus's table; a bit in masks */
 	char *endpoint;
 	enum link_state state;
 	struct zsock *socket, *monitor;
-	struct buf out;          /* the frame under construction */
-	uint64_t router;         /* instance number, once joined */
-	unsigned silent_ticks;   /* heartbeat intervals without a frame from the router */
+	struct buf out;        /* the frame under construction */
+	uint64_t router;       /* instance number, once joined */
+	unsigned silent_ticks; /* heartbeat intervals without a frame from the router */
 	unsigned attempts;
-	uint64_t next_ms;        /* DOWN: when to connect; CONNECTING, OPEN: when to give up */
-	bool unwanted;           /* discovery does not name it any more */
-	bool complained;         /* a refusal was logged; once is enough until it joins */
-	bool touched;            /* the socket was used since the last recheck */
+	uint64_t next_ms; /* DOWN: when to connect; CONNECTING, OPEN: when to give up */
+	bool unwanted;    /* discovery does not name it any more */
+	bool complained;  /* a refusal was logged; once is enough until it joins */
+	bool touched;     /* the socket was used since the last recheck */
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
 };
 

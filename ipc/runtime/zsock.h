@@ -18,8 +18,8 @@ struct zsock *zsock_new(uv_loop_t *loop, void *socket, zsock_fn fn, void *ctx);
 /* Closes the socket; its linger is as set before. The memory goes when libuv has closed the handles. */
 void zsock_free(struct zsock **z);
 void *zsock_socket(const struct zsock *z);
-void zsock_again(struct zsock *z);    /* call fn again in the next turn, without sleeping */
-void zsock_recheck(struct zsock *z);  /* the same if there is something to read */
+void zsock_again(struct zsock *z);   /* call fn again in the next turn, without sleeping */
+void zsock_recheck(struct zsock *z); /* the same if there is something to read */
 
 /* A monitor on `socket`: fn gets what there is; read it with zsock_event(). */
 struct zsock *zsock_monitor(uv_loop_t *loop, void *zmq, void *socket, int events, zsock_fn fn, void *ctx);

@@ -25,14 +25,14 @@ struct router_config {
 /* A connection over which an instance joined. */
 struct peer {
 	uint64_t instance;
-	uint64_t id_hash;             /* key in router.by_id */
-	uint8_t id[ROUTER_ID_MAX];    /* ZeroMQ routing id */
+	uint64_t id_hash;          /* key in router.by_id */
+	uint8_t id[ROUTER_ID_MAX]; /* ZeroMQ routing id */
 	size_t id_n;
-	char *user;                   /* its public key, as ZAP found it listed */
+	char *user; /* its public key, as ZAP found it listed */
 	Starling__Registration *registration;
 	unsigned silent_ticks;
-	struct buf out;               /* frame under construction */
-	struct list_node dirty;       /* in router.dirty when out holds something */
+	struct buf out;         /* frame under construction */
+	struct list_node dirty; /* in router.dirty when out holds something */
 };
 
 struct router {
@@ -43,7 +43,7 @@ struct router {
 	void *zmq;
 	struct zsock *socket, *monitor, *zap;
 	uint64_t instance;
-	char **unlink_paths;          /* ipc sockets that we made */
+	char **unlink_paths; /* ipc sockets that we made */
 	size_t unlink_count;
 	bool touched;
 
@@ -57,7 +57,7 @@ struct router {
 	bool directory_changed;
 	uint64_t directory_revision;
 
-	struct ipc_bus *bus;          /* to ourselves: for what is asked of any daemon */
+	struct ipc_bus *bus; /* to ourselves: for what is asked of any daemon */
 	struct ipc_method admin_methods[16];
 	struct ipc_interface admin;
 
@@ -69,8 +69,8 @@ struct router {
 struct router_origin {
 	const uint8_t *id;
 	size_t id_n;
-	const char *user;             /* public key */
-	struct peer *peer;            /* NULL: not joined (yet) */
+	const char *user;  /* public key */
+	struct peer *peer; /* NULL: not joined (yet) */
 };
 
 /* router.c */
@@ -93,9 +93,9 @@ struct peer *peers_by_instance(const struct router *r, uint64_t instance);
 struct peer *peers_add(struct router *r, const struct router_origin *o, const Starling__Registration *reg);
 void peers_update(struct router *r, struct peer *p, const Starling__Registration *reg);
 void peers_drop(struct router *r, struct peer *p, const char *why);
-void peers_revoke(struct router *r);  /* drops whose key the list does not name any more */
+void peers_revoke(struct router *r); /* drops whose key the list does not name any more */
 void peers_free(struct router *r);
-void peers_broadcast(struct router *r);  /* the directory, if it changed */
+void peers_broadcast(struct router *r); /* the directory, if it changed */
 void peers_heartbeat(struct router *r);
 void peers_dirty(struct router *r, struct peer *p);
 
