@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -40,11 +41,10 @@ static void fetch(void)
 	if (!hmac)
 		abort();
 	for (int i = 0; i < DIGEST_COUNT; i++) {
-		char name[16];
+		char name[16]; /* OpenSSL wants it writable */
 		OSSL_PARAM params[2];
 
-		strncpy(name, kinds[i].openssl, sizeof(name) - 1);
-		name[sizeof(name) - 1] = '\0';
+		snprintf(name, sizeof(name), "%s", kinds[i].openssl);
 		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
 		params[1] = OSSL_PARAM_construct_end();
 		mds[i] = EVP_MD_fetch(NULL, kinds[i].openssl, NULL);

@@ -13,6 +13,7 @@
  * chat, rate and idle print READY after the logins, wait for a line on stdin, run, print one JSON line, and wait for a
  * line again before they leave, so that the caller can read clocks and memory at the right moments. login starts at the first line.
  * It looks for strings instead of parsing XML: its own cost must stay small beside the server's. */
+/* lint: allow size: one file, so that one call of a compiler builds it anywhere */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +55,20 @@ struct client {
 static struct {
 	const char *mode, *host, *address, *prefix, *password, *mechanism, *extra;
 	int port, users, first, tls, window, rate, size, seconds, count, parallel;
-} opt = { .host = "localhost", .address = "127.0.0.1", .prefix = "load", .password = "secret", .mechanism = "SCRAM-SHA-256", .extra = "",
-	  .port = 5222, .users = 100, .window = 4, .rate = 1000, .size = 64, .seconds = 5, .count = 1000, .parallel = 16 };
+} opt = { .host = "localhost",
+	  .address = "127.0.0.1",
+	  .prefix = "load",
+	  .password = "secret",
+	  .mechanism = "SCRAM-SHA-256",
+	  .extra = "",
+	  .port = 5222,
+	  .users = 100,
+	  .window = 4,
+	  .rate = 1000,
+	  .size = 64,
+	  .seconds = 5,
+	  .count = 1000,
+	  .parallel = 16 };
 
 static int ep;
 static SSL_CTX *ctx;
@@ -92,7 +105,8 @@ static void flush(struct client *c)
 {
 	while (c->out_at < c->out_n) {
 		size_t n = c->out_n - c->out_at;
-		ssize_t r = c->ssl && c->state > HANDSHAKE ? SSL_write(c->ssl, c->out + c->out_at, (int)n) : send(c->fd, c->out + c->out_at, n, MSG_NOSIGNAL);
+		ssize_t r = c->ssl && c->state > HANDSHAKE ? SSL_write(c->ssl, c->out + c->out_at, (int)n)
+		                                           : send(c->fd, c->out + c->out_at, n, MSG_NOSIGNAL);
 
 		if (r <= 0) {
 			if (!c->want_write) {
@@ -125,7 +139,10 @@ __attribute__((format(printf, 2, 3))) static void say(struct client *c, const ch
 
 static void header(struct client *c)
 {
-	say(c, "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>", opt.host);
+	say(c,
+	    "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' "
+	    "xmlns:stream='http://etherx.jabber.org/streams'>",
+	    opt.host);
 }
 
 static void hang_up(struct client *c)
@@ -238,8 +255,8 @@ static struct client *partner(struct client *c)
 
 static void send_message(struct client *c, uint64_t due_us)
 {
-	say(c, "<message to='%s' type='chat' id='m%llu'><body>@%llu@%s</body>%s</message>", partner(c)->jid, (unsigned long long)sent, (unsigned long long)due_us,
-	    filler, opt.extra);
+	say(c, "<message to='%s' type='chat' id='m%llu'><body>@%llu@%s</body>%s</message>", partner(c)->jid, (unsigned long long)sent,
+	    (unsigned long long)due_us, filler, opt.extra);
 	sent++;
 }
 
@@ -298,7 +315,8 @@ static bool step(struct client *c)
 			say(c, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
 			c->state = PROCEED;
 		} else if (c->state == HEADER_AUTH) {
-			say(c, "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>b</resource></bind></iq>");
+			say(c,
+			    "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>b</resource></bind></iq>");
 			c->state = BIND;
 		} else {
 			authenticate(c);
@@ -403,7 +421,8 @@ static void readable(struct client *c)
 			c->in_cap = c->in_cap * 2 + 32768;
 			c->in = realloc(c->in, c->in_cap);
 		}
-		r = c->ssl ? SSL_read(c->ssl, c->in + c->in_n, (int)(c->in_cap - c->in_n - 1)) : read(c->fd, c->in + c->in_n, c->in_cap - c->in_n - 1);
+		r = c->ssl ? SSL_read(c->ssl, c->in + c->in_n, (int)(c->in_cap - c->in_n - 1))
+		           : read(c->fd, c->in + c->in_n, c->in_cap - c->in_n - 1);
 		if (r <= 0)
 			break;
 		c->in_n += (size_t)r;
@@ -463,8 +482,10 @@ static void report(double seconds)
 
 	qsort(latencies, n, sizeof(*latencies), by_value);
 #define AT(q) (n ? latencies[(uint64_t)((double)(n - 1) * (q))] : 0)
-	printf("{\"seconds\": %.3f, \"sent\": %llu, \"delivered\": %llu, \"delivered_all\": %llu, \"logins\": %llu, \"failed\": %llu, \"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u}\n",
-	       seconds, (unsigned long long)sent, (unsigned long long)delivered, (unsigned long long)delivered_all, (unsigned long long)logins, (unsigned long long)failed, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
+	printf("{\"seconds\": %.3f, \"sent\": %llu, \"delivered\": %llu, \"delivered_all\": %llu, \"logins\": %llu, \"failed\": %llu, "
+	       "\"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u}\n",
+	       seconds, (unsigned long long)sent, (unsigned long long)delivered, (unsigned long long)delivered_all,
+	       (unsigned long long)logins, (unsigned long long)failed, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
 	fflush(stdout);
 }
 
@@ -546,11 +567,17 @@ static void run_logins(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct { const char *name; const char **text; int *number; } keys[] = {
-		{ "host", &opt.host, NULL }, { "address", &opt.address, NULL }, { "prefix", &opt.prefix, NULL }, { "password", &opt.password, NULL },
-		{ "mechanism", &opt.mechanism, NULL }, { "extra", &opt.extra, NULL }, { "port", NULL, &opt.port }, { "users", NULL, &opt.users },
-		{ "first", NULL, &opt.first }, { "tls", NULL, &opt.tls }, { "window", NULL, &opt.window }, { "rate", NULL, &opt.rate }, { "size", NULL, &opt.size },
-		{ "seconds", NULL, &opt.seconds }, { "count", NULL, &opt.count }, { "parallel", NULL, &opt.parallel },
+	static const struct {
+		const char *name;
+		const char **text;
+		int *number;
+	} keys[] = {
+		{ "host", &opt.host, NULL },         { "address", &opt.address, NULL },     { "prefix", &opt.prefix, NULL },
+		{ "password", &opt.password, NULL }, { "mechanism", &opt.mechanism, NULL }, { "extra", &opt.extra, NULL },
+		{ "port", NULL, &opt.port },         { "users", NULL, &opt.users },         { "first", NULL, &opt.first },
+		{ "tls", NULL, &opt.tls },           { "window", NULL, &opt.window },       { "rate", NULL, &opt.rate },
+		{ "size", NULL, &opt.size },         { "seconds", NULL, &opt.seconds },     { "count", NULL, &opt.count },
+		{ "parallel", NULL, &opt.parallel },
 	};
 
 	if (argc < 2)
@@ -561,7 +588,8 @@ static void parse(int argc, char **argv)
 		bool known = false;
 
 		for (size_t k = 0; value && k < sizeof(keys) / sizeof(keys[0]); k++)
-			if (strlen(keys[k].name) == (size_t)(value - argv[i]) && !strncmp(keys[k].name, argv[i], (size_t)(value - argv[i]))) {
+			if (strlen(keys[k].name) == (size_t)(value - argv[i]) &&
+			    !strncmp(keys[k].name, argv[i], (size_t)(value - argv[i]))) {
 				known = true;
 				if (keys[k].text)
 					*keys[k].text = value + 1;
