@@ -10,7 +10,8 @@
 #include "common/base/str.h"
 
 /* --- writing: text and attribute values escaped, attributes in single quotes --- */
-void xml_escape(struct buf *out, struct str text); /* & < > ' " and nothing else; also escapes CR, TAB and LF in attribute mode */
+/* & < > ' " and CR, which a reader would turn into LF; in attributes TAB and LF, too. Control characters that XML cannot hold become U+FFFD. */
+void xml_escape(struct buf *out, struct str text);
 void xml_escape_attr(struct buf *out, struct str text);
 void xml_attr(struct buf *out, const char *name, struct str value); /*  name='value' with a leading space */
 

@@ -319,11 +319,13 @@ void xml_canon_start(struct xml_canon *c, struct str name, struct xml_raw_attr *
 	}
 	outer = c->depth ? c->levels[c->depth - 1].ns : xml_canon_outer_ns(c->head);
 	push_level(c, name, ns, bindings);
-	close_start_tag(c);
+	/* Cut off again at its end, with the '>' before it where nothing else stood there: an empty root is written as one. */
 	if (is_forged_id(c, local, ns)) {
 		c->dropping = true;
 		c->dropped_at = c->out.n;
+		c->dropped_open = c->tag_open;
 	}
+	close_start_tag(c);
 	classify(c, local, ns);
 	PUT(c, "<");
 	put_str(c, local);
@@ -371,6 +373,7 @@ void xml_canon_end(struct xml_canon *c, struct str name)
 	c->depth--;
 	if (c->depth == 1 && c->dropping) {
 		c->out.n = c->dropped_at;
+		c->tag_open = c->dropped_open;
 		c->dropping = false;
 	} else if (c->depth == 1 && c->is_stanza) {
 		xml_summary_child_end(&c->summary);

@@ -40,7 +40,8 @@ struct xml_canon {
 	bool tag_open; /* the last start tag still lacks its '>' */
 	bool done;     /* the element has ended */
 	bool is_stanza;
-	bool dropping;       /* inside of a child that the stanza must not have; it began at dropped_at in out */
+	bool dropping;     /* inside of a child that the stanza must not have; it began at dropped_at in out */
+	bool dropped_open; /* tag_open as it was there */
 	size_t dropped_at;
 	const struct xml_limits *limits;
 	const struct xml_head *head;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * xml_head: see xml_head.h. The block is: lengths of root name and language and the number of bindings, then the bytes of root and language, then per binding
- * two lengths and the bytes of prefix and namespace. */
+ * xml_head: see xml_head.h. The block is: lengths of root name and language and the number of bindings, then the bytes of root and language, then
+ * per binding two lengths and the bytes of prefix and namespace. */
 #include "common/xml/xml_head.h"
 
 #include "common/base/mem.h"

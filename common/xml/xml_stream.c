@@ -214,8 +214,8 @@ static void refuse(struct xml_stream *s, enum xml_frame_event event)
 	}
 }
 
-/* Whitespace between elements (RFC 6120 section 4.6.1) is taken here. Before the first header it rules out an XML declaration; before a later one it may be
- * what a person typed behind the last element of the stream before. */
+/* Whitespace between elements (RFC 6120 section 4.6.1) is taken here. Before the first header it rules out an XML declaration; before a later one
+ * it may be what a person typed behind the last element of the stream before. */
 static size_t skip_space(struct xml_stream *s, const char *p, size_t n)
 {
 	size_t i = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_stream: the one strict parser of XMPP streams (RFC 6120 section 11), shared by c2s and s2s. Bytes in, events out; no I/O.
- * It refuses comments, processing instructions, DTDs, entities other than the five, wrong encodings, unbound prefixes, namespaces that are no URIs, and
- * whatever passes a limit; each refusal names its stream error. Each first-level element is re-serialised canonically while it is parsed and summed up in
- * a struct stanza; nothing raw is ever passed on. A stanza without xml:lang gets the stream's. Between elements a stream holds nothing but its header's
- * namespaces: what parses is lent to it for the time of one element. */
+ * It refuses comments, processing instructions, DTDs, entities other than the five, wrong encodings, unbound prefixes, namespaces that are no
+ * URIs, and whatever passes a limit; each refusal names its stream error. Each first-level element is re-serialised canonically while it is parsed
+ * and summed up in a struct stanza; nothing raw is ever passed on. A stanza without xml:lang gets the stream's. Between elements a stream holds
+ * nothing but its header's namespaces: what parses is lent to it for the time of one element. */
 #ifndef COMMON_XML_XML_STREAM_H
 #define COMMON_XML_XML_STREAM_H
 
@@ -41,8 +41,9 @@ struct xml_stream_events {
 struct xml_stream *xml_stream_new(const struct xml_limits *limits, const struct xml_stream_events *events, void *ctx);
 void xml_stream_free(struct xml_stream **s);
 void xml_stream_set_limits(struct xml_stream *s, const struct xml_limits *limits);
-/* Feeds bytes. Events are called from within; the callbacks may call xml_stream_stop, xml_stream_reset and xml_stream_pause but not free. Returns how many bytes were
- * used: fewer than n only after a pause (the caller keeps the rest), a stop, a reset (what follows belongs to the new stream or another layer) or an error. */
+/* Feeds bytes. Events are called from within; the callbacks may call xml_stream_stop, xml_stream_reset and xml_stream_pause but not free.
+ * Returns how many bytes were used: fewer than n only after a pause (the caller keeps the rest), a stop, a reset (what follows belongs to the
+ * new stream or another layer), the stream's end or an error. */
 size_t xml_stream_feed(struct xml_stream *s, const void *p, size_t n);
 void xml_stream_stop(struct xml_stream *s);          /* no more events */
 void xml_stream_pause(struct xml_stream *s);         /* from a callback: stop behind this element; the next feed goes on */

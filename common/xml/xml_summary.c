@@ -176,6 +176,9 @@ static const char *find_fault(const struct xml_summary *s)
 {
 	const struct stanza *st = &s->stanza;
 
+	/* An error or a result is never answered (RFC 6120 sections 8.2.3 and 8.3.1). */
+	if (st->type == STANZA_TYPE_ERROR || st->type == STANZA_TYPE_RESULT)
+		return NULL;
 	/* A message of an unknown type is a normal one (RFC 6121 section 5.2.2). */
 	if (s->bad_type && st->kind != STANZA_MESSAGE)
 		return "unknown type";
@@ -190,8 +193,6 @@ static const char *find_fault(const struct xml_summary *s)
 		return "iq without an id";
 	if ((st->type == STANZA_TYPE_GET || st->type == STANZA_TYPE_SET) && st->children != 1)
 		return "an iq of type get or set has exactly one child element";
-	if (st->type == STANZA_TYPE_RESULT && st->children > 1)
-		return "an iq of type result has at most one child element";
 	return NULL;
 }
 

@@ -72,64 +72,65 @@ static void read_one(const char *xml)
 		fail_msg("%d stanzas in %s", count, xml);
 }
 
+static const struct {
+	const char *children;
+	uint32_t flags;
+} flag_table[] = {
+	{ "", STANZA_EMPTY },
+	{ "text", STANZA_EMPTY },
+	{ "<body>x</body>", STANZA_BODY },
+	{ "<body/>", 0 },
+	{ "<body></body>", 0 },
+	{ "<body> </body>", STANZA_BODY },
+	{ "<body>&amp;</body>", STANZA_BODY },
+	{ "<body xml:lang='de'/><body>x</body>", STANZA_BODY },
+	{ "<body xmlns='u:x'>x</body>", STANZA_OTHER_PAYLOAD },
+	{ "<body xmlns='jabber:server'>x</body>", STANZA_OTHER_PAYLOAD },
+	{ "<x xmlns='u:x'><body xmlns='jabber:client'>x</body></x>", STANZA_OTHER_PAYLOAD },
+	{ "<subject/>", STANZA_SUBJECT },
+	{ "<thread>1</thread>", STANZA_THREAD },
+	{ "<error type='cancel'/>", STANZA_OTHER_PAYLOAD },
+	{ "<active xmlns='http://jabber.org/protocol/chatstates'/>", STANZA_CHAT_STATE },
+	{ "<cs:composing/>", STANZA_CHAT_STATE },
+	{ "<body>x</body><gone xmlns='http://jabber.org/protocol/chatstates'/>", STANZA_BODY | STANZA_CHAT_STATE },
+	{ "<received xmlns='urn:xmpp:receipts' id='1'/>", STANZA_RECEIPT },
+	{ "<request xmlns='urn:xmpp:receipts'/>", STANZA_RECEIPT_REQUEST },
+	{ "<received xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
+	{ "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
+	{ "<acknowledged xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
+	{ "<markable xmlns='urn:xmpp:chat-markers:0'/>", STANZA_OTHER_PAYLOAD },
+	{ "<encryption xmlns='urn:xmpp:eme:0' namespace='x'/>", STANZA_ENCRYPTED },
+	{ "<encrypted xmlns='eu.siacs.conversations.axolotl'/>", STANZA_ENCRYPTED },
+	{ "<encrypted xmlns='urn:xmpp:omemo:1'/>", STANZA_ENCRYPTED },
+	{ "<encrypted xmlns='urn:xmpp:omemo:2'/>", STANZA_ENCRYPTED },
+	{ "<openpgp xmlns='urn:xmpp:openpgp:0'/>", STANZA_ENCRYPTED },
+	{ "<no-store xmlns='urn:xmpp:hints'/>", STANZA_NO_STORE },
+	{ "<no-permanent-store xmlns='urn:xmpp:hints'/>", STANZA_NO_PERMANENT_STORE },
+	{ "<no-copy xmlns='urn:xmpp:hints'/>", STANZA_NO_COPY },
+	{ "<store xmlns='urn:xmpp:hints'/>", STANZA_STORE },
+	{ "<private xmlns='urn:xmpp:carbons:2'/>", STANZA_PRIVATE },
+	{ "<sent xmlns='urn:xmpp:carbons:2'/>", STANZA_CARBON },
+	{ "<received xmlns='urn:xmpp:carbons:2'/>", STANZA_CARBON },
+	{ "<delay xmlns='urn:xmpp:delay' stamp='x'/>", STANZA_DELAY },
+	{ "<x xmlns='http://jabber.org/protocol/muc#user'/>", STANZA_MUC_USER },
+	{ "<retract xmlns='urn:xmpp:message-retract:1' id='x'/>", STANZA_RETRACT },
+	{ "<origin-id xmlns='urn:xmpp:sid:0' id='x'/>", 0 },
+	{ "<x xmlns='u:x'/>", STANZA_OTHER_PAYLOAD },
+	{ "<no-copy xmlns='urn:xmpp:hints'/><private xmlns='urn:xmpp:carbons:2'/><x xmlns='u:x'/>",
+	  STANZA_NO_COPY | STANZA_PRIVATE | STANZA_OTHER_PAYLOAD },
+};
+
 static void test_flags(void **state)
 {
-	static const struct {
-		const char *children;
-		uint32_t flags;
-	} table[] = {
-		{ "", STANZA_EMPTY },
-		{ "text", STANZA_EMPTY },
-		{ "<body>x</body>", STANZA_BODY },
-		{ "<body/>", 0 },
-		{ "<body></body>", 0 },
-		{ "<body> </body>", STANZA_BODY },
-		{ "<body>&amp;</body>", STANZA_BODY },
-		{ "<body xml:lang='de'/><body>x</body>", STANZA_BODY },
-		{ "<body xmlns='u:x'>x</body>", STANZA_OTHER_PAYLOAD },
-		{ "<body xmlns='jabber:server'>x</body>", STANZA_OTHER_PAYLOAD },
-		{ "<x xmlns='u:x'><body xmlns='jabber:client'>x</body></x>", STANZA_OTHER_PAYLOAD },
-		{ "<subject/>", STANZA_SUBJECT },
-		{ "<thread>1</thread>", STANZA_THREAD },
-		{ "<error type='cancel'/>", STANZA_OTHER_PAYLOAD },
-		{ "<active xmlns='http://jabber.org/protocol/chatstates'/>", STANZA_CHAT_STATE },
-		{ "<cs:composing/>", STANZA_CHAT_STATE },
-		{ "<body>x</body><gone xmlns='http://jabber.org/protocol/chatstates'/>", STANZA_BODY | STANZA_CHAT_STATE },
-		{ "<received xmlns='urn:xmpp:receipts' id='1'/>", STANZA_RECEIPT },
-		{ "<request xmlns='urn:xmpp:receipts'/>", STANZA_RECEIPT_REQUEST },
-		{ "<received xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
-		{ "<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
-		{ "<acknowledged xmlns='urn:xmpp:chat-markers:0' id='1'/>", STANZA_MARKER },
-		{ "<markable xmlns='urn:xmpp:chat-markers:0'/>", STANZA_OTHER_PAYLOAD },
-		{ "<encryption xmlns='urn:xmpp:eme:0' namespace='x'/>", STANZA_ENCRYPTED },
-		{ "<encrypted xmlns='eu.siacs.conversations.axolotl'/>", STANZA_ENCRYPTED },
-		{ "<encrypted xmlns='urn:xmpp:omemo:1'/>", STANZA_ENCRYPTED },
-		{ "<encrypted xmlns='urn:xmpp:omemo:2'/>", STANZA_ENCRYPTED },
-		{ "<openpgp xmlns='urn:xmpp:openpgp:0'/>", STANZA_ENCRYPTED },
-		{ "<no-store xmlns='urn:xmpp:hints'/>", STANZA_NO_STORE },
-		{ "<no-permanent-store xmlns='urn:xmpp:hints'/>", STANZA_NO_PERMANENT_STORE },
-		{ "<no-copy xmlns='urn:xmpp:hints'/>", STANZA_NO_COPY },
-		{ "<store xmlns='urn:xmpp:hints'/>", STANZA_STORE },
-		{ "<private xmlns='urn:xmpp:carbons:2'/>", STANZA_PRIVATE },
-		{ "<sent xmlns='urn:xmpp:carbons:2'/>", STANZA_CARBON },
-		{ "<received xmlns='urn:xmpp:carbons:2'/>", STANZA_CARBON },
-		{ "<delay xmlns='urn:xmpp:delay' stamp='x'/>", STANZA_DELAY },
-		{ "<x xmlns='http://jabber.org/protocol/muc#user'/>", STANZA_MUC_USER },
-		{ "<retract xmlns='urn:xmpp:message-retract:1' id='x'/>", STANZA_RETRACT },
-		{ "<origin-id xmlns='urn:xmpp:sid:0' id='x'/>", 0 },
-		{ "<x xmlns='u:x'/>", STANZA_OTHER_PAYLOAD },
-		{ "<no-copy xmlns='urn:xmpp:hints'/><private xmlns='urn:xmpp:carbons:2'/><x xmlns='u:x'/>",
-		  STANZA_NO_COPY | STANZA_PRIVATE | STANZA_OTHER_PAYLOAD },
-	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof(flag_table) / sizeof(flag_table[0]); i++) {
 		char xml[400];
 
-		snprintf(xml, sizeof(xml), "<message>%s</message>", table[i].children);
+		snprintf(xml, sizeof(xml), "<message>%s</message>", flag_table[i].children);
 		read_one(xml);
-		if (seen.flags != table[i].flags)
-			fail_msg("%s: %#x instead of %#x", xml, seen.flags, table[i].flags);
+		if (seen.flags != flag_table[i].flags)
+			fail_msg("%s: %#x instead of %#x", xml, seen.flags, flag_table[i].flags);
 	}
 }
 
@@ -166,7 +167,9 @@ static void test_types(void **state)
 		{ "<iq type='result' id='1'/>", STANZA_IQ, STANZA_TYPE_RESULT, false },
 		{ "<iq type='result' id='1'><a/></iq>", STANZA_IQ, STANZA_TYPE_RESULT, false },
 		{ "<iq type='error' id='1'><a/><b/></iq>", STANZA_IQ, STANZA_TYPE_ERROR, false },
-		{ "<iq type='result' id='1'><a/><b/></iq>", STANZA_IQ, STANZA_TYPE_RESULT, true },
+		{ "<iq type='result' id='1'><a/><b/></iq>", STANZA_IQ, STANZA_TYPE_RESULT, false },
+		{ "<iq type='result'/>", STANZA_IQ, STANZA_TYPE_RESULT, false },
+		{ "<presence type='error'><priority>x</priority></presence>", STANZA_PRESENCE, STANZA_TYPE_ERROR, false },
 		{ "<iq type='get' id='1'/>", STANZA_IQ, STANZA_TYPE_GET, true },
 		{ "<iq type='set' id='1'><a/><b/></iq>", STANZA_IQ, STANZA_TYPE_SET, true },
 		{ "<iq type='get'><a/></iq>", STANZA_IQ, STANZA_TYPE_GET, true },
@@ -232,9 +235,12 @@ static void test_forged_ids(void **state)
 {
 	(void)state;
 	read_one("<message><stanza-id xmlns='urn:xmpp:sid:0' by='a' id='x'><deep>text<er/></deep></stanza-id></message>");
-	assert_string_equal(bytes, "<message></message>");
+	assert_string_equal(bytes, "<message/>");
 	assert_int_equal(seen.flags, STANZA_EMPTY);
-	read_one("<message><body>a</body><s:stanza-id xmlns:s='urn:xmpp:sid:0' by='a' id='x'/><x xmlns='urn:y'><stanza-id xmlns='urn:xmpp:sid:0'/></x></message>");
+	read_one("<message><stanza-id xmlns='urn:xmpp:sid:0'/><stanza-id xmlns='urn:xmpp:sid:0'/><thread/></message>");
+	assert_string_equal(bytes, "<message><thread/></message>");
+	read_one("<message><body>a</body><s:stanza-id xmlns:s='urn:xmpp:sid:0' by='a' id='x'/><x xmlns='urn:y'><stanza-id "
+	         "xmlns='urn:xmpp:sid:0'/></x></message>");
 	assert_string_equal(bytes, "<message><body>a</body><x xmlns='urn:y'><stanza-id xmlns='urn:xmpp:sid:0'/></x></message>");
 	assert_int_equal(seen.flags, STANZA_BODY | STANZA_OTHER_PAYLOAD);
 }
@@ -242,11 +248,8 @@ static void test_forged_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_priority),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_forged_ids),
+		cmocka_unit_test(test_flags),   cmocka_unit_test(test_types),      cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_strings), cmocka_unit_test(test_forged_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xml_tree: xml_parse, a small strict reader of one element that is canonical already. Comments, CDATA, processing instructions and DTDs are not
- * canonical and are refused. It must stand any input, since what sends it may be an operator's own program. The input is copied once into the arena and unescaped in place. */
+ * canonical and are refused. It must stand any input, since what sends it may be an operator's own program. The input is copied once into the
+ * arena and unescaped in place. */
 #include "common/xml/xml.h"
 #include "common/xml/xml_head.h"
 #include "common/xml/xml_lex.h"

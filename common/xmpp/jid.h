@@ -12,17 +12,17 @@
 
 /* One buffer holds "local@domain/resource", NUL-terminated; the parts point into it. Plain data, copied by assignment only with jid_copy. */
 struct jid {
-	char *text;               /* heap, owned; NULL in an empty jid */
-	struct str local;         /* empty: a domain's own address */
+	char *text;       /* heap, owned; NULL in an empty jid */
+	struct str local; /* empty: a domain's own address */
 	struct str domain;
-	struct str resource;      /* empty: bare */
-	struct str bare;          /* view of local@domain */
-	struct str full;          /* the whole text */
+	struct str resource; /* empty: bare */
+	struct str bare;     /* view of local@domain */
+	struct str full;     /* the whole text */
 };
 
 enum jid_error {
 	JID_OK = 0,
-	JID_EMPTY,                /* no domain, or an empty part around a separator */
+	JID_EMPTY, /* no domain, or an empty part around a separator */
 	JID_TOO_LONG,
 	JID_BAD_UTF8,
 	JID_BAD_LOCAL,
