@@ -117,6 +117,8 @@ static void test_scale(void **state)
 static void test_waves_are_in_order(void **state)
 {
 	(void)state;
+	for (int i = 0; i < ROLE_COUNT; i++)
+		assert_non_null(roles[i].name);
 	for (int i = 1; i < ROLE_COUNT; i++)
 		assert_true(roles[i - 1].wave <= roles[i].wave && roles[i].wave > WAVE_STORES);
 }

@@ -4,9 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 const struct role roles[ROLE_COUNT] = {
-	{ "router", 1 }, { "storage", 2 }, { "auth", 3 }, { "session-manager", 3 }, { "c2s-edge", 4 },
+	{ "router", 1 },
+	{ "storage", 2 },
+	{ "auth", 3 },
+	{ "session-manager", 3 },
+	{ "c2s-edge", 4 },
 };
+/* clang-format on */
 
 static int role_index(const char *name, size_t n)
 {
