@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `starlingctl up`: runs the flock of a state folder under a supervisor, here or in the background. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ struct up {
 	int lock;
 	int report; /* of detach, -1 in the foreground and once reported */
 	char failure[1024];
-	uv_process_t when_ready; /* a program of the operator's choice */
+	char *when_ready; /* a program of the operator's choice, or NULL */
+	uv_process_t when_ready_process;
 	int status;
 };
 
@@ -41,16 +43,16 @@ static void on_when_ready_exit(uv_process_t *p, int64_t status, int signal)
 
 static void start_when_ready(struct up *u)
 {
-	char *argv[] = { (char *)(uintptr_t)u->args->when_ready, NULL };
+	char *argv[] = { u->when_ready, NULL };
 	uv_stdio_container_t fds[3] = { { .flags = UV_IGNORE },
 		                        { .flags = UV_INHERIT_FD, .data.fd = 1 },
 		                        { .flags = UV_INHERIT_FD, .data.fd = 2 } };
 	uv_process_options_t options = { .file = argv[0], .args = argv, .stdio = fds, .stdio_count = 3, .exit_cb = on_when_ready_exit };
-	int rc = uv_spawn(&u->supervisor.loop, &u->when_ready, &options);
+	int rc = uv_spawn(&u->supervisor.loop, &u->when_ready_process, &options);
 
 	if (rc) {
 		log_warn(NULL, "%s: %s", argv[0], uv_strerror(rc));
-		uv_close((uv_handle_t *)&u->when_ready, NULL);
+		uv_close((uv_handle_t *)&u->when_ready_process, NULL);
 	}
 }
 
@@ -60,7 +62,7 @@ static void on_ready(struct supervisor *s)
 
 	log_info(NULL, "all is ready, processes=%u", s->count);
 	detach_report(&u->report, CTL_OK, "");
-	if (u->args->when_ready)
+	if (u->when_ready)
 		start_when_ready(u);
 }
 
@@ -195,21 +197,32 @@ static int with_lock(struct up *u)
 	return status;
 }
 
-int command_up(const struct args *a)
+static int with_folder(struct up *u)
 {
-	struct up u = { .args = a, .lock = -1, .report = -1 };
 	struct err e;
 	int status;
 
-	if (state_dir_open(a->dir, &e))
-		return command_fail(a, CTL_FAILED, "%s", e.text);
-	if (ctl_config_load(&u.config, &e))
-		return command_fail(a, CTL_FAILED, "%s", e.text);
-	if (plan_open(&u.plan, &u.config, a, &e))
-		status = command_fail(a, CTL_USAGE, "%s", e.text);
+	if (state_dir_open(u->args->dir, &e) || ctl_config_load(&u->config, &e))
+		return command_fail(u->args, CTL_FAILED, "%s", e.text);
+	if (plan_open(&u->plan, &u->config, u->args, &e))
+		status = command_fail(u->args, CTL_USAGE, "%s", e.text);
 	else
-		status = with_lock(&u);
-	plan_close(&u.plan);
-	ctl_config_free(&u.config);
+		status = with_lock(u);
+	plan_close(&u->plan);
+	ctl_config_free(&u->config);
+	return status;
+}
+
+int command_up(const struct args *a)
+{
+	struct up u = { .args = a, .lock = -1, .report = -1 };
+	int status;
+
+	/* Before the state folder becomes the working directory. */
+	u.when_ready = a->when_ready ? realpath(a->when_ready, NULL) : NULL;
+	if (a->when_ready && !u.when_ready)
+		return command_fail(a, CTL_USAGE, "%s: %s", a->when_ready, strerror(errno));
+	status = with_folder(&u);
+	free(u.when_ready);
 	return status;
 }

@@ -241,10 +241,13 @@ def test_a_killed_supervisor_leaves_nothing_to_the_next(box):
 
 def test_foreground_names_lines_and_stops_on_sigint(box):
     box.init()
+    with open(box.path + "/then", "w") as f:
+        f.write("#!/bin/sh\necho ready in $STARLING_DIR\n")
+    os.chmod(box.path + "/then", 0o755)
     with open(box.path + "/err", "w") as err:
-        up = subprocess.Popen([box.bin + "/starlingctl", "up", "--dir", box.state, "--when-ready", "/bin/date"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=err, env={**os.environ, "BROKEN": ""})
-    assert up.stdout.readline()  # of date
+        up = subprocess.Popen([box.bin + "/starlingctl", "up", "--dir", "state", "--when-ready", "./then"], stdin=subprocess.DEVNULL, cwd=box.path,
+                              stdout=subprocess.PIPE, stderr=err, universal_newlines=True)
+    assert up.stdout.readline() == "ready in %s\n" % box.state
     os.kill(up.pid, signal.SIGINT)
     assert up.wait(timeout=30) == 0
     up.stdout.close()
