@@ -81,7 +81,7 @@ static int password_of(const struct args *a, char out[PASSWORD_BYTES])
 		return read_password(out) ? command_fail(a, CTL_USAGE, "no password on standard input") : 0;
 	if (strlen(a->words[2]) >= PASSWORD_BYTES)
 		return command_fail(a, CTL_USAGE, "the password is longer than %d bytes", PASSWORD_BYTES - 1);
-	strcpy(out, a->words[2]);
+	memcpy(out, a->words[2], strlen(a->words[2]) + 1);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ int lock_holder(void)
 	if (!held)
 		return 0;
 	text = state_dir_read(STATE_PID, NULL, NULL);
-	pid = text ? atoi(text) : 0;
+	pid = text ? (int)strtol(text, NULL, 10) : 0;
 	mem_free(text);
 	return pid > 0 ? pid : 0;
 }

@@ -21,13 +21,13 @@ static int find_programs(struct postgres *pg, struct err *e)
 	char *version = state_dir_exists(STATE_PG_DATA "/PG_VERSION") ? state_dir_read(STATE_PG_DATA "/PG_VERSION", NULL, e) : NULL;
 	char pattern[128];
 	glob_t found = { 0 };
-	int best = -1;
+	long best = -1;
 
 	snprintf(pattern, sizeof(pattern), "/usr/lib/postgresql/%.*s/bin", version ? (int)strcspn(version, "\n") : 1,
 	         version ? version : "*");
 	if (glob(pattern, 0, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc; i++) {
-			int number = atoi(found.gl_pathv[i] + sizeof("/usr/lib/postgresql/") - 1);
+			long number = strtol(found.gl_pathv[i] + sizeof("/usr/lib/postgresql/") - 1, NULL, 10);
 
 			if (number > best) {
 				best = number;
@@ -125,7 +125,7 @@ static bool ready(const struct child *c)
 {
 	char *text = state_dir_read(STATE_PG_DATA "/postmaster.pid", NULL, NULL);
 	const char *line = text;
-	bool yes = text && atoi(text) == c->pid;
+	bool yes = text && strtol(text, NULL, 10) == c->pid;
 
 	for (int i = 1; yes && line && i < 8; i++) {
 		line = strchr(line, '\n');
