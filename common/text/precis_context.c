@@ -66,27 +66,20 @@ static bool one_ok(const uint32_t *cps, size_t n, size_t i)
 	case 0x05F3:
 	case 0x05F4:
 		return i > 0 && in_script(cps[i - 1], "Hebrew");
-	case 0x30FB:
-		return any_japanese(cps, n);
 	}
-	if (cps[i] >= 0x0660 && cps[i] <= 0x0669)
-		return !any_in_range(cps, n, 0x06F0, 0x06F9);
-	if (cps[i] >= 0x06F0 && cps[i] <= 0x06F9)
-		return !any_in_range(cps, n, 0x0660, 0x0669);
 	return true;
 }
 
 bool precis_context_ok(const uint32_t *cps, size_t n)
 {
-	bool japanese_seen = false;
-
+	/* What depends on the whole text is looked at once: a text full of such characters must not cost the square of its length. */
+	if (any_in_range(cps, n, 0x0660, 0x0669) && any_in_range(cps, n, 0x06F0, 0x06F9))
+		return false;
+	if (any_in_range(cps, n, 0x30FB, 0x30FB) && !any_japanese(cps, n))
+		return false;
 	for (size_t i = 0; i < n; i++) {
-		/* One look through the text answers for every katakana dot: a text full of them must not cost the square of its length. */
-		if (cps[i] == 0x30FB && japanese_seen)
-			continue;
 		if (cps[i] >= 0x80 && !one_ok(cps, n, i))
 			return false;
-		japanese_seen = japanese_seen || cps[i] == 0x30FB;
 	}
 	return true;
 }
