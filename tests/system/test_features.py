@@ -179,6 +179,18 @@ def test_registration_is_off_by_default(flock):
     c.sock.close()
 
 
+def test_an_operator_removes_an_account(flock, pair):
+    """Its sessions end at once, its contacts are told, and nobody logs in to it any more."""
+    a, b = pair
+    befriend(a, b)
+    flock.ctl("unregister", a.user.name, a.host)
+    a.ended_by("not-authorized")
+    b.wait_presence(a.bare, "unavailable")
+    c = Client(flock).secure()
+    assert local(c.sasl("SCRAM-SHA-256", a.user.name, a.user.password)) == "failure"
+    c.sock.close()
+
+
 # --- compression ----------------------------------------------------------------------------------------------------------
 
 COMPRESS = "http://jabber.org/protocol/compress"
