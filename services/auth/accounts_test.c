@@ -175,6 +175,7 @@ static void removal_and_check(void **state)
 	assert_int_equal(fake_create("juliet@one.test", "secret"), 0);
 	assert_int_equal(named(on_auth_check_account, "JULIET@one.test"), 0);
 	assert_int_equal(named(on_auth_remove_account, "juliet@one.test"), 0);
+	assert_string_equal(fake.removed, "juliet@one.test");
 	assert_int_equal(named(on_auth_check_account, "juliet@one.test"), STARLING__CODE__CODE_NOT_FOUND);
 	assert_int_equal(named(on_auth_remove_account, "juliet@one.test"), STARLING__CODE__CODE_NOT_FOUND);
 }

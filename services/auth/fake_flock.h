@@ -15,8 +15,10 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "ipc/gen/auth.server.h"
+#include "ipc/gen/session.client.h"
 #include "ipc/gen/storage.client.h"
 #include "services/auth/auth.h"
 
@@ -48,9 +50,10 @@ struct fake {
 		void *ctx;
 	} pending[FAKE_PENDING];
 	size_t pending_count;
-	uint32_t reads; /* CredentialsGet so far */
-	int fail_code;  /* storage answers everything with this */
-	int fail_times; /* < 0: always */
+	uint32_t reads;   /* CredentialsGet so far */
+	char removed[64]; /* account of the last Session.Removed */
+	int fail_code;    /* storage answers everything with this */
+	int fail_times;   /* < 0: always */
 	bool drained, ready;
 	char folder[64];
 };
@@ -134,6 +137,24 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 	fake.pending[i].request = fake_pack(request);
 	fake.pending[i].done = done;
 	fake.pending[i].ctx = ctx;
+	return IPC_SENT;
+}
+
+struct ipc_target ipc_slot(const char *role, uint32_t slot)
+{
+	return (struct ipc_target){ .kind = IPC_TO_SLOT, .role = role, .slot = slot };
+}
+
+/* The only event that auth sends. */
+int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *event)
+{
+	const Starling__RemovedEvent *removed = (const Starling__RemovedEvent *)event;
+
+	(void)bus;
+	(void)opts;
+	assert_int_equal(method, METHOD_SESSION_REMOVED);
+	assert_int_equal(to.slot, hash_slot(str_from(removed->account)));
+	snprintf(fake.removed, sizeof(fake.removed), "%s", removed->account);
 	return IPC_SENT;
 }
 

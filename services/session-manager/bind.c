@@ -273,3 +273,8 @@ void on_session_returned(struct ipc_call *call, const Starling__ReturnedEvent *r
 	p.hops = 1;
 	route_packet(sm, &p);
 }
+
+void on_session_removed(struct ipc_call *call, const Starling__RemovedEvent *r)
+{
+	account_removed(ipc_call_daemon(call), str_from(r->account));
+}
