@@ -131,3 +131,12 @@ bool zsock_event(struct zsock *z, int *out_event, int *out_value)
 	*out_value = value;
 	return true;
 }
+
+/* What the leak sanitizer of the debug build must not report: libzmq 4.3.4 now and then forgets one message of its own, of less than 100 bytes, when a context
+ * with CURVE links ends while a peer connects. There is no call of ours in its stack. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libzmq.so\n";
+}

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,6 +98,7 @@ static inline pid_t flock_start_router(struct test_flock *f, const char *name)
 	snprintf(fd, sizeof(fd), "%d", ready[1]);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves no router behind */
 		fcntl(ready[1], F_SETFD, 0);
 		execv("/proc/self/exe", argv);
 		_exit(127);
