@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/starlingctl/plan.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -62,21 +65,60 @@ void plan_close(struct plan *p)
 		mem_free(p->programs[i]);
 }
 
-/* When the daemons become another user, Redis runs as that one, so that its socket need be open to nobody else. */
+/* A folder and the files in it. */
+static int give_folder(const char *path, const struct passwd *user, struct err *e)
+{
+	DIR *d = opendir(path);
+	int rc = d ? fchown(dirfd(d), user->pw_uid, user->pw_gid) : -1;
+
+	for (struct dirent *entry; rc == 0 && (entry = readdir(d));)
+		if (entry->d_type == DT_REG)
+			rc = fchownat(dirfd(d), entry->d_name, user->pw_uid, user->pw_gid, AT_SYMLINK_NOFOLLOW);
+	if (rc)
+		err_set(e, "%s: %s", path, strerror(errno));
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* Can that user walk to the state folder? Said here, by name, rather than by each daemon's failing. */
+static int check_way(const struct passwd *user, struct err *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s", state_dir_path());
+	for (char *slash = path; slash;) {
+		slash = strchr(slash + 1, '/');
+		if (slash)
+			*slash = '\0';
+		if (stat(path, &st) == 0 && st.st_uid != user->pw_uid && st.st_gid != user->pw_gid && !(st.st_mode & S_IXOTH))
+			return err_set(e, "the user %s cannot walk through %s: chmod o+x, or another place for the state folder",
+			               user->pw_name, path);
+		if (slash)
+			*slash = '/';
+	}
+	return 0;
+}
+
+/* When the daemons become another user, theirs is what they read after that. Redis runs as that user too, so that its socket need be open to
+ * nobody else. */
 static int give_to_user(struct plan *p, const char *name, struct err *e)
 {
-	static const char *const folders[] = { "run", "redis", "log" };
+	static const char *const folders[] = { "run", "redis", "keys", "tls" };
 	struct passwd *user = *name && geteuid() == 0 ? getpwnam(name) : NULL;
 
 	if (*name && geteuid() == 0 && !user)
 		return err_set(e, "user: there is no user %s", name);
 	if (!user)
 		return 0;
+	if (check_way(user, e))
+		return -1;
 	p->redis.uid = user->pw_uid;
 	p->redis.gid = user->pw_gid;
 	for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (chown(folders[i], user->pw_uid, user->pw_gid))
-			return err_set(e, "%s: %s", folders[i], strerror(errno));
+		if (give_folder(folders[i], user, e))
+			return -1;
 	return 0;
 }
 

@@ -2,12 +2,14 @@
 """starlingctl against the real flock: what each command does, prints and ends with."""
 import json
 import os
+import pwd
 import re
+import signal
 import time
 
 import pytest
 
-from flock import Failed
+from flock import Failed, Flock
 from xmpp import Client, Closed, StreamError, local
 
 
@@ -142,21 +144,47 @@ def test_reload(flock):
     assert {i["name"] for i in flock.ctl_json("reload", "auth")["instances"]} == set(flock.names("auth"))
 
 
-def test_reload_of_a_broken_config_keeps_the_old(flock, account):
+def test_a_broken_config_is_not_taken(flock, account):
     path = os.path.join(flock.state, "starling.yml")
+    name = flock.names("auth")[0]
     with open(path) as f:
         good = f.read()
-    with flock.expect("auth"):
+    pid = flock.pid(name)
+    with flock.expect("nonsense_key"):
         with open(path, "a") as f:
             f.write("\nnonsense_key: 1\n")
         try:
-            # starlingctl reads the same file, so it says it too.
-            assert status_of(flock, "reload", "auth") == 1
+            assert status_of(flock, "reload", "auth") == 1  # starlingctl reads the file itself
+            os.kill(pid, signal.SIGHUP)                     # and so does the daemon, which says why not
+            deadline = time.monotonic() + 10
+            while "nonsense_key" not in flock.log(name) and time.monotonic() < deadline:
+                time.sleep(0.05)
         finally:
             with open(path, "w") as f:
                 f.write(good)
+    assert "nonsense_key" in flock.log(name) and flock.pid(name) == pid
     user = account()
     Client(flock).login(user.name, user.password).close()
+
+
+@pytest.mark.single
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_daemons_become_the_user_of_the_config():
+    flock = Flock(settings={"user": "nobody"})
+    with flock.expect("nobody cannot walk through " + flock.directory), pytest.raises(Failed, match="cannot walk through"):
+        flock.ctl("up", "--detach")
+    os.chmod(flock.directory, 0o711)
+    flock.up()
+    try:
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for row in flock.status():
+            uid = os.stat("/proc/%d" % row["pid"]).st_uid
+            assert uid == (pwd.getpwnam("postgres").pw_uid if row["role"] == "postgres" else nobody), row
+        flock.register("alice", "secret")
+        Client(flock).login("alice", "secret").close()
+        flock.ctl("reload")  # what is read again must be readable to that user
+    finally:
+        flock.close()
 
 
 def test_json_errors_are_json(flock):
