@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The daemon's own logic from Open to Accepted, with the flock around it faked. */
-#include "services/session-manager/fake_flock.h"
+#include "services/session-manager/fake_edge.h"
 
 /* --- binding --- */
 

