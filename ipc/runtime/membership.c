@@ -139,8 +139,9 @@ void membership_announce(struct ipc_bus *bus)
 	if (!bus->announce)
 		return;
 	bus->announce = false;
+	/* Also where the first Join is not answered yet: that router would keep what it said, such as STARTING. */
 	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
-		if (bus->links[i] && bus->links[i]->state == LINK_JOINED)
+		if (bus->links[i] && (bus->links[i]->state == LINK_JOINED || bus->links[i]->state == LINK_OPEN))
 			send_router(bus, bus->links[i], STARLING__KIND__KIND_CALL, METHOD_BUS_JOIN, 1, &bus->self.base);
 }
 
