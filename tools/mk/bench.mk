@@ -6,5 +6,9 @@ $(BUILD)/bench/%: tests/bench/%.c
 $(BUILD)/bench/scram_bench: tests/bench/scram_bench.c $(BUILD)/release/libstarling.a
 	@mkdir -p $(@D)
 	@$(CC) $(BASE_CPPFLAGS) $(BASE_CFLAGS) -O2 -o $@ $^ $(LIBS)
+# What a record costs on its way through a router.
+$(BUILD)/bench/ipc_bench: tests/bench/ipc_bench.c $(filter-out %/main.o,$(patsubst %.c,$(BUILD)/release/obj/%.o,$(call program_srcs,router))) $(BUILD)/release/libstarling.a
+	@mkdir -p $(@D)
+	@$(CC) $(BASE_CPPFLAGS) $(BASE_CFLAGS) -O2 -o $@ $^ $(LIBS)
 bench: release $(BUILD)/bench/xmpp_load ## measure the flock and ejabberd side by side
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
