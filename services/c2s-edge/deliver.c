@@ -156,3 +156,9 @@ void on_edge_not_owner(struct ipc_call *call, const Starling__NotOwnerEvent *eve
 			c2s_owner_detach(ss);
 	}
 }
+
+void on_edge_remember(struct ipc_call *call, const Starling__RememberEvent *event)
+{
+	(void)call;
+	(void)event;
+}

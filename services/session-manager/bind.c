@@ -278,3 +278,23 @@ void on_session_removed(struct ipc_call *call, const Starling__RemovedEvent *r)
 {
 	account_removed(ipc_call_daemon(call), str_from(r->account));
 }
+
+/* --- stream management --- */
+
+void on_session_enable(struct ipc_call *call, const Starling__EnableRequest *r)
+{
+	(void)r;
+	ipc_fail(call, CODE(UNSUPPORTED), "no stream management");
+}
+
+void on_session_resume(struct ipc_call *call, const Starling__ResumeRequest *r)
+{
+	(void)r;
+	ipc_fail(call, CODE(UNSUPPORTED), "no stream management");
+}
+
+void on_session_acked(struct ipc_call *call, const Starling__AckedEvent *r)
+{
+	(void)call;
+	(void)r;
+}

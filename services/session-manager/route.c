@@ -212,3 +212,9 @@ void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
 		route_packet(sm, &p);
 	receipt_release(p.receipt);
 }
+
+void on_stanza_take(struct ipc_call *call, const Starling__RouteRequest *r)
+{
+	(void)r;
+	ipc_fail(call, CODE(UNSUPPORTED), "no message log");
+}

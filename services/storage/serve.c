@@ -47,3 +47,21 @@ SERVE(vcard_get, VCARD_GET, Starling__AccountKey)
 SERVE(vcard_put, VCARD_PUT, Starling__VcardPutRequest)
 SERVE(last_get, LAST_GET, Starling__AccountKey)
 SERVE(last_put, LAST_PUT, Starling__LastPutRequest)
+
+/* The message log. */
+#define ABSENT(name, type)                                                                                                                 \
+	void on_storage_##name(struct ipc_call *call, const type *request)                                                                 \
+	{                                                                                                                                  \
+		(void)request;                                                                                                             \
+		ipc_fail(call, STARLING__CODE__CODE_UNSUPPORTED, "no message log");                                                        \
+	}
+
+ABSENT(log_append, Starling__LogAppendRequest)
+ABSENT(log_open, Starling__AccountKey)
+ABSENT(log_fetch, Starling__LogFetchRequest)
+ABSENT(log_query, Starling__LogQueryRequest)
+ABSENT(log_metadata, Starling__AccountKey)
+ABSENT(log_delivered, Starling__LogDeliveredRequest)
+ABSENT(archive_prefs_set, Starling__ArchivePrefsSetRequest)
+ABSENT(log_retract, Starling__LogRetractRequest)
+ABSENT(log_erase, Starling__LogEraseRequest)

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from xmpp import NS_CLIENT, Client, StreamError, befriend, error_of, local, q
+from xmpp import NS_CLIENT, Client, Closed, StreamError, befriend, error_of, local, q
 
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -155,9 +155,9 @@ def test_registration_in_band(flock):
             element = c.next()
             if element.get("id") == "rm":
                 assert element.get("type") == "result"
-    except (StreamError, Exception):
-        pass
-    with pytest.raises(Exception):
+    except StreamError as error:
+        assert error.condition == "not-authorized"
+    with pytest.raises((StreamError, Closed)):
         while True:
             d.next()
     e = Client(flock, host=host).secure()
