@@ -53,6 +53,7 @@ void op_become(struct op *op, uint32_t method_index)
 	op->has_head = false;
 	op->tries = 0;
 	pg_args_clear(&op->args);
+	pg_args_fini(&op->head_args);
 }
 
 void op_again(struct op *op)
