@@ -41,14 +41,15 @@ struct fake {
 	bool drained;
 	struct buf log; /* "submit 3 juliet... <message/>;" and so on */
 	/* one call on the way of each kind */
-	session_open_fn open;
+	session_open_fn open[64]; /* or several, of this kind */
+	uint32_t open_n;
 	session_attach_fn attach;
 	session_close_fn close;
 	session_enable_fn enable;
 	session_resume_fn resume;
 	auth_sasl_fn sasl;
 	auth_mechanisms_fn mechanisms;
-	void *open_ctx, *attach_ctx, *close_ctx, *sasl_ctx, *mechanisms_ctx, *enable_ctx, *resume_ctx;
+	void *open_ctx[64], *attach_ctx, *close_ctx, *sasl_ctx, *mechanisms_ctx, *enable_ctx, *resume_ctx;
 	char *resource;
 	const char *sasl_condition; /* NULL: success */
 	struct str payload;         /* of the event being handled */
@@ -194,13 +195,16 @@ static void fake_answer_open(void)
 {
 	Starling__OpenReply reply = STARLING__OPEN_REPLY__INIT;
 	struct ipc_result r = fake_result();
-	session_open_fn fn = fake.open;
+	session_open_fn fn = fake.open[0];
+	void *ctx = fake.open_ctx[0];
 	char jid[100];
 
 	snprintf(jid, sizeof(jid), "juliet@a.test/%s", fake.resource && *fake.resource ? fake.resource : "made");
 	reply.jid = jid;
-	fake.open = NULL;
-	fn(&r, r.code ? NULL : &reply, fake.open_ctx);
+	fake.open_n--;
+	memmove(fake.open, fake.open + 1, fake.open_n * sizeof(fake.open[0]));
+	memmove(fake.open_ctx, fake.open_ctx + 1, fake.open_n * sizeof(fake.open_ctx[0]));
+	fn(&r, r.code ? NULL : &reply, ctx);
 }
 
 static void fake_answer_attach(void)
@@ -287,7 +291,7 @@ static void fake_answer(void)
 			fake_answer_mechanisms();
 		if (fake.sasl)
 			fake_answer_sasl();
-		if (fake.open)
+		while (fake.open_n)
 			fake_answer_open();
 		if (fake.attach)
 			fake_answer_attach();
@@ -331,8 +335,10 @@ int call_session_open(struct ipc_bus *bus, struct ipc_target to, const struct ip
 	buf_printf(&fake.log, "open %s '%s'%s;", request->account, request->resource, request->resume_failed ? " again" : "");
 	mem_free(fake.resource);
 	fake.resource = mem_strdup(request->resource);
-	fake.open = done;
-	fake.open_ctx = ctx;
+	if (fake.open_n == 64)
+		abort();
+	fake.open[fake.open_n] = done;
+	fake.open_ctx[fake.open_n++] = ctx;
 	return IPC_SENT;
 }
 int call_session_attach(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__AttachRequest *request,
