@@ -155,6 +155,7 @@ void ipc_bus_set_state(struct ipc_bus *bus, int instance_state); /* STARLING__IN
 void ipc_bus_claim_slots(struct ipc_bus *bus, const uint32_t *slots, const uint64_t *epochs, uint32_t count);
 void ipc_bus_set_domains(struct ipc_bus *bus, const char *const *domains, uint32_t count);
 void ipc_bus_set_metrics_url(struct ipc_bus *bus, const char *url);
+void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address); /* where clients may be sent to, "host:port"; "": nowhere */
 /* While held, peers of that role get no new credit: their records wait at their side. */
 void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold);
 

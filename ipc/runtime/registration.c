@@ -57,6 +57,7 @@ void registration_init(struct ipc_bus *bus, const struct ipc_config *config)
 	self->version = mem_strdup(config->version ? config->version : "");
 	self->host = mem_strdup(host);
 	self->metrics_url = mem_strdup(config->metrics_url ? config->metrics_url : "");
+	self->public_address = mem_strdup("");
 	self->pid = (uint32_t)getpid();
 	self->window = bus->window;
 	set_interfaces(self, config);
@@ -88,6 +89,7 @@ void registration_fini(struct ipc_bus *bus)
 	mem_free(self->version);
 	mem_free(self->host);
 	mem_free(self->metrics_url);
+	mem_free(self->public_address);
 }
 
 void ipc_bus_set_state(struct ipc_bus *bus, int instance_state)
@@ -124,5 +126,12 @@ void ipc_bus_set_metrics_url(struct ipc_bus *bus, const char *url)
 {
 	mem_free(bus->self.metrics_url);
 	bus->self.metrics_url = mem_strdup(url ? url : "");
+	changed(bus);
+}
+
+void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address)
+{
+	mem_free(bus->self.public_address);
+	bus->self.public_address = mem_strdup(address ? address : "");
 	changed(bus);
 }
