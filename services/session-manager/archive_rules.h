@@ -12,12 +12,18 @@
 #include "common/base/str.h"
 #include "ipc/proto/storage.pb-c.h"
 #include "ipc/proto/types.pb-c.h"
+#include "services/session-manager/options.h"
 
 struct archive_prefs;
 struct roster;
 
 /* Does it say something that its reader would look for again? */
 bool archive_storable(uint32_t flags, Starling__StanzaType type);
+/* What the configuration says to users who have said nothing. */
+static inline Starling__ArchivePrefs__Default archive_host_default(const struct sm_options *o)
+{
+	return (Starling__ArchivePrefs__Default)(o->archive_default + 1);
+}
 /* peer is whom the user (own, a bare JID) talks to: `to` of what is sent, `from` of what is received. The nearest entry decides: a full JID
  * before a bare one, among equals `never`. roster may be NULL: empty; the user's own account counts as one of its contacts. */
 bool archive_wanted(const struct archive_prefs *p, Starling__ArchivePrefs__Default host_default, const struct roster *roster,

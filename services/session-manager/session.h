@@ -14,6 +14,7 @@
 #include "services/session-manager/window.h"
 
 struct account;
+struct archive_turn;
 struct edge;
 struct sm;
 
@@ -31,6 +32,7 @@ struct session {
 	struct list_node progress; /* in its edge's list: Accepted is to be sent */
 	struct list_node unsaved;  /* in sm->unsaved: Redis does not know the newest */
 	struct edge *edge;
+	struct archive_turn *archive_line; /* features/archive_line.h; NULL: nothing is under way */
 	char *full_text;
 	struct str full, resource; /* resource is a view into full */
 	char *address;
@@ -45,6 +47,7 @@ struct session {
 	bool available;  /* has sent presence, and not unavailable since */
 	bool interested; /* has asked for the roster (RFC 6121 section 2.2) */
 	bool encrypted;
+	bool carbons; /* wants copies of what the account's other sessions send and receive (XEP-0280) */
 };
 
 struct session *session_find(struct sm *sm, uint64_t stream);
