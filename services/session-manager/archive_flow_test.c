@@ -289,6 +289,29 @@ static void a_page_may_be_flipped(void **state)
 	            "<last>1700000000000003</last>");
 }
 
+static void a_page_of_large_messages_is_short(void **state)
+{
+	char *large = mem_alloc(600001);
+
+	(void)state;
+	memset(large, 'x', 600001);
+	memcpy(large, "<message>", 9);
+	memcpy(large + 600001 - 10, "</message>", 10);
+	store.count = 3;
+	for (int i = 0; i < 3; i++)
+		entries[i].stanza = (ProtobufCBinaryData){ 600001, (uint8_t *)large };
+	query(QUERY(""));
+	expect_text(got(1),
+	            "<fin xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><first index='0'>1700000000000001</first>"
+	            "<last>1700000000000001</last><count>3</count>");
+	query(QUERY(RSM("<before/>")));
+	expect_text(got(0), "id='1700000000000003'");
+	expect_text(got(1),
+	            "<fin xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><first index='2'>1700000000000003</first>"
+	            "<last>1700000000000003</last><count>3</count>");
+	mem_free(large);
+}
+
 static void who_counts_gets_no_page(void **state)
 {
 	(void)state;
@@ -731,6 +754,7 @@ int main(void)
 		FLOW(results_come_before_the_answer),
 		FLOW(an_empty_archive),
 		FLOW(a_page_may_be_flipped),
+		FLOW(a_page_of_large_messages_is_short),
 		FLOW(who_counts_gets_no_page),
 		FLOW(filters_become_bounds),
 		FLOW(ids_of_the_form_must_exist),

@@ -40,25 +40,51 @@ static void page_read(struct session *s, const struct mam_query *q, const Starli
 		msglog_archive_read(s->account, s, reply->entries[reply->n_entries - 1]->id);
 }
 
+/* Short of what was asked for where messages are large: a session holds so much at most until its client has it. A page that ends somewhere loses its
+ * beginning instead of its end. */
+static Starling__LogQueryReply fitting(const struct mam_query *q, const Starling__LogQueryReply *reply)
+{
+	Starling__LogQueryReply page = *reply;
+	size_t bytes = 0, n = 0;
+
+	for (; n < reply->n_entries; n++) {
+		bytes += reply->entries[q->request.backward ? reply->n_entries - 1 - n : n]->stanza.len;
+		if (n > 0 && bytes > MAM_PAGE_BYTES)
+			break;
+	}
+	if (n == reply->n_entries)
+		return page;
+	if (q->request.backward) {
+		page.entries += reply->n_entries - n;
+		page.index += reply->n_entries - n;
+	}
+	page.n_entries = n;
+	page.complete = false;
+	return page;
+}
+
 static void on_page(const struct ipc_result *result, const Starling__LogQueryReply *reply, void *ctx)
 {
 	struct mam_query *q = ctx;
 	struct iq *iq = q->turn.iq;
 	struct session *s = session_find(iq->sm, iq->stream);
+	Starling__LogQueryReply page;
 	struct buf fin = { 0 };
 
-	if (ipc_ok(result) && s) {
-		mam_send_page(s, q, reply);
-		page_read(s, q, reply);
-	}
-	archive_line_leave(&q->turn);
-	if (ipc_ok(result)) {
-		mam_write_fin(&fin, q, reply);
-		iq_result(iq, buf_str(&fin));
-		buf_fini(&fin);
-	} else {
+	if (!ipc_ok(result)) {
+		archive_line_leave(&q->turn);
 		iq_fail(iq, result->code);
+		return;
 	}
+	page = fitting(q, reply);
+	if (s) {
+		mam_send_page(s, q, &page);
+		page_read(s, q, &page);
+	}
+	mam_write_fin(&fin, q, &page);
+	archive_line_leave(&q->turn);
+	iq_result(iq, buf_str(&fin));
+	buf_fini(&fin);
 }
 
 static void ask(struct mam_query *q)

@@ -11,9 +11,10 @@
 #include "ipc/proto/storage.pb-c.h"
 #include "services/session-manager/features/archive_line.h"
 
-#define NS_MAM      "urn:xmpp:mam:2"
-#define MAM_PAGE    50  /* where the client does not say how much it wants */
-#define MAM_IDS_MAX 500 /* asked for one by one */
+#define NS_MAM         "urn:xmpp:mam:2"
+#define MAM_PAGE       50  /* where the client does not say how much it wants */
+#define MAM_IDS_MAX    500 /* asked for one by one */
+#define MAM_PAGE_BYTES ((size_t)1 << 20)
 
 /* One query; in the arena of its iq. */
 struct mam_query {
