@@ -16,6 +16,7 @@
 #include "services/session-manager/window.h"
 
 struct account;
+struct archive_turn;
 struct edge;
 struct sm;
 
@@ -33,6 +34,7 @@ struct session {
 	struct list_node progress; /* in its edge's list: Accepted is to be sent */
 	struct list_node unsaved;  /* in sm->unsaved: Redis does not know the newest */
 	struct edge *edge;
+	struct archive_turn *archive_line; /* features/archive_line.h; NULL: nothing is under way */
 	char *full_text;
 	struct str full, resource; /* resource is a view into full */
 	char *address;
