@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bind: resource binding (RFC 6120 section 7): the account's owner opens the session. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
@@ -63,7 +63,7 @@ static void bound(struct c2s_stream *s, const char *jid, uint64_t owner)
 
 	log_info(&s->log, "bound %s", jid);
 	metric_inc(&c2s_metrics.bound);
-	s->session = c2s_session_new(s, s->id, jid, owner);
+	s->session = c2s_session_new(s->edge, s, s->id, jid, owner);
 	c2s_stream_set_state(s, C2S_BOUND);
 	buf_append_cstr(&child, "<bind xmlns='" C2S_NS_BIND "'><jid>");
 	xml_escape(&child, str_from(jid));
@@ -83,15 +83,18 @@ static void orphaned(struct c2s_stream *s, const struct ipc_result *result, cons
 
 	if (!opened || !s->login || !s->login->account)
 		return;
-	ss = c2s_session_new(s, s->id, jid ? jid : s->login->account, result->source);
+	ss = c2s_session_new(s->edge, NULL, s->id, jid ? jid : s->login->account, result->source);
 	c2s_owner_start(ss, result->source);
-	c2s_session_end(ss, STARLING__CLOSE_REASON__CLOSE_LOST, "left while binding");
+	c2s_session_end(ss, STARLING__CLOSE_REASON__CLOSE_LOST, "left while binding", false);
 }
 
 static void on_open(const struct ipc_result *result, const Starling__OpenReply *reply, void *ctx)
 {
 	struct c2s_stream *s = ctx;
 
+	if (s->login->gated)
+		c2s_gate_leave(&s->edge->open_gate);
+	s->login->gated = false;
 	if (s->state != C2S_BINDING)
 		orphaned(s, result, reply ? reply->jid : NULL);
 	else if (ipc_ok(result))
@@ -113,8 +116,15 @@ static void try_open(struct c2s_stream *s)
 	request.address = (char *)(uintptr_t)net_addr_text(conn_peer(s->conn), address);
 	request.encrypted = conn_tls(s->conn) != NULL;
 	request.language = s->lang ? s->lang : (char *)"";
+	request.resume_failed = s->login->resume_failed;
 	call_session_open(s->edge->bus, ipc_slot(C2S_ROLE_OWNER, hash_slot(str_from(s->login->account))), &opts, &request, on_open,
 	                  c2s_stream_ref(s));
+}
+
+static void admitted(struct c2s_stream *s)
+{
+	s->login->gated = true;
+	try_open(s);
 }
 
 /* The resource asked for, normalised; NULL in *out for none. False: not a resource (section 7.7.2.1). */
@@ -149,21 +159,24 @@ void c2s_bind(struct c2s_stream *s, const struct c2s_input *in)
 	l->started_ms = net_now(s->edge->net);
 	c2s_stream_set_state(s, C2S_BINDING);
 	c2s_stream_hold(s, C2S_HOLD_CALL, true);
-	try_open(s);
+	c2s_gate_enter(&s->edge->open_gate, s, admitted);
 }
 
 /* One resource a stream. */
 void c2s_bind_again(struct c2s_stream *s, const struct c2s_input *in)
 {
-	c2s_reply_error(s, in->stanza, "not-allowed", "this stream has a resource");
+	c2s_submit_fault(s, in->stanza, "not-allowed", "this stream has a resource");
 }
 
-/* RFC 3921 section 3: what old clients do after binding. Binding has done it already. */
+/* RFC 3921 section 3: what old clients do after binding. Binding has done it already. Where the client counts, question and answer must be counted: then
+ * the owner answers. */
 void c2s_session_legacy(struct c2s_stream *s, const struct c2s_input *in)
 {
 	const struct stanza *st = in->stanza;
 
-	if (st->type == STANZA_TYPE_SET && st->id.n > 0)
+	if (c2s_sm_on(s->session))
+		c2s_submit(s, in);
+	else if (st->type == STANZA_TYPE_SET && st->id.n > 0)
 		c2s_reply_result(s, st->id, (struct str){ 0 });
 	else
 		c2s_reply_error(s, st, "bad-request", "");

@@ -12,6 +12,9 @@
 #include "common/base/mem.h"
 #include "services/c2s-edge/metrics.h"
 
+/* Enough to keep auth's and the owners' queues filled, few enough that the last of them is answered in time. */
+#define SASL_AT_ONCE     128u
+#define OPEN_AT_ONCE     256u
 #define ALMOST_EXPIRED_S (7 * 86400)
 
 /* --- accepting ---------------------------------------------------------------------------------------------------- */
@@ -129,6 +132,8 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 	edge->port_offset = offset ? (uint16_t)strtoul(offset, NULL, 10) : 0;
 	list_init(&edge->streams);
 	list_init(&edge->attach_queue);
+	list_init(&edge->reports);
+	list_init(&edge->answers);
 	wheel_timer_init(&edge->drain_timer, NULL);
 	edge->slots = mem_zalloc(SLOT_COUNT * sizeof(struct c2s_slot));
 	for (uint32_t i = 0; i < SLOT_COUNT; i++)
@@ -136,6 +141,10 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 	make_limits(edge);
 	make_hosts(edge);
 	raise_file_limit(edge);
+	c2s_ticker_start(edge);
+	c2s_gate_init(&edge->sasl_gate, edge, SASL_AT_ONCE);
+	c2s_gate_init(&edge->open_gate, edge, OPEN_AT_ONCE);
+	c2s_gate_set_rate(&edge->open_gate, (uint32_t)edge->config->login_rate);
 	edge->tls = load_tls(edge, e);
 	edge->ports[0] = (struct c2s_port){ edge, false };
 	edge->ports[1] = (struct c2s_port){ edge, true };
@@ -150,6 +159,7 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 void c2s_edge_run(struct c2s_edge *edge)
 {
 	edge->bus = daemon_bus(edge->daemon);
+	ipc_bus_set_public_address(edge->bus, edge->config->public_address);
 	c2s_owner_on_directory(edge);
 	c2s_edge_gate(edge);
 	daemon_ready(edge->daemon);
@@ -162,6 +172,8 @@ void c2s_edge_reload(struct c2s_edge *edge)
 	struct tls_set *set;
 
 	edge->config = daemon_config(edge->daemon);
+	ipc_bus_set_public_address(edge->bus, edge->config->public_address);
+	c2s_gate_set_rate(&edge->open_gate, (uint32_t)edge->config->login_rate);
 	set = load_tls(edge, &e);
 	if (!set) {
 		log_warn(edge->log, "certificates not reloaded: %s", e.text);
@@ -184,6 +196,7 @@ static void drop_streams(struct c2s_edge *edge)
 		struct c2s_stream *s = list_entry(n, struct c2s_stream, node);
 
 		s->state = C2S_CLOSING;
+		c2s_gate_abandon(s);
 		c2s_limits_release(s);
 		net_timer_cancel(edge->net, &s->timer);
 		conn_drop(&s->conn);
@@ -213,6 +226,9 @@ void c2s_edge_free(struct c2s_edge **out)
 		listener_free(&edge->listeners[i]);
 	net_timer_cancel(edge->net, &edge->drain_timer);
 	drop_streams(edge);
+	c2s_gate_fini(&edge->sasl_gate);
+	c2s_gate_fini(&edge->open_gate);
+	c2s_ticker_stop(edge);
 	tls_set_unref(&edge->tls);
 	ratelimit_free(&edge->connects);
 	ratelimit_free(&edge->logins);

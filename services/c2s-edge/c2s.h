@@ -5,7 +5,7 @@
  *   c2s_edge     the daemon: listeners, hosts, slots, all streams and sessions
  *   c2s_stream   one client connection and its XML stream; ends with the connection
  *   c2s_session  a bound resource towards its owner (session-manager): numbering, unaccepted stanzas, attachment. It outlives the
- *                stream until the owner has confirmed its end. This is where stream resumption (XEP-0198) will let a new stream in.
+ *                stream until the owner has confirmed its end. Resumption (XEP-0198) makes a new one, with the old one's number.
  *
  * Who frees: a stream is counted (its connection, and each call on the way); a session belongs to the table of sessions, session.c frees it. */
 #ifndef C2S_EDGE_C2S_H
@@ -19,8 +19,9 @@
 #include "common/xmpp/jid.h"
 #include "ipc/proto/session.pb-c.h"
 #include "services/c2s-edge/config.h"
+#include "services/c2s-edge/gate.h"
+#include "services/c2s-edge/session.h"
 #include "services/c2s-edge/table.h"
-#include "services/c2s-edge/window.h"
 
 #define C2S_NS_STREAM   "http://etherx.jabber.org/streams"
 #define C2S_NS_CLIENT   "jabber:client"
@@ -64,6 +65,7 @@ enum c2s_state {
 	C2S_REGISTERING, /* auth makes an account */
 	C2S_BIND,        /* logged in; features sent */
 	C2S_BINDING,     /* the owner opens the session */
+	C2S_RESUMING,    /* the owner looks for the session to resume */
 	C2S_BOUND,
 	C2S_CLOSING, /* our end of the stream is closed */
 	C2S_STATES
@@ -80,6 +82,10 @@ enum c2s_event {
 	C2S_EV_SESSION,  /* iq with the child session (RFC 3921) */
 	C2S_EV_REGISTER, /* iq with the child query of XEP-0077 */
 	C2S_EV_STANZA,
+	C2S_EV_ENABLE, /* XEP-0198 */
+	C2S_EV_RESUME,
+	C2S_EV_REQUEST, /* <r/> */
+	C2S_EV_ANSWER,  /* <a/> */
 	C2S_EV_UNKNOWN, /* any other element */
 	C2S_EV_CLOSED,  /* </stream:stream> */
 	C2S_EV_BAD_XML,
@@ -90,7 +96,6 @@ enum c2s_event {
 
 struct c2s_edge;
 struct c2s_stream;
-struct c2s_session;
 
 struct c2s_input {
 	const struct xml_header *header;
@@ -119,6 +124,19 @@ struct c2s_login {
 	void (*retry)(struct c2s_stream *s); /* when the timer fires before that */
 	char *bind_id;                       /* of the bind request */
 	char *resource;
+	uint64_t previd; /* of the session to resume */
+	uint32_t h;
+	bool resume_failed;
+	bool calling; /* Resume is on the way */
+	bool maybe;   /* Resume was perhaps done, though no answer came */
+	bool gated;   /* Open is on the way and in a gate */
+	bool has_input;
+	void *input; /* a SASL message that has not gone to auth yet */
+	size_t input_n;
+	struct list_node waiting;         /* in a gate */
+	void (*go)(struct c2s_stream *s); /* what the gate lets it do */
+	struct c2s_stream *stream;
+	uint64_t waiting_ms; /* since */
 };
 
 /* Deliveries to confirm once the bytes up to `end` have left. */
@@ -144,49 +162,13 @@ struct c2s_stream {
 	uint8_t state;        /* enum c2s_state: set by c2s_stream_set_state alone */
 	uint8_t holds;        /* enum c2s_hold */
 	uint8_t close_reason; /* Starling__CloseReason */
-	bool direct_tls, header_sent, footer_sent;
+	bool direct_tls, header_sent;
+	bool final;                    /* it ends for good: no resumption */
 	bool feeding;                  /* inside xml_stream_feed */
 	bool layered;                  /* TLS or zlib was begun: bytes that follow are not XML yet */
 	bool warm;                     /* has been read lately: its parser is kept */
 	bool in_logins, logins_shared; /* counted in edge->logins, and how */
 	bool in_addresses, addresses_shared;
-};
-
-/* --- the session -------------------------------------------------------------------------------------------------- */
-
-enum c2s_link {
-	C2S_LINK_DETACHED, /* no owner, or waiting to attach */
-	C2S_LINK_QUEUED,   /* in the queue of those to attach */
-	C2S_LINK_ATTACHING,
-	C2S_LINK_ATTACHED,
-	C2S_LINK_CLOSING, /* attached; Close is on the way */
-};
-
-struct c2s_session {
-	uint64_t id; /* stream number, in the contract's sense */
-	struct c2s_edge *edge;
-	struct c2s_stream *stream; /* NULL: the client is gone; Close has to be said */
-	struct list_node node;     /* in its slot */
-	struct list_node queue;    /* in edge->attach_queue */
-	struct wheel_timer timer;
-	struct c2s_window window;
-	char *jid;
-	char *close_text;
-	uint64_t owner;      /* instance; 0 while detached */
-	uint64_t stalled_at; /* window.accepted when last looked at */
-	uint64_t ended_ms;
-	struct net_addr peer;
-	uint16_t slot;
-	uint8_t link; /* enum c2s_link: set in owner.c alone */
-	uint8_t attempts;
-	uint8_t close_reason;
-	bool encrypted;
-	bool calling; /* an Attach or Close is on the way: the session must stay */
-};
-
-struct c2s_slot {
-	struct list_node sessions;
-	uint64_t owner, epoch;
 };
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
@@ -217,7 +199,12 @@ struct c2s_edge {
 	struct c2s_slot *slots;
 	struct list_node attach_queue;
 	uint32_t attaching;
-	uint64_t *pressed; /* owners whose queue is long */
+	struct list_node reports; /* sessions whose owner is to be told what was acknowledged */
+	struct list_node answers; /* c2s_sm: clients that wait for an <a/>, the longest first */
+	struct c2s_ticker *ticker;
+	struct c2s_gate sasl_gate, open_gate;
+	uint32_t elsewhere; /* turn among the edges that clients are sent to */
+	uint64_t *pressed;  /* owners whose queue is long */
 	uint32_t pressed_count;
 	struct arena *arena; /* for one event; c2s_scratch */
 	struct buf scratch;
@@ -236,6 +223,10 @@ void c2s_edge_free(struct c2s_edge **edge);
 void c2s_edge_gate(struct c2s_edge *edge); /* accept or not, by the number of connections */
 struct c2s_host *c2s_host_find(struct c2s_edge *edge, struct str name);
 uint64_t c2s_trace(struct c2s_edge *edge);
+/* ticker.c: the one short timer, running while there is something to do */
+void c2s_ticker_start(struct c2s_edge *edge);
+void c2s_ticker_want(struct c2s_edge *edge);
+void c2s_ticker_stop(struct c2s_edge *edge);
 /* drain.c */
 void c2s_drain(struct c2s_edge *edge);
 void c2s_drain_check(struct c2s_edge *edge);
@@ -280,8 +271,10 @@ bool c2s_mechanism_offered(const struct c2s_mechanisms *m, struct str name);
 void c2s_mechanisms_fini(struct c2s_host *host);
 /* end.c */
 void c2s_end(struct c2s_stream *s, const char *condition, const char *text); /* stream error, then closed */
-void c2s_finish(struct c2s_stream *s, Starling__CloseReason reason);         /* closed without an error */
-void c2s_settle(struct c2s_stream *s);                                       /* all is written, or never will be: end the session */
+/* With what stands in the condition's element (escaped), and an element of its own; canonical. */
+void c2s_end_with(struct c2s_stream *s, const char *condition, const char *inside, const char *element, const char *text);
+void c2s_finish(struct c2s_stream *s, Starling__CloseReason reason); /* closed without an error; for good */
+void c2s_settle(struct c2s_stream *s);                               /* all is written, or never will be: end the session */
 void c2s_closed(struct c2s_stream *s, const struct c2s_input *in);
 void c2s_bad_xml(struct c2s_stream *s, const struct c2s_input *in);
 /* starttls.c */
@@ -309,29 +302,11 @@ void c2s_reply_result(struct c2s_stream *s, struct str id, struct str child);
 void c2s_reply_iq_error(struct c2s_stream *s, struct str id, struct str child, const char *condition, const char *text);
 /* submit.c */
 void c2s_submit(struct c2s_stream *s, const struct c2s_input *in);
+/* A bound client's stanza that is to be answered with an error: by the owner, because it counts as every other. condition, text: static. */
+void c2s_submit_fault(struct c2s_stream *s, const struct stanza *st, const char *condition, const char *text);
 /* Canonical bytes with xml:lang on the root, where it had none; the bytes themselves when nothing is to be done. out is scratch. */
 struct str c2s_lang_stamp(struct buf *out, struct str bytes, const char *lang);
 /* deliver.c */
 void c2s_deliver_written(struct c2s_stream *s);
-
-/* session.c */
-struct c2s_session *c2s_session_new(struct c2s_stream *s, uint64_t id, const char *jid, uint64_t owner);
-struct c2s_session *c2s_session_find(struct c2s_edge *edge, uint64_t id);
-/* The stream is gone: what it left unaccepted is still handed over, then Close is said. */
-void c2s_session_end(struct c2s_session *ss, Starling__CloseReason reason, const char *text);
-void c2s_session_free(struct c2s_session *ss);
-/* Sends what has not been sent, as far as it goes, and sets the stream's holds. */
-void c2s_session_push(struct c2s_session *ss);
-void c2s_session_accept(struct c2s_session *ss, uint64_t number);
-/* owner.c */
-void c2s_owner_start(struct c2s_session *ss, uint64_t owner); /* just opened there */
-void c2s_owner_detach(struct c2s_session *ss);                /* and look for the owner again */
-void c2s_owner_close(struct c2s_session *ss);
-void c2s_owner_on_directory(struct c2s_edge *edge);
-void c2s_owner_on_lost(struct c2s_edge *edge, uint64_t instance, const char *role);
-void c2s_owner_on_reset(struct c2s_edge *edge, uint64_t instance);
-void c2s_owner_on_pressure(struct c2s_edge *edge, uint64_t instance, bool high);
-bool c2s_owner_pressed(const struct c2s_edge *edge, uint64_t instance);
-void c2s_owner_on_timer(struct wheel_timer *t);
 
 #endif

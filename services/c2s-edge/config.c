@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/c2s-edge/config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/net/tls.h"
 
 #define OPT(field) .offset = offsetof(struct c2s_config, field)
@@ -23,6 +26,12 @@ const struct config_option c2s_config_options[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .doc = "Port for clients that begin with TLS (XEP-0368); 0: none." },
+	{ .name = "public_address",
+	  .type = CONFIG_STRING,
+	  OPT(public_address),
+	  .reloads = true,
+	  .doc = "host:port at which clients reach this very instance; told to those that may resume (XEP-0198), and to those of an edge "
+	         "that drains." },
 	{ .name = "tls.dir",
 	  .type = CONFIG_PATH,
 	  OPT(tls_dir),
@@ -164,6 +173,22 @@ const struct config_option c2s_config_options[] = {
 	  .max = 128 * MIB,
 	  .reloads = true,
 	  .doc = "Bytes waiting for a client that reads too slowly; beyond it the stream ends." },
+	{ .name = "limits.unacked",
+	  .type = CONFIG_INT,
+	  OPT(unacked),
+	  .fallback = "10000",
+	  .min = 100,
+	  .max = 1000000,
+	  .reloads = true,
+	  .doc = "Stanzas sent to a client with stream management that it has not acknowledged; beyond it the stream ends." },
+	{ .name = "limits.login_rate",
+	  .type = CONFIG_INT,
+	  OPT(login_rate),
+	  .fallback = "1000",
+	  .min = 0,
+	  .max = 1000000,
+	  .reloads = true,
+	  .doc = "New sessions a second; more logins wait in line, resumptions pass them. 0: unlimited." },
 	{ .name = "window.stanzas",
 	  .type = CONFIG_INT,
 	  OPT(window_stanzas),
@@ -229,8 +254,63 @@ const struct config_option c2s_config_options[] = {
 	  .max = 24 * HOUR_MS,
 	  .reloads = true,
 	  .doc = "How long stanzas of a client that left are kept for an owner that is away." },
+	{ .name = "timeouts.ack",
+	  .type = CONFIG_DURATION,
+	  OPT(ack_ms),
+	  .fallback = "60s",
+	  .min = 1000,
+	  .max = HOUR_MS,
+	  .reloads = true,
+	  .doc = "A client that does not answer <r/> (XEP-0198) for so long is gone." },
+	{ .name = "sm.enabled",
+	  .type = CONFIG_BOOL,
+	  OPT(sm_enabled),
+	  .fallback = "true",
+	  .reloads = true,
+	  .doc = "Offer stream management (XEP-0198)." },
+	{ .name = "sm.resume",
+	  .type = CONFIG_DURATION,
+	  OPT(sm_resume_ms),
+	  .fallback = "10m",
+	  .min = 1000,
+	  .max = 24 * HOUR_MS,
+	  .reloads = true,
+	  .doc = "How long a session can be resumed when the client names no time." },
+	{ .name = "sm.max",
+	  .type = CONFIG_DURATION,
+	  OPT(sm_max_ms),
+	  .fallback = "1h",
+	  .min = 1000,
+	  .max = 24 * HOUR_MS,
+	  .reloads = true,
+	  .doc = "The longest such time that a client is given." },
 	CONFIG_END,
 };
+
+/* What may stand in a see-other-host (RFC 6120 section 4.9.3.19); an IPv6 address is in brackets. */
+static bool address_ok(const char *address)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	const char *at = address;
+	char *end;
+	unsigned long port;
+
+	if (!address || !address[0])
+		return true;
+	if (*at == '[') {
+		size_t n = strspn(at + 1, "0123456789abcdefABCDEF:.");
+
+		if (n == 0 || at[n + 1] != ']')
+			return false;
+		at += n + 2;
+	} else {
+		at += strspn(at, allowed);
+	}
+	if (at == address || at[0] != ':' || at[1] < '0' || at[1] > '9')
+		return false;
+	port = strtoul(at + 1, &end, 10);
+	return *end == '\0' && port >= 1 && port <= 65535;
+}
 
 int c2s_config_check(const struct config_shared *shared, const void *config, struct err *e)
 {
@@ -245,6 +325,10 @@ int c2s_config_check(const struct config_shared *shared, const void *config, str
 		return err_set(e, "services.c2s-edge: limits.login_stanza_size is above limits.stanza_size");
 	if (c->output_bytes < 2 * c->stanza_bytes)
 		return err_set(e, "services.c2s-edge: limits.output_size must hold two stanzas of limits.stanza_size");
+	if (c->sm_resume_ms > c->sm_max_ms)
+		return err_set(e, "services.c2s-edge: sm.resume is above sm.max");
+	if (!address_ok(c->public_address))
+		return err_set(e, "services.c2s-edge: public_address is not host:port");
 	set = tls_set_load(c->tls_dir, shared->hosts.items, shared->hosts.count, e);
 	if (!set)
 		return -1;

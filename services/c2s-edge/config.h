@@ -9,6 +9,7 @@
 struct c2s_config {
 	struct config_list addresses;
 	int64_t c2s_port, direct_tls_port;
+	char *public_address;
 	char *tls_dir;
 	bool require_tls;
 	bool default_host;
@@ -20,10 +21,13 @@ struct c2s_config {
 	int64_t login_stanza_bytes, stanza_bytes;
 	int64_t depth, attributes, elements, name_bytes;
 	int64_t read_rate, read_burst;
-	int64_t output_bytes;
+	int64_t output_bytes, unacked;
+	int64_t login_rate;
 	int64_t window_stanzas, window_bytes;
 
-	int64_t login_ms, bind_wait_ms, keepalive_ms, dead_after_ms, close_ms, linger_ms;
+	int64_t login_ms, bind_wait_ms, keepalive_ms, dead_after_ms, close_ms, linger_ms, ack_ms;
+	bool sm_enabled;
+	int64_t sm_resume_ms, sm_max_ms;
 };
 
 extern const struct config_option c2s_config_options[];

@@ -5,8 +5,8 @@
 #include "common/base/mem.h"
 #include "ipc/gen/edge.server.h"
 #include "ipc/gen/session.client.h"
-#include "services/c2s-edge/c2s.h"
 #include "services/c2s-edge/metrics.h"
+#include "services/c2s-edge/sm.h"
 
 #define STANZA_EXTRA 8192u /* room for addresses and escapes when the output's limit is checked */
 
@@ -94,6 +94,7 @@ static bool deliver_one(struct c2s_stream *s, struct str payload, const Starling
 	stanza_write(c2s_out(s), payload, str_from(meta->from), str_from(meta->to), extra);
 	if (event->delivery)
 		remember(s, event->delivery);
+	c2s_acked_delivered(s->session, event);
 	metric_inc(&c2s_metrics.stanzas_out);
 	return true;
 }
@@ -102,14 +103,23 @@ void on_edge_deliver(struct ipc_call *call, const Starling__DeliverEvent *event)
 {
 	struct c2s_edge *edge = ipc_call_daemon(call);
 	struct str payload = ipc_call_payload(call);
+	uint64_t source = ipc_call_source(call);
+	bool counts;
 
 	if (!event->meta || payload.n == 0)
 		return;
+	counts = c2s_owner_counts(edge, source);
 	for (size_t i = 0; i < event->n_streams; i++) {
 		struct c2s_session *ss = c2s_session_find(edge, event->streams[i]);
 		struct c2s_stream *s = ss ? ss->stream : NULL;
+		bool ours = !counts || (ss && ss->link == C2S_LINK_ATTACHED && ss->owner == source);
 
-		if (!s || s->state != C2S_BOUND || !deliver_one(s, payload, event))
+		if (s && s->state == C2S_BOUND && ours && deliver_one(s, payload, event))
+			continue;
+		/* An owner that counts has it in its list: it sends it again after Attach or Resume, or elsewhere after Close. */
+		if (ss && counts)
+			metric_inc(&c2s_metrics.deliveries_dropped);
+		else
 			give_back(edge, call, event, event->streams[i]);
 	}
 }
@@ -133,8 +143,11 @@ void on_edge_end(struct ipc_call *call, const Starling__EndEvent *event)
 	struct c2s_edge *edge = ipc_call_daemon(call);
 	struct c2s_session *ss = c2s_session_find(edge, event->stream);
 
-	if (!ss || !ss->stream)
+	if (ss && event->moved && c2s_sm_moved(ss))
+		c2s_session_forget(ss);
+	if (!ss || event->moved || !ss->stream)
 		return;
+	ss->stream->final = true;
 	if (event->condition[0]) {
 		ss->stream->close_reason = STARLING__CLOSE_REASON__CLOSE_KICKED;
 		c2s_end(ss->stream, event->condition, event->text);
@@ -159,6 +172,8 @@ void on_edge_not_owner(struct ipc_call *call, const Starling__NotOwnerEvent *eve
 
 void on_edge_remember(struct ipc_call *call, const Starling__RememberEvent *event)
 {
-	(void)call;
-	(void)event;
+	struct c2s_session *ss = c2s_session_find(ipc_call_daemon(call), event->stream);
+
+	if (ss && ss->owner == ipc_call_source(call))
+		c2s_session_remember(ss, event->record);
 }

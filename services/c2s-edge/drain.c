@@ -2,10 +2,47 @@
  *
  * drain: the end of this instance (SIGTERM): no new connections, streams ended with system-shutdown, spread over the time there is so that
  * the clients do not all come back to the others at once; then the owners' confirmations. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #define TICK_MS   WHEEL_TICK_MS
 #define BATCH_MIN 50u /* a small edge is done quickly */
+
+#define EDGES_MAX 256u
+
+/* Another edge that takes clients and says where, by turns; NULL: none. */
+static const char *elsewhere(struct c2s_edge *edge)
+{
+	const Starling__Registration *all[EDGES_MAX];
+	uint32_t n = ipc_bus_instances(edge->bus, "c2s-edge", all, EDGES_MAX), usable = 0;
+
+	if (n > EDGES_MAX)
+		n = EDGES_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		const Starling__Registration *r = all[i];
+
+		if (r->state == STARLING__INSTANCE_STATE__INSTANCE_READY && r->public_address[0] &&
+		    r->instance != ipc_bus_instance(edge->bus))
+			all[usable++] = r;
+	}
+	return usable ? all[edge->elsewhere++ % usable]->public_address : NULL;
+}
+
+/* Who may resume does it elsewhere (RFC 6120 section 4.9.3.19). */
+static void send_off(struct c2s_stream *s)
+{
+	const struct c2s_sm *sm = s->session ? s->session->sm : NULL;
+	const char *where = sm && sm->enabled && sm->resume_s ? elsewhere(s->edge) : NULL;
+	struct buf inside = { 0 };
+
+	if (where) {
+		xml_escape(&inside, str_from(where));
+		buf_append(&inside, "", 1);
+		c2s_end_with(s, "see-other-host", inside.p, "", "");
+	} else {
+		c2s_end(s, "system-shutdown", "");
+	}
+	buf_fini(&inside);
+}
 
 static void end_some(struct c2s_edge *edge, uint32_t count)
 {
@@ -16,7 +53,7 @@ static void end_some(struct c2s_edge *edge, uint32_t count)
 			continue;
 		if (count-- == 0)
 			return;
-		c2s_end(s, "system-shutdown", "");
+		send_off(s);
 	}
 }
 

@@ -15,7 +15,7 @@
 #include "ipc/gen/auth.client.h"
 #include "ipc/gen/edge.server.h"
 #include "ipc/gen/session.client.h"
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #define OWNER 0x100u
 
@@ -27,20 +27,29 @@ struct fake {
 	char *hosts[2];
 	char dir[64];
 	int peer;
-	uint64_t owner, epoch; /* of every slot */
-	bool silent;           /* calls are not answered until fake_answer */
-	int code;              /* of the next answers */
-	int send;              /* what sending an event returns */
-	uint64_t accepted;     /* in AttachReply */
+	uint64_t owner, epoch;            /* of every slot */
+	bool silent;                      /* calls are not answered until fake_answer */
+	int code;                         /* of the next answers */
+	int send;                         /* what sending an event returns */
+	uint64_t accepted;                /* in AttachReply and ResumeReply */
+	uint64_t source;                  /* of the event being handled; 0: the owner */
+	bool old;                         /* the owner does not know stream management */
+	uint32_t resume_s;                /* granted */
+	uint64_t sent, base_in, base_out; /* in ResumeReply */
+	char *others[4];                  /* public addresses of other edges, from the first NULL on none */
+	char public_address[64];
 	bool drained;
 	struct buf log; /* "submit 3 juliet... <message/>;" and so on */
 	/* one call on the way of each kind */
-	session_open_fn open;
+	session_open_fn open[64]; /* or several, of this kind */
+	uint32_t open_n;
 	session_attach_fn attach;
 	session_close_fn close;
+	session_enable_fn enable;
+	session_resume_fn resume;
 	auth_sasl_fn sasl;
 	auth_mechanisms_fn mechanisms;
-	void *open_ctx, *attach_ctx, *close_ctx, *sasl_ctx, *mechanisms_ctx;
+	void *open_ctx[64], *attach_ctx, *close_ctx, *sasl_ctx, *mechanisms_ctx, *enable_ctx, *resume_ctx;
 	char *resource;
 	const char *sasl_condition; /* NULL: success */
 	struct str payload;         /* of the event being handled */
@@ -117,6 +126,45 @@ uint64_t ipc_bus_slot_owner(const struct ipc_bus *bus, uint32_t slot, uint64_t *
 	*out_epoch = fake.epoch;
 	return fake.owner;
 }
+const Starling__Registration *ipc_bus_find(const struct ipc_bus *bus, uint64_t instance)
+{
+	static Starling__InterfaceVersion session = STARLING__INTERFACE_VERSION__INIT, *interfaces[] = { &session };
+	static Starling__Registration r = STARLING__REGISTRATION__INIT;
+
+	(void)bus;
+	session.interface = METHOD_SESSION_OPEN / 256;
+	session.version = fake.old ? 7 : 10;
+	r.instance = instance;
+	r.interfaces = interfaces;
+	r.n_interfaces = 1;
+	return &r;
+}
+uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
+{
+	static Starling__Registration r[4];
+	uint32_t n = 0;
+
+	(void)bus, (void)role;
+	while (n < max && n < 4 && fake.others[n]) {
+		starling__registration__init(&r[n]);
+		r[n].instance = n + 1;
+		r[n].state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+		r[n].public_address = fake.others[n];
+		out[n] = &r[n];
+		n++;
+	}
+	return n;
+}
+uint64_t ipc_bus_instance(const struct ipc_bus *bus)
+{
+	(void)bus;
+	return 1; /* the first of the others is ourselves */
+}
+void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address)
+{
+	(void)bus;
+	snprintf(fake.public_address, sizeof(fake.public_address), "%s", address ? address : "");
+}
 void *ipc_call_daemon(const struct ipc_call *call)
 {
 	(void)call;
@@ -130,7 +178,7 @@ struct str ipc_call_payload(const struct ipc_call *call)
 uint64_t ipc_call_source(const struct ipc_call *call)
 {
 	(void)call;
-	return fake.owner;
+	return fake.source ? fake.source : fake.owner;
 }
 uint64_t ipc_call_trace(const struct ipc_call *call)
 {
@@ -147,13 +195,16 @@ static void fake_answer_open(void)
 {
 	Starling__OpenReply reply = STARLING__OPEN_REPLY__INIT;
 	struct ipc_result r = fake_result();
-	session_open_fn fn = fake.open;
+	session_open_fn fn = fake.open[0];
+	void *ctx = fake.open_ctx[0];
 	char jid[100];
 
 	snprintf(jid, sizeof(jid), "juliet@a.test/%s", fake.resource && *fake.resource ? fake.resource : "made");
 	reply.jid = jid;
-	fake.open = NULL;
-	fn(&r, r.code ? NULL : &reply, fake.open_ctx);
+	fake.open_n--;
+	memmove(fake.open, fake.open + 1, fake.open_n * sizeof(fake.open[0]));
+	memmove(fake.open_ctx, fake.open_ctx + 1, fake.open_n * sizeof(fake.open_ctx[0]));
+	fn(&r, r.code ? NULL : &reply, ctx);
 }
 
 static void fake_answer_attach(void)
@@ -175,6 +226,34 @@ static void fake_answer_close(void)
 
 	fake.close = NULL;
 	fn(&r, r.code ? NULL : &reply, fake.close_ctx);
+}
+
+static void fake_answer_enable(void)
+{
+	Starling__EnableReply reply = STARLING__ENABLE_REPLY__INIT;
+	struct ipc_result r = fake_result();
+	session_enable_fn fn = fake.enable;
+
+	reply.resume_s = fake.resume_s;
+	fake.enable = NULL;
+	fn(&r, r.code ? NULL : &reply, fake.enable_ctx);
+}
+
+static void fake_answer_resume(void)
+{
+	Starling__ResumeReply reply = STARLING__RESUME_REPLY__INIT;
+	struct ipc_result r = fake_result();
+	session_resume_fn fn = fake.resume;
+
+	reply.jid = (char *)"juliet@a.test/balcony";
+	reply.accepted = fake.accepted;
+	reply.sent = fake.sent;
+	reply.base_in = fake.base_in;
+	reply.base_out = fake.base_out;
+	reply.resume_s = 600;
+	reply.record = (ProtobufCBinaryData){ 3, (uint8_t *)(uintptr_t) "old" };
+	fake.resume = NULL;
+	fn(&r, r.code ? NULL : &reply, fake.resume_ctx);
 }
 
 static void fake_answer_sasl(void)
@@ -212,10 +291,14 @@ static void fake_answer(void)
 			fake_answer_mechanisms();
 		if (fake.sasl)
 			fake_answer_sasl();
-		if (fake.open)
+		while (fake.open_n)
 			fake_answer_open();
 		if (fake.attach)
 			fake_answer_attach();
+		if (fake.enable)
+			fake_answer_enable();
+		if (fake.resume)
+			fake_answer_resume();
 		if (fake.close)
 			fake_answer_close();
 	}
@@ -249,18 +332,28 @@ int call_session_open(struct ipc_bus *bus, struct ipc_target to, const struct ip
                       session_open_fn done, void *ctx)
 {
 	(void)bus, (void)to, (void)opts;
-	buf_printf(&fake.log, "open %s '%s';", request->account, request->resource);
+	buf_printf(&fake.log, "open %s '%s'%s;", request->account, request->resource, request->resume_failed ? " again" : "");
 	mem_free(fake.resource);
 	fake.resource = mem_strdup(request->resource);
-	fake.open = done;
-	fake.open_ctx = ctx;
+	if (fake.open_n == 64)
+		abort();
+	fake.open[fake.open_n] = done;
+	fake.open_ctx[fake.open_n++] = ctx;
 	return IPC_SENT;
 }
 int call_session_attach(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__AttachRequest *request,
                         session_attach_fn done, void *ctx)
 {
 	(void)bus, (void)opts;
-	buf_printf(&fake.log, "attach %llx %s;", (unsigned long long)to.instance, request->jid);
+	buf_printf(&fake.log, "attach %llx %s", (unsigned long long)to.instance, request->jid);
+	if (request->sent > 0 || request->record.len > 0)
+		buf_printf(&fake.log, " accepted=%llu sent=%llu acked=%llu handed=%llu forms=%zu record=%.*s",
+		           (unsigned long long)request->accepted, (unsigned long long)request->sent, (unsigned long long)request->acked,
+		           (unsigned long long)request->handed, request->n_unacked_form, (int)request->record.len,
+		           (char *)request->record.data);
+	for (size_t i = 0; i < request->n_unacked_log; i++)
+		buf_printf(&fake.log, " %llu", (unsigned long long)request->unacked_log[i]);
+	buf_append_cstr(&fake.log, ";");
 	fake.attach = done;
 	fake.attach_ctx = ctx;
 	return IPC_SENT;
@@ -269,9 +362,37 @@ int call_session_close(struct ipc_bus *bus, struct ipc_target to, const struct i
                        session_close_fn done, void *ctx)
 {
 	(void)bus, (void)to, (void)opts;
-	buf_printf(&fake.log, "close %s %d;", request->jid, (int)request->reason);
+	buf_printf(&fake.log, "close %s %d%s;", request->jid, (int)request->reason, request->resumable ? " resumable" : "");
 	fake.close = done;
 	fake.close_ctx = ctx;
+	return IPC_SENT;
+}
+int call_session_enable(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__EnableRequest *request,
+                        session_enable_fn done, void *ctx)
+{
+	(void)bus, (void)opts;
+	buf_printf(&fake.log, "enable %llx %s %u base=%llu;", (unsigned long long)to.instance, request->jid, request->resume_s,
+	           (unsigned long long)request->base_in);
+	fake.enable = done;
+	fake.enable_ctx = ctx;
+	return IPC_SENT;
+}
+int call_session_resume(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__ResumeRequest *request,
+                        session_resume_fn done, void *ctx)
+{
+	(void)bus, (void)to, (void)opts;
+	buf_printf(&fake.log, "resume %s %u;", request->account, request->h);
+	fake.resume = done;
+	fake.resume_ctx = ctx;
+	return IPC_SENT;
+}
+int send_session_acked(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__AckedEvent *event)
+{
+	(void)bus, (void)to, (void)opts;
+	buf_append_cstr(&fake.log, "acked");
+	for (size_t i = 0; i < event->n_acks; i++)
+		buf_printf(&fake.log, " %llu", (unsigned long long)event->acks[i]->acked);
+	buf_append_cstr(&fake.log, ";");
 	return IPC_SENT;
 }
 int send_session_submit(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__SubmitEvent *event)
@@ -279,8 +400,11 @@ int send_session_submit(struct ipc_bus *bus, struct ipc_target to, const struct 
 	(void)bus;
 	if (fake.send != IPC_SENT)
 		return fake.send;
-	buf_printf(&fake.log, "submit %llx %llu %s>%s %.*s;", (unsigned long long)to.instance, (unsigned long long)event->number,
-	           event->meta->from, event->meta->to, STR_ARG(opts->payload));
+	buf_printf(&fake.log, "submit %llx %llu%s %s>%s ", (unsigned long long)to.instance, (unsigned long long)event->number,
+	           event->again ? " again" : "", event->meta->from, event->meta->to);
+	if (event->fault[0])
+		buf_printf(&fake.log, "fault=%s ", event->fault);
+	buf_printf(&fake.log, "%.*s;", STR_ARG(opts->payload));
 	return IPC_SENT;
 }
 int send_session_written(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__WrittenEvent *event)
@@ -400,7 +524,13 @@ static inline int fake_setup(void **state)
 		                           .keepalive_ms = 0,
 		                           .dead_after_ms = 60000,
 		                           .close_ms = 500,
-		                           .linger_ms = 60000 };
+		                           .linger_ms = 60000,
+		                           .ack_ms = 60000,
+		                           .unacked = 10000,
+		                           .sm_enabled = true,
+		                           .sm_resume_ms = 600000,
+		                           .sm_max_ms = 3600000 };
+	fake.resume_s = 600;
 	fake.owner = OWNER;
 	fake.epoch = 1;
 	fake.peer = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * features: what is offered at which point of the negotiation, in the order of XEP-0170; and the mechanisms, which auth names. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "common/base/mem.h"
 #include "ipc/gen/auth.client.h"
@@ -108,8 +108,10 @@ static void write_bind(struct c2s_stream *s)
 	buf_append_cstr(out, "<bind xmlns='" C2S_NS_BIND "'/>"
 	                     "<session xmlns='" C2S_NS_SESSION "'><optional/></session>"
 	                     "<ver xmlns='urn:xmpp:features:rosterver'/>"
-	                     "<sub xmlns='urn:xmpp:features:pre-approval'/>"
-	                     "</stream:features>");
+	                     "<sub xmlns='urn:xmpp:features:pre-approval'/>");
+	if (s->edge->config->sm_enabled)
+		buf_append_cstr(out, "<sm xmlns='" C2S_NS_SM "'/>");
+	buf_append_cstr(out, "</stream:features>");
 	c2s_stream_set_state(s, C2S_BIND);
 }
 

@@ -5,7 +5,8 @@
 
 #include "services/c2s-edge/metrics.h"
 
-#define WARM_MS 5000u /* a connection that was silent for so long gives its parser's memory back */
+#define IN_LINE_MS 1000u
+#define WARM_MS    5000u /* a connection that was silent for so long gives its parser's memory back */
 
 void c2s_limits_apply(struct c2s_stream *s)
 {
@@ -88,6 +89,11 @@ static void on_login_timer(struct c2s_stream *s)
 	uint64_t now = net_now(s->edge->net);
 	struct c2s_input in = { 0 };
 
+	/* In line behind others: that time is not its own. */
+	if (!list_unlinked(&s->login->waiting)) {
+		net_timer_set(s->edge->net, &s->timer, IN_LINE_MS);
+		return;
+	}
 	if (now >= s->login->deadline_ms) {
 		c2s_stream_event(s, C2S_EV_TIMEOUT, &in);
 		return;

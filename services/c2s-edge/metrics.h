@@ -13,12 +13,13 @@ struct c2s_metrics {
 	struct metric connections, sessions, lingering;
 	struct metric tls_ok, tls_failed;
 	struct metric sasl_ok, sasl_failed, sasl_unavailable;
-	struct metric bound, bind_failed;
+	struct metric bound, bind_failed, waiting;
+	struct metric sm_enabled, sm_failed, resumed, resume_failed, unanswered;
 	struct metric stanzas_in, stanzas_out, stanzas_refused;
 	struct metric bytes_in, bytes_out;
 	struct metric stream_errors, stream_errors_policy, stream_errors_xml;
 	struct metric window_full, attaches, resubmitted, not_owner;
-	struct metric deliveries_written, returned, returned_lost, slow_clients;
+	struct metric deliveries_written, deliveries_acked, deliveries_dropped, returned, returned_lost, slow_clients;
 	struct metric registered;
 };
 

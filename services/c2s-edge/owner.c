@@ -6,7 +6,7 @@
  *      ^__________________________________|___________|
  *
  * Detached sessions are read no further. Attaching is paced, so that the new owner of many slots is not run over. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "common/base/clock.h"
 #include "common/base/hash.h"
@@ -22,6 +22,26 @@
 
 static void pump(struct c2s_edge *edge);
 
+/* --- the link ----------------------------------------------------------------------------------------------------- */
+
+bool c2s_owner_counts(const struct c2s_edge *edge, uint64_t instance)
+{
+	const Starling__Registration *r = ipc_bus_find(edge->bus, instance);
+
+	for (size_t i = 0; r && i < r->n_interfaces; i++) {
+		/* A version is the number of methods. */
+		if (r->interfaces[i]->interface == METHOD_SESSION_ACKED / 256)
+			return r->interfaces[i]->version >= METHOD_SESSION_ACKED % 256;
+	}
+	return false;
+}
+
+static void set_owner(struct c2s_session *ss, uint64_t owner)
+{
+	ss->owner = owner;
+	ss->counted = owner && c2s_owner_counts(ss->edge, owner);
+}
+
 /* The one place where a session's link changes. */
 static void set_link(struct c2s_session *ss, enum c2s_link link)
 {
@@ -29,7 +49,7 @@ static void set_link(struct c2s_session *ss, enum c2s_link link)
 		list_remove(&ss->queue);
 	ss->link = (uint8_t)link;
 	if (link == C2S_LINK_DETACHED || link == C2S_LINK_QUEUED)
-		ss->owner = 0;
+		set_owner(ss, 0);
 	if (link == C2S_LINK_QUEUED)
 		list_push_back(&ss->edge->attach_queue, &ss->queue);
 	if (ss->stream)
@@ -57,7 +77,7 @@ static void retry_later(struct c2s_session *ss)
 /* Nothing to do while nobody owns the slot: the directory will tell. */
 static void enqueue(struct c2s_session *ss)
 {
-	if (ss->calling || ss->edge->slots[ss->slot].owner == 0)
+	if (ss->calling || ss->claims || ss->edge->slots[ss->slot].owner == 0)
 		return;
 	set_link(ss, C2S_LINK_QUEUED);
 	pump(ss->edge);
@@ -77,7 +97,14 @@ static void attached(struct c2s_session *ss, uint64_t accepted)
 		ss->attempts = 0;
 	if (before > ss->window.sent)
 		metric_add(&c2s_metrics.resubmitted, (double)(before - ss->window.sent));
+	if (ss->sm && ss->stream && !ss->counted) {
+		/* An owner of before stream management: what it delivers is not what the client would count. */
+		ss->stream->final = true;
+		c2s_end(ss->stream, "reset", "stream management is not possible any more");
+	}
 	c2s_session_push(ss);
+	if (ss->sm)
+		c2s_ack_accepted(ss);
 	if (!ss->stream)
 		c2s_owner_close(ss);
 }
@@ -88,8 +115,10 @@ static void gone(struct c2s_session *ss)
 	struct c2s_stream *s = ss->stream;
 
 	c2s_session_free(ss);
-	if (s)
-		c2s_end(s, "reset", "the session is not known any more");
+	if (!s)
+		return;
+	s->final = true;
+	c2s_end(s, "reset", "the session is not known any more");
 }
 
 static void on_attach(const struct ipc_result *result, const Starling__AttachReply *reply, void *ctx)
@@ -99,7 +128,9 @@ static void on_attach(const struct ipc_result *result, const Starling__AttachRep
 
 	edge->attaching--;
 	ss->calling = false;
-	if (ss->link != C2S_LINK_ATTACHING)
+	if (ss->forgotten)
+		c2s_session_free(ss);
+	else if (ss->link != C2S_LINK_ATTACHING)
 		enqueue(ss); /* the owner changed meanwhile */
 	else if (ipc_ok(result))
 		attached(ss, reply->accepted);
@@ -110,6 +141,24 @@ static void on_attach(const struct ipc_result *result, const Starling__AttachRep
 	pump(edge);
 }
 
+/* Allocates the two lists. Forms only where one is not plain. */
+static void tell_unacked(const struct c2s_session *ss, Starling__AttachRequest *request)
+{
+	uint32_t n = c2s_unacked_count(ss->unacked);
+	bool plain = true;
+
+	request->unacked_log = mem_alloc(n * sizeof(uint64_t));
+	request->unacked_form = mem_alloc(n * sizeof(uint32_t));
+	request->n_unacked_log = n;
+	for (uint32_t i = 0; i < n; i++) {
+		request->unacked_log[i] = c2s_unacked_log(ss->unacked, i);
+		request->unacked_form[i] = c2s_unacked_form(ss->unacked, i);
+		plain = plain && request->unacked_form[i] == STARLING__DELIVER_FORM__FORM_PLAIN;
+	}
+	request->n_unacked_form = plain ? 0 : n;
+}
+
+/* Deliveries that come between this and its answer are dropped (deliver.c): the owner sends all behind `sent` again, after the answer. */
 static void attach(struct c2s_session *ss, uint64_t owner)
 {
 	Starling__AttachRequest request = STARLING__ATTACH_REQUEST__INIT;
@@ -117,14 +166,23 @@ static void attach(struct c2s_session *ss, uint64_t owner)
 	char address[NET_ADDR_TEXT_MAX];
 
 	set_link(ss, C2S_LINK_ATTACHING);
-	ss->owner = owner;
+	set_owner(ss, owner);
 	ss->calling = true;
 	ss->edge->attaching++;
 	request.stream = ss->id;
 	request.jid = ss->jid;
 	request.address = (char *)(uintptr_t)net_addr_text(&ss->peer, address);
 	request.encrypted = ss->encrypted;
+	request.accepted = ss->window.accepted;
+	request.sent = ss->sent;
+	request.acked = ss->acked;
+	request.handed = ss->handed;
+	tell_unacked(ss, &request);
+	if (ss->record)
+		request.record = (ProtobufCBinaryData){ ss->record->n, ss->record->data };
 	call_session_attach(ss->edge->bus, ipc_instance(owner), &opts, &request, on_attach, ss);
+	mem_free(request.unacked_log);
+	mem_free(request.unacked_form);
 }
 
 static void pump(struct c2s_edge *edge)
@@ -133,7 +191,7 @@ static void pump(struct c2s_edge *edge)
 		struct c2s_session *ss = list_entry(edge->attach_queue.next, struct c2s_session, queue);
 		uint64_t owner = edge->slots[ss->slot].owner;
 
-		if (owner)
+		if (owner && !ss->claims)
 			attach(ss, owner);
 		else
 			set_link(ss, C2S_LINK_DETACHED);
@@ -144,7 +202,7 @@ void c2s_owner_start(struct c2s_session *ss, uint64_t owner)
 {
 	uint64_t known = ss->edge->slots[ss->slot].owner;
 
-	ss->owner = owner;
+	set_owner(ss, owner);
 	set_link(ss, C2S_LINK_ATTACHED);
 	if (owner == 0 || (known != 0 && known != owner))
 		c2s_owner_detach(ss);
@@ -170,7 +228,7 @@ static void on_close(const struct ipc_result *result, const Starling__Empty *rep
 
 	(void)reply;
 	ss->calling = false;
-	if (ipc_ok(result) || result->code == STARLING__CODE__CODE_NOT_FOUND)
+	if (ss->forgotten || ipc_ok(result) || result->code == STARLING__CODE__CODE_NOT_FOUND)
 		c2s_session_free(ss);
 	else if (ss->link == C2S_LINK_CLOSING)
 		retry_later(ss);
@@ -184,15 +242,35 @@ void c2s_owner_close(struct c2s_session *ss)
 	Starling__CloseRequest request = STARLING__CLOSE_REQUEST__INIT;
 	struct ipc_opts opts = { 0 };
 
-	if (ss->stream || ss->link != C2S_LINK_ATTACHED || ss->calling || c2s_window_next(&ss->window))
+	if (ss->stream || ss->link != C2S_LINK_ATTACHED || ss->calling || ss->claims || c2s_window_next(&ss->window))
 		return;
+	c2s_acked_flush(ss->edge); /* what the client has is not to be sent again */
 	set_link(ss, C2S_LINK_CLOSING);
 	ss->calling = true;
 	request.stream = ss->id;
 	request.jid = ss->jid;
 	request.reason = (Starling__CloseReason)ss->close_reason;
+	request.resumable = ss->resumable;
 	request.text = ss->close_text ? ss->close_text : (char *)"";
 	call_session_close(ss->edge->bus, ipc_instance(ss->owner), &opts, &request, on_close, ss);
+}
+
+/* --- a Resume for it ---------------------------------------------------------------------------------------------- */
+
+void c2s_owner_claim(struct c2s_session *ss)
+{
+	if (ss->claims < UINT8_MAX)
+		ss->claims++;
+}
+
+void c2s_owner_unclaim(struct c2s_session *ss)
+{
+	if (ss->claims == 0 || --ss->claims > 0)
+		return;
+	if (ss->link == C2S_LINK_DETACHED)
+		enqueue(ss);
+	c2s_session_push(ss);
+	c2s_owner_close(ss);
 }
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
@@ -237,13 +315,7 @@ void c2s_owner_on_timer(struct wheel_timer *t)
 
 /* --- what the bus tells ------------------------------------------------------------------------------------------- */
 
-static void each_session(struct c2s_slot *slot, void (*fn)(struct c2s_session *ss))
-{
-	list_for_each_safe (n, &slot->sessions)
-		fn(list_entry(n, struct c2s_session, node));
-}
-
-static void renew(struct c2s_session *ss)
+void c2s_owner_renew(struct c2s_session *ss)
 {
 	if (ss->link == C2S_LINK_DETACHED || ss->link == C2S_LINK_QUEUED) {
 		enqueue(ss);
@@ -256,83 +328,17 @@ static void renew(struct c2s_session *ss)
 	}
 }
 
-void c2s_owner_on_directory(struct c2s_edge *edge)
-{
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		struct c2s_slot *slot = &edge->slots[i];
-		uint64_t epoch = 0, owner = ipc_bus_slot_owner(edge->bus, i, &epoch);
-
-		if (owner == slot->owner && (owner == 0 || epoch == slot->epoch))
-			continue;
-		slot->owner = owner;
-		slot->epoch = epoch;
-		each_session(slot, renew);
-	}
-}
-
-static void lose(struct c2s_session *ss)
+void c2s_owner_lose(struct c2s_session *ss)
 {
 	set_link(ss, C2S_LINK_DETACHED);
 }
 
-void c2s_owner_on_lost(struct c2s_edge *edge, uint64_t instance, const char *role)
+/* Accepted, Submit or Deliver may have been lost on the way: both ends say how far they are. Of an owner that does not count, one with nothing
+ * unaccepted has lost nothing that could be told. */
+void c2s_owner_repair(struct c2s_session *ss)
 {
-	if (strcmp(role, C2S_ROLE_OWNER) != 0)
-		return;
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (edge->slots[i].owner != instance)
-			continue;
-		edge->slots[i].owner = 0;
-		each_session(&edge->slots[i], lose);
-	}
-	c2s_owner_on_pressure(edge, instance, false);
-}
-
-/* Accepted or Submit may have been lost on the way: ask how far the owner is. A session with nothing unaccepted has lost nothing. */
-static void repair(struct c2s_session *ss)
-{
-	if (ss->link != C2S_LINK_ATTACHED || ss->window.count == 0)
+	if (ss->link != C2S_LINK_ATTACHED || (ss->window.count == 0 && !ss->counted))
 		return;
 	set_link(ss, C2S_LINK_DETACHED);
 	enqueue(ss);
-}
-
-void c2s_owner_on_reset(struct c2s_edge *edge, uint64_t instance)
-{
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (edge->slots[i].owner == instance)
-			each_session(&edge->slots[i], repair);
-	}
-}
-
-bool c2s_owner_pressed(const struct c2s_edge *edge, uint64_t instance)
-{
-	for (uint32_t i = 0; i < edge->pressed_count; i++) {
-		if (edge->pressed[i] == instance)
-			return true;
-	}
-	return false;
-}
-
-void c2s_owner_on_pressure(struct c2s_edge *edge, uint64_t instance, bool high)
-{
-	bool before = c2s_owner_pressed(edge, instance);
-	uint32_t n = 0;
-
-	if (before == high)
-		return;
-	if (high) {
-		edge->pressed = mem_realloc(edge->pressed, (edge->pressed_count + 1) * sizeof(*edge->pressed));
-		edge->pressed[edge->pressed_count++] = instance;
-	} else {
-		for (uint32_t i = 0; i < edge->pressed_count; i++) {
-			if (edge->pressed[i] != instance)
-				edge->pressed[n++] = edge->pressed[i];
-		}
-		edge->pressed_count = n;
-	}
-	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (edge->slots[i].owner == instance)
-			each_session(&edge->slots[i], c2s_session_push);
-	}
 }

@@ -104,6 +104,9 @@ static void on_sasl(const struct ipc_result *result, const Starling__SaslReply *
 {
 	struct c2s_stream *s = ctx;
 
+	if (s->login->gated)
+		c2s_gate_leave(&s->edge->sasl_gate);
+	s->login->gated = false;
 	if (s->state == C2S_SASL_WAIT) {
 		if (ipc_ok(result)) {
 			on_reply(s, reply);
@@ -162,9 +165,29 @@ static void ask(struct c2s_stream *s, struct str input, bool has_input)
 	request.has_input = has_input;
 	request.encrypted = ssl != NULL;
 	request.address = (char *)(uintptr_t)net_addr_text(conn_peer(s->conn), address);
-	c2s_stream_set_state(s, C2S_SASL_WAIT);
-	c2s_stream_hold(s, C2S_HOLD_CALL, true);
 	call_auth_sasl(s->edge->bus, ipc_any("auth"), &opts, &request, on_sasl, c2s_stream_ref(s));
+}
+
+static void admitted(struct c2s_stream *s)
+{
+	struct c2s_login *l = s->login;
+
+	l->gated = true;
+	ask(s, str_make(l->input, l->input_n), l->has_input);
+	mem_free_secret(l->input, l->input_n);
+	l->input = NULL;
+	l->input_n = 0;
+}
+
+/* Beginnings wait in line, for a password costs auth some work; what has begun goes on. */
+static void begin(struct c2s_stream *s, struct str input, bool has_input)
+{
+	struct c2s_login *l = s->login;
+
+	l->input = mem_memdup(input.p, input.n);
+	l->input_n = input.n;
+	l->has_input = has_input;
+	c2s_gate_enter(&s->edge->sasl_gate, s, admitted);
 }
 
 /* Section 6.4.2: no text, no data; "=", data of no bytes; else base64, strictly. */
@@ -177,7 +200,12 @@ static void step(struct c2s_stream *s, const struct xml_node *node, bool first)
 	if (!str_is(text, "=") && !base64_decode(text, data, &n)) {
 		fail(s, "incorrect-encoding", "", true);
 	} else {
-		ask(s, str_make(data, n), !first || text.n > 0);
+		c2s_stream_set_state(s, C2S_SASL_WAIT);
+		c2s_stream_hold(s, C2S_HOLD_CALL, true);
+		if (first)
+			begin(s, str_make(data, n), text.n > 0);
+		else
+			ask(s, str_make(data, n), true);
 		mem_wipe(data, n);
 	}
 	arena_reset(s->edge->arena);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * session: a bound resource towards its owner: numbering, sending, acceptance, backpressure. Who the owner is, is owner.c's. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
@@ -10,25 +10,26 @@
 
 #define STALL_MS 3000u /* nothing accepted for so long: ask the owner how far it is (a router may have died with what was on the way) */
 
-struct c2s_session *c2s_session_new(struct c2s_stream *s, uint64_t id, const char *jid, uint64_t owner)
+struct c2s_session *c2s_session_new(struct c2s_edge *edge, struct c2s_stream *s, uint64_t id, const char *jid, uint64_t owner)
 {
 	struct c2s_session *ss = mem_new(struct c2s_session);
 
 	ss->id = id;
-	ss->edge = s->edge;
-	ss->stream = s->conn ? s : NULL;
+	ss->edge = edge;
+	ss->stream = s;
 	ss->jid = mem_strdup(jid);
 	ss->slot = (uint16_t)hash_slot(str_from(jid));
 	ss->owner = owner;
-	if (s->conn) {
+	if (s) {
 		ss->peer = *conn_peer(s->conn);
 		ss->encrypted = conn_tls(s->conn) != NULL;
 	}
 	c2s_window_init(&ss->window);
 	list_init(&ss->queue);
+	list_init(&ss->report);
 	wheel_timer_init(&ss->timer, c2s_owner_on_timer);
-	c2s_table_put(&s->edge->sessions, id, ss);
-	list_push_back(&s->edge->slots[ss->slot].sessions, &ss->node);
+	c2s_table_put(&edge->sessions, id, ss);
+	list_push_back(&edge->slots[ss->slot].sessions, &ss->node);
 	return ss;
 }
 
@@ -37,8 +38,8 @@ struct c2s_session *c2s_session_find(struct c2s_edge *edge, uint64_t id)
 	return c2s_table_get(&edge->sessions, id);
 }
 
-/* The one place where a session goes. Not while a call of its own is on the way. */
-void c2s_session_free(struct c2s_session *ss)
+/* Nobody finds it any more, and it does nothing by itself. */
+static void withdraw(struct c2s_session *ss)
 {
 	struct c2s_edge *edge = ss->edge;
 
@@ -46,15 +47,59 @@ void c2s_session_free(struct c2s_session *ss)
 		ss->stream->session = NULL;
 	else
 		metric_add(&c2s_metrics.lingering, -1);
+	ss->stream = NULL;
+	c2s_sm_free(ss);
 	net_timer_cancel(edge->net, &ss->timer);
 	list_remove(&ss->queue);
+	list_remove(&ss->report);
 	list_remove(&ss->node);
 	c2s_table_remove(&edge->sessions, ss->id);
+}
+
+static void destroy(struct c2s_session *ss)
+{
+	struct c2s_edge *edge = ss->edge;
+
 	c2s_window_fini(&ss->window);
+	c2s_unacked_drop(&ss->unacked, UINT64_MAX);
+	mem_free(ss->record);
 	mem_free(ss->jid);
 	mem_free(ss->close_text);
 	mem_free(ss);
 	c2s_drain_check(edge);
+}
+
+/* The one place where a session goes. Not while a call of its own is on the way. */
+void c2s_session_free(struct c2s_session *ss)
+{
+	if (!ss->forgotten)
+		withdraw(ss);
+	destroy(ss);
+}
+
+void c2s_session_forget(struct c2s_session *ss)
+{
+	struct c2s_stream *s = ss->stream;
+
+	withdraw(ss);
+	ss->forgotten = true;
+	if (!ss->calling)
+		destroy(ss);
+	if (s)
+		c2s_end(s, "conflict", "resumed elsewhere"); /* section 5 of XEP-0198 */
+}
+
+void c2s_session_remember(struct c2s_session *ss, ProtobufCBinaryData record)
+{
+	if (record.len > C2S_RECORD_MAX)
+		return;
+	mem_free(ss->record);
+	ss->record = NULL;
+	if (record.len == 0)
+		return;
+	ss->record = mem_alloc(sizeof(*ss->record) + record.len);
+	ss->record->n = record.len;
+	memcpy(ss->record->data, record.data, record.len);
 }
 
 /* --- backpressure ------------------------------------------------------------------------------------------------- */
@@ -81,7 +126,7 @@ void c2s_session_push(struct c2s_session *ss)
 {
 	struct c2s_pending *p;
 
-	while (ss->link == C2S_LINK_ATTACHED && (p = c2s_window_next(&ss->window))) {
+	while (ss->link == C2S_LINK_ATTACHED && !ss->claims && (p = c2s_window_next(&ss->window))) {
 		Starling__SubmitEvent event = STARLING__SUBMIT_EVENT__INIT;
 		struct ipc_opts opts = { .trace = p->trace, .payload = p->payload };
 		int r;
@@ -89,6 +134,9 @@ void c2s_session_push(struct c2s_session *ss)
 		event.stream = ss->id;
 		event.number = p->number;
 		event.meta = &p->meta;
+		event.again = p->number <= ss->window.tried;
+		event.fault = (char *)(uintptr_t)(p->fault ? p->fault : "");
+		event.fault_text = (char *)(uintptr_t)(p->fault_text ? p->fault_text : "");
 		p->meta.from = ss->jid;
 		r = send_session_submit(ss->edge->bus, ipc_instance(ss->owner), &opts, &event);
 		if (r == IPC_NOBODY)
@@ -110,13 +158,17 @@ void c2s_session_accept(struct c2s_session *ss, uint64_t number)
 		return;
 	ss->attempts = 0;
 	set_holds(ss);
+	if (ss->sm)
+		c2s_ack_accepted(ss);
 }
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-void c2s_session_end(struct c2s_session *ss, Starling__CloseReason reason, const char *text)
+void c2s_session_end(struct c2s_session *ss, Starling__CloseReason reason, const char *text, bool resumable)
 {
+	c2s_sm_rest(ss);
 	ss->stream = NULL;
+	ss->resumable = resumable;
 	ss->close_reason = (uint8_t)reason;
 	ss->close_text = text[0] ? mem_strdup(text) : NULL;
 	ss->ended_ms = net_now(ss->edge->net);

@@ -88,7 +88,7 @@ static void a_forged_sender_ends_the_stream(void **state)
 	}
 }
 
-static void malformed_stanzas_are_answered_here(void **state)
+static void malformed_stanzas_are_answered_here_when_the_owner_is_old(void **state)
 {
 	static const struct {
 		const char *stanza, *said;
@@ -104,6 +104,7 @@ static void malformed_stanzas_are_answered_here(void **state)
 	};
 
 	(void)state;
+	fake.old = true;
 	fake_login();
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		const char *heard;
@@ -114,6 +115,20 @@ static void malformed_stanzas_are_answered_here(void **state)
 			fail_msg("%s: said %s", table[i].stanza, heard);
 		assert_string_equal(fake_asked(), "");
 	}
+}
+
+/* What the client sends is counted, whatever it is; the owner answers. */
+static void malformed_stanzas_are_numbered_too(void **state)
+{
+	(void)state;
+	fake_login();
+	fake_say("<message to='@' id='1'/><iq type='get' id='2'/><iq type='set' id='3'><bind "
+	         "xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+	assert_string_equal(fake_hear(), "");
+	assert_string_equal(fake_asked(), "submit 100 1 juliet@a.test/balcony> fault=jid-malformed <message id='1'/>;"
+	                                  "submit 100 2 juliet@a.test/balcony> fault=bad-request <iq type='get' id='2'/>;"
+	                                  "submit 100 3 juliet@a.test/balcony> fault=not-allowed <iq type='set' id='3'>"
+	                                  "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>;");
 }
 
 static void a_full_window_stops_reading_until_there_is_room(void **state)
@@ -170,7 +185,7 @@ static void a_new_owner_gets_the_unaccepted_ones_again(void **state)
 	fake.accepted = 2;
 	change_owner(NEW_OWNER);
 	assert_string_equal(fake_asked(),
-	                    "attach 200 juliet@a.test/balcony;submit 200 3 juliet@a.test/balcony>romeo@a.test <message id='m3'/>;"
+	                    "attach 200 juliet@a.test/balcony;submit 200 3 again juliet@a.test/balcony>romeo@a.test <message id='m3'/>;"
 	                    "submit 200 4 juliet@a.test/balcony>romeo@a.test <message id='m4'/>;");
 	assert_int_equal(fake_stream()->holds, 0);
 }
@@ -190,7 +205,7 @@ static void an_owner_that_does_not_know_us_is_attached_to(void **state)
 	on_edge_not_owner(NULL, &event);
 	fake_turn();
 	assert_string_equal(fake_asked(),
-	                    "attach 100 juliet@a.test/balcony;submit 100 1 juliet@a.test/balcony>romeo@a.test <message id='m1'/>;");
+	                    "attach 100 juliet@a.test/balcony;submit 100 1 again juliet@a.test/balcony>romeo@a.test <message id='m1'/>;");
 }
 
 static void a_broken_way_is_repaired(void **state)
@@ -199,7 +214,7 @@ static void a_broken_way_is_repaired(void **state)
 	fake_login();
 	c2s_owner_on_reset(fake.edge, OWNER);
 	fake_turn();
-	assert_string_equal(fake_asked(), ""); /* nothing was on the way */
+	assert_string_equal(fake_asked(), "attach 100 juliet@a.test/balcony;"); /* a delivery may be lost */
 	say_message(1);
 	fake_asked();
 	fake.accepted = 1;
@@ -207,6 +222,21 @@ static void a_broken_way_is_repaired(void **state)
 	fake_turn();
 	assert_string_equal(fake_asked(), "attach 100 juliet@a.test/balcony;");
 	assert_int_equal(fake_stream()->session->window.count, 0);
+}
+
+static void a_broken_way_to_an_old_owner_is_repaired_when_something_was_on_it(void **state)
+{
+	(void)state;
+	fake.old = true;
+	fake_login();
+	c2s_owner_on_reset(fake.edge, OWNER);
+	fake_turn();
+	assert_string_equal(fake_asked(), "");
+	say_message(1);
+	fake_asked();
+	c2s_owner_on_reset(fake.edge, OWNER);
+	fake_turn();
+	assert_non_null(strstr(fake_asked(), "attach 100 juliet@a.test/balcony;"));
 }
 
 static void a_session_unknown_to_the_new_owner_ends(void **state)
@@ -257,8 +287,8 @@ static void what_a_client_left_behind_goes_to_the_next_owner(void **state)
 	assert_string_equal(fake_asked(), "");
 	change_owner(NEW_OWNER);
 	assert_string_equal(fake_asked(),
-	                    "attach 200 juliet@a.test/balcony;submit 200 1 juliet@a.test/balcony>romeo@a.test <message id='m1'/>;"
-	                    "submit 200 2 juliet@a.test/balcony>romeo@a.test <message id='m2'/>;close juliet@a.test/balcony 3;");
+	                    "attach 200 juliet@a.test/balcony;submit 200 1 again juliet@a.test/balcony>romeo@a.test <message id='m1'/>;"
+	                    "submit 200 2 again juliet@a.test/balcony>romeo@a.test <message id='m2'/>;close juliet@a.test/balcony 3;");
 	assert_int_equal(fake.edge->sessions.count, 0);
 }
 
@@ -308,6 +338,13 @@ static void deliveries_for_streams_that_are_gone_come_back(void **state)
 	fake_login();
 	deliver(12345, 5, "<message/>", "");
 	assert_string_equal(fake_asked(), "returned juliet@a.test 5;");
+	c2s_end(fake_stream(), "reset", "");
+	deliver(fake_stream()->id, 6, "<message/>", ""); /* the owner has it in its list */
+	assert_string_equal(fake_asked(), "");
+	close(fake.peer);
+	fake_turn();
+	fake.old = true;
+	fake_login();
 	c2s_end(fake_stream(), "conflict", "");
 	deliver(fake_stream()->id, 6, "<message/>", "");
 	assert_string_equal(fake_asked(), "returned juliet@a.test 6;");
@@ -319,6 +356,7 @@ static void a_client_that_does_not_read_is_ended(void **state)
 	uint64_t id;
 
 	(void)state;
+	fake.old = true;
 	fake_login();
 	id = fake_stream()->id;
 	memset(big, 'x', 60000);
@@ -389,12 +427,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(stanzas_are_numbered_and_bear_the_true_sender),
 		TEST(a_forged_sender_ends_the_stream),
-		TEST(malformed_stanzas_are_answered_here),
+		TEST(malformed_stanzas_are_answered_here_when_the_owner_is_old),
+		TEST(malformed_stanzas_are_numbered_too),
 		TEST(a_full_window_stops_reading_until_there_is_room),
 		TEST(pressure_stops_reading_and_loses_nothing),
 		TEST(a_new_owner_gets_the_unaccepted_ones_again),
 		TEST(an_owner_that_does_not_know_us_is_attached_to),
 		TEST(a_broken_way_is_repaired),
+		TEST(a_broken_way_to_an_old_owner_is_repaired_when_something_was_on_it),
 		TEST(a_session_unknown_to_the_new_owner_ends),
 		TEST(attaching_is_tried_again),
 		TEST(what_a_client_left_behind_goes_to_the_next_owner),

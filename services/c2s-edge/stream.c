@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * stream: the life of a client's stream, and the table that says for each state what each event does. */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -46,7 +46,8 @@ static void impossible(struct c2s_stream *s, const struct c2s_input *in)
 #define WAITING \
 	[C2S_EV_HEADER] = impossible, [C2S_EV_STARTTLS] = impossible, [C2S_EV_AUTH] = impossible, [C2S_EV_RESPONSE] = impossible, \
 	[C2S_EV_ABORT] = impossible, [C2S_EV_COMPRESS] = impossible, [C2S_EV_BIND] = impossible, [C2S_EV_SESSION] = impossible, \
-	[C2S_EV_REGISTER] = impossible, [C2S_EV_STANZA] = impossible, [C2S_EV_UNKNOWN] = impossible, \
+	[C2S_EV_REGISTER] = impossible, [C2S_EV_STANZA] = impossible, [C2S_EV_ENABLE] = impossible, [C2S_EV_RESUME] = impossible, \
+	[C2S_EV_REQUEST] = impossible, [C2S_EV_ANSWER] = impossible, [C2S_EV_UNKNOWN] = impossible, \
 	[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_TIMEOUT] = too_late
 
 const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
@@ -54,7 +55,8 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 		[C2S_EV_HEADER] = c2s_header,
 		[C2S_EV_STARTTLS] = impossible, [C2S_EV_AUTH] = impossible, [C2S_EV_RESPONSE] = impossible, [C2S_EV_ABORT] = impossible,
 		[C2S_EV_COMPRESS] = impossible, [C2S_EV_BIND] = impossible, [C2S_EV_SESSION] = impossible, [C2S_EV_REGISTER] = impossible,
-		[C2S_EV_STANZA] = impossible, [C2S_EV_UNKNOWN] = impossible,
+		[C2S_EV_STANZA] = impossible, [C2S_EV_ENABLE] = impossible, [C2S_EV_RESUME] = impossible, [C2S_EV_REQUEST] = impossible,
+		[C2S_EV_ANSWER] = impossible, [C2S_EV_UNKNOWN] = impossible,
 		[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_SECURED] = impossible, [C2S_EV_TIMEOUT] = too_late,
 	},
 	[C2S_ASKING] = { WAITING, [C2S_EV_SECURED] = impossible },
@@ -69,6 +71,8 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 		[C2S_EV_SESSION] = not_authorized,
 		[C2S_EV_REGISTER] = c2s_register,
 		[C2S_EV_STANZA] = not_authorized,
+		[C2S_EV_ENABLE] = c2s_sm_unexpected, [C2S_EV_RESUME] = c2s_sm_unexpected,
+		[C2S_EV_REQUEST] = c2s_sm_unexpected, [C2S_EV_ANSWER] = c2s_sm_unexpected,
 		[C2S_EV_UNKNOWN] = unsupported,
 		[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_SECURED] = impossible, [C2S_EV_TIMEOUT] = too_late,
 	},
@@ -87,6 +91,8 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 		[C2S_EV_SESSION] = not_authorized,
 		[C2S_EV_REGISTER] = not_authorized,
 		[C2S_EV_STANZA] = not_authorized,
+		[C2S_EV_ENABLE] = c2s_sm_unexpected, [C2S_EV_RESUME] = c2s_sm_unexpected,
+		[C2S_EV_REQUEST] = c2s_sm_unexpected, [C2S_EV_ANSWER] = c2s_sm_unexpected,
 		[C2S_EV_UNKNOWN] = unsupported,
 		[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_SECURED] = impossible, [C2S_EV_TIMEOUT] = too_late,
 	},
@@ -103,10 +109,15 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 		[C2S_EV_SESSION] = not_authorized,
 		[C2S_EV_REGISTER] = not_authorized,
 		[C2S_EV_STANZA] = not_authorized,
+		[C2S_EV_ENABLE] = c2s_sm_unexpected,
+		[C2S_EV_RESUME] = c2s_resume,
+		[C2S_EV_REQUEST] = c2s_sm_unexpected,
+		[C2S_EV_ANSWER] = c2s_sm_unexpected,
 		[C2S_EV_UNKNOWN] = unsupported,
 		[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_SECURED] = impossible, [C2S_EV_TIMEOUT] = too_late,
 	},
 	[C2S_BINDING] = { WAITING, [C2S_EV_SECURED] = impossible },
+	[C2S_RESUMING] = { WAITING, [C2S_EV_SECURED] = impossible },
 	[C2S_BOUND] = {
 		[C2S_EV_HEADER] = impossible,
 		[C2S_EV_STARTTLS] = c2s_starttls_refuse,
@@ -118,6 +129,10 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 		[C2S_EV_SESSION] = c2s_session_legacy,
 		[C2S_EV_REGISTER] = c2s_submit, /* the account's owner: password change and removal */
 		[C2S_EV_STANZA] = c2s_submit,
+		[C2S_EV_ENABLE] = c2s_sm_enable,
+		[C2S_EV_RESUME] = c2s_sm_unexpected,
+		[C2S_EV_REQUEST] = c2s_sm_request,
+		[C2S_EV_ANSWER] = c2s_sm_answer,
 		[C2S_EV_UNKNOWN] = unsupported,
 		[C2S_EV_CLOSED] = c2s_closed, [C2S_EV_BAD_XML] = c2s_bad_xml, [C2S_EV_SECURED] = impossible, [C2S_EV_TIMEOUT] = ignore,
 	},
@@ -125,6 +140,7 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 	[C2S_CLOSING] = {
 		[C2S_EV_HEADER] = ignore, [C2S_EV_STARTTLS] = ignore, [C2S_EV_AUTH] = ignore, [C2S_EV_RESPONSE] = ignore, [C2S_EV_ABORT] = ignore,
 		[C2S_EV_COMPRESS] = ignore, [C2S_EV_BIND] = ignore, [C2S_EV_SESSION] = ignore, [C2S_EV_REGISTER] = ignore, [C2S_EV_STANZA] = ignore,
+		[C2S_EV_ENABLE] = ignore, [C2S_EV_RESUME] = ignore, [C2S_EV_REQUEST] = ignore, [C2S_EV_ANSWER] = ignore,
 		[C2S_EV_UNKNOWN] = ignore, [C2S_EV_CLOSED] = ignore, [C2S_EV_BAD_XML] = ignore, [C2S_EV_SECURED] = ignore, [C2S_EV_TIMEOUT] = ignore,
 	},
 };
@@ -132,8 +148,8 @@ const c2s_handler c2s_stream_table[C2S_STATES][C2S_EVENTS] = {
 
 const char *c2s_state_name(enum c2s_state state)
 {
-	static const char *const names[C2S_STATES] = { "connected",   "asking", "header",  "tls",   "sasl",   "sasl-wait",
-		                                       "registering", "bind",   "binding", "bound", "closing" };
+	static const char *const names[C2S_STATES] = { "connected",   "asking", "header",  "tls",      "sasl",  "sasl-wait",
+		                                       "registering", "bind",   "binding", "resuming", "bound", "closing" };
 
 	return names[state];
 }
@@ -157,7 +173,9 @@ enum c2s_event c2s_classify(const struct stanza *stanza, const struct xml_node *
 	}, others[] = {
 		{ C2S_NS_TLS, "starttls", C2S_EV_STARTTLS },  { C2S_NS_SASL, "auth", C2S_EV_AUTH },
 		{ C2S_NS_SASL, "response", C2S_EV_RESPONSE }, { C2S_NS_SASL, "abort", C2S_EV_ABORT },
-		{ C2S_NS_COMPRESS, "compress", C2S_EV_COMPRESS },
+		{ C2S_NS_COMPRESS, "compress", C2S_EV_COMPRESS }, { C2S_NS_SM, "enable", C2S_EV_ENABLE },
+		{ C2S_NS_SM, "resume", C2S_EV_RESUME },	{ C2S_NS_SM, "r", C2S_EV_REQUEST },
+		{ C2S_NS_SM, "a", C2S_EV_ANSWER },
 	};
 
 	if (stanza) {
@@ -188,6 +206,7 @@ static void login_free(struct c2s_login **login)
 	mem_free_secret(l->state, l->state_n);
 	mem_free(l->bind_id);
 	mem_free(l->resource);
+	mem_free_secret(l->input, l->input_n);
 	mem_free(l);
 	*login = NULL;
 }
@@ -213,6 +232,7 @@ void c2s_stream_new(struct c2s_edge *edge, int fd, const struct net_addr *peer, 
 	list_push_back(&edge->streams, &s->node);
 	edge->stream_count++;
 	s->login = mem_new(struct c2s_login);
+	list_init(&s->login->waiting);
 	s->login->deadline_ms = net_now(edge->net) + (uint64_t)edge->config->login_ms;
 	net_timer_set(edge->net, &s->timer, (uint64_t)edge->config->login_ms);
 	conn_set_dead_after(s->conn, (uint32_t)edge->config->dead_after_ms);
@@ -248,6 +268,10 @@ void c2s_stream_set_state(struct c2s_stream *s, enum c2s_state state)
 {
 	log_debug(&s->log, "%s to %s", c2s_state_name(s->state), c2s_state_name(state));
 	s->state = (uint8_t)state;
+	if (state == C2S_CLOSING) {
+		c2s_gate_abandon(s);
+		c2s_resume_abandon(s);
+	}
 	if (state == C2S_BOUND) {
 		login_free(&s->login);
 		c2s_limits_logged_in(s);

@@ -82,6 +82,8 @@ static void on_written(struct conn *c, void *ctx)
 	(void)c;
 	if (s->written_n > 0)
 		c2s_deliver_written(s);
+	if (s->session)
+		c2s_acked_written(s->session);
 	if (s->state == C2S_CLOSING)
 		c2s_settle(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * submit: from a bound client's stanza to the numbered, checked, normalised thing that its account's owner gets (RFC 6120 section 8). */
-#include "services/c2s-edge/c2s.h"
+#include "services/c2s-edge/sm.h"
 
 #include "services/c2s-edge/metrics.h"
 
@@ -45,24 +45,42 @@ static char *text(struct arena *a, struct str s)
 	return s.n ? arena_strndup(a, s.p, s.n) : (char *)protobuf_c_empty_string;
 }
 
-static void enqueue(struct c2s_stream *s, const struct stanza *st, const struct jid *to)
+static struct c2s_pending *enqueue(struct c2s_stream *s, const struct stanza *st, const struct jid *to)
 {
 	struct c2s_edge *edge = s->edge;
 	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
 	struct str bytes = s->lang ? c2s_lang_stamp(&edge->scratch, st->bytes, s->lang) : st->bytes;
+	struct c2s_pending *p;
 
 	meta.kind = (Starling__StanzaKind)st->kind;
 	meta.type = (Starling__StanzaType)st->type;
-	meta.to = to->text ? to->text : (char *)protobuf_c_empty_string;
+	meta.to = to && to->text ? to->text : (char *)protobuf_c_empty_string;
 	meta.id = text(edge->arena, st->id);
 	meta.flags = st->flags;
 	meta.child_name = text(edge->arena, st->child_name);
 	meta.child_ns = text(edge->arena, st->child_ns);
 	meta.priority = st->priority;
 	meta.origin_id = text(edge->arena, st->origin_id);
-	c2s_window_add(&s->session->window, &meta, bytes, c2s_trace(edge));
+	p = c2s_window_add(&s->session->window, &meta, bytes, c2s_trace(edge));
 	arena_reset(edge->arena);
-	c2s_session_push(s->session);
+	return p;
+}
+
+void c2s_submit_fault(struct c2s_stream *s, const struct stanza *st, const char *condition, const char *text)
+{
+	struct c2s_session *ss = s->session;
+	struct c2s_pending *p;
+
+	/* An owner of before stream management would take it for a good one. */
+	if (!ss->counted && !ss->sm) {
+		c2s_reply_error(s, st, condition, text);
+		return;
+	}
+	metric_inc(&c2s_metrics.stanzas_refused);
+	p = enqueue(s, st, NULL);
+	p->fault = condition;
+	p->fault_text = text;
+	c2s_session_push(ss);
 }
 
 void c2s_submit(struct c2s_stream *s, const struct c2s_input *in)
@@ -75,11 +93,13 @@ void c2s_submit(struct c2s_stream *s, const struct c2s_input *in)
 		c2s_end(s, "invalid-from", "");
 		return;
 	}
-	if (st->fault) /* sections 8.1.3, 8.2.3: found while parsing */
-		c2s_reply_error(s, st, "bad-request", st->fault);
-	else if (st->has_to && jid_parse(st->to_raw, &to) != JID_OK)
-		c2s_reply_error(s, st, "jid-malformed", "");
-	else
+	if (st->fault) { /* sections 8.1.3, 8.2.3: found while parsing */
+		c2s_submit_fault(s, st, "bad-request", st->fault);
+	} else if (st->has_to && jid_parse(st->to_raw, &to) != JID_OK) {
+		c2s_submit_fault(s, st, "jid-malformed", "");
+	} else {
 		enqueue(s, st, &to);
+		c2s_session_push(s->session);
+	}
 	jid_fini(&to);
 }

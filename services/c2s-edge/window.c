@@ -9,6 +9,12 @@ void c2s_window_init(struct c2s_window *w)
 	list_init(&w->pending);
 }
 
+void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried)
+{
+	w->assigned = w->sent = w->accepted = accepted;
+	w->tried = accepted + tried;
+}
+
 static struct c2s_pending *first(const struct c2s_window *w)
 {
 	return list_entry(w->pending.next, struct c2s_pending, node);
@@ -59,6 +65,7 @@ struct c2s_pending *c2s_window_add(struct c2s_window *w, const Starling__StanzaM
 	p->number = ++w->assigned;
 	p->trace = trace;
 	p->bytes = bytes;
+	p->fault = p->fault_text = NULL;
 	p->meta = *meta;
 	p->meta.from = (char *)protobuf_c_empty_string;
 	p->meta.to = keep(&at, meta->to);
@@ -92,6 +99,8 @@ struct c2s_pending *c2s_window_next(const struct c2s_window *w)
 void c2s_window_sent(struct c2s_window *w, const struct c2s_pending *p)
 {
 	w->sent = p->number;
+	if (w->tried < p->number)
+		w->tried = p->number;
 }
 
 bool c2s_window_accept(struct c2s_window *w, uint64_t number)

@@ -14,8 +14,9 @@ struct c2s_pending {
 	struct list_node node;
 	uint64_t number;
 	uint64_t trace;
-	size_t bytes;              /* charged to the window */
-	Starling__StanzaMeta meta; /* without from, which is the session's to add when it sends */
+	size_t bytes;                   /* charged to the window */
+	const char *fault, *fault_text; /* static; NULL: none */
+	Starling__StanzaMeta meta;      /* without from, which is the session's to add when it sends */
 	struct str payload;
 	char text[]; /* what meta and payload point to */
 };
@@ -25,11 +26,14 @@ struct c2s_window {
 	uint64_t assigned; /* last number given out */
 	uint64_t sent;     /* last number sent to the present owner */
 	uint64_t accepted;
+	uint64_t tried; /* highest number that some owner may have seen */
 	uint32_t count;
 	size_t bytes;
 };
 
 void c2s_window_init(struct c2s_window *w);
+/* Goes on behind `accepted`, where another edge may have sent `tried` more to the owner. */
+void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried);
 void c2s_window_fini(struct c2s_window *w);
 /* Copies everything; gives the next number. */
 struct c2s_pending *c2s_window_add(struct c2s_window *w, const Starling__StanzaMeta *meta, struct str payload, uint64_t trace);

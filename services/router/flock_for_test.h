@@ -140,6 +140,7 @@ static inline struct ipc_bus *flock_bus(struct test_flock *f, const char *role, 
 	c.router_count = 1;
 	c.key_file = keys;
 	c.allow_file = allow;
+	c.link = c.link ? c.link : "";
 	bus = ipc_bus_new(&f->loop, &c, hooks, ctx, &e);
 	if (!bus)
 		fprintf(stderr, "%s\n", e.text);

@@ -128,7 +128,7 @@ static bool send_one(struct waiting *w, const Starling__LogEntry *e)
 	p.extra = buf_str(&w->out);
 	/* A copy, in the envelope only: should the session be gone, nobody else gets it (deliver_rules.c); the message itself waits. */
 	meta.type = TYPE_HEADLINE;
-	return s && deliver_to_session(s, &p, 0);
+	return s && deliver_to_session(s, &p);
 }
 
 /* --- sections 2.5, 2.7: remove, purge --- */

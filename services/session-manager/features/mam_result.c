@@ -35,7 +35,7 @@ static bool send_result(struct session *s, const struct mam_query *q, const Star
 	meta.type = TYPE_HEADLINE;
 	meta.from = q->request.account;
 	meta.to = s->full_text;
-	return deliver_to_session(s, &p, 0);
+	return deliver_to_session(s, &p);
 }
 
 void mam_send_page(struct session *s, const struct mam_query *q, const Starling__LogQueryReply *reply)
