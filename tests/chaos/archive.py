@@ -40,6 +40,8 @@ async def read_archive(device, log, host):
             continue
         results, last, complete = got
         for name, message in results:
+            if message is not None and message.get("type") == "error":
+                continue  # an answer to the user, noted when it came
             key = genuine(message, host) if message is not None else None
             log.add("M", key or "?", name)
         if not complete and (last is None or last == after):

@@ -6,6 +6,7 @@ usage: chaos.py --bin DIR [--minutes N] [--seed S] ...       exit status 0: the 
 """
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -19,10 +20,15 @@ import nemesis
 import plan
 from checker import Checker
 from history import Log
+from liar import LIES
 from report import table
 from servers import PASSWORD, SERVERS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Invalid(Exception):
+    """The run says nothing about the server."""
 
 
 class Worker:
@@ -54,10 +60,11 @@ class Worker:
         self.process.stdin.write((line + "\n").encode())
 
     async def phase(self, name):
-        """Waits for the end of a phase."""
-        got = await self.phases.get()
+        """Waits for the end of a phase; the rest of what was said of it."""
+        got, _, rest = (await self.phases.get()).partition(" ")
         if got != name:
-            raise RuntimeError("a process of the test ended in %s" % name)
+            raise Invalid("a process of the test ended in %s" % name)
+        return rest
 
     async def quit(self):
         if self.process.returncode is None:
@@ -71,10 +78,12 @@ class Worker:
 
 
 class Run:
-    def __init__(self, args):
-        self.args = args
+    """server: one that runs already and is left running; None: one of its own."""
+
+    def __init__(self, args, server=None):
+        self.args, self.server, self.own = args, server, server is None
         self.history = args.history or tempfile.mkdtemp(prefix="chaos-")
-        self.noted, self.workers, self.links = [], [], None
+        self.noted, self.workers, self.links, self.liar = [], [], None, None
         self.started = time.monotonic()
         self.log = Log(os.path.join(self.history, "faults"), self.now)
 
@@ -96,13 +105,18 @@ class Run:
 
     def config(self, part):
         a, s = self.args, self.server
-        return {"seed": a.seed, "part": part, "parts": a.processes, "users": a.users, "rate": a.rate, "history": self.history, "start": self.started, "drain": a.drain,
-                "host": s.host, "address": s.address, "port": a.port or s.port, "password": PASSWORD, "children": s.children_file, "edge_role": s.edge_role}
+        return {"seed": a.seed, "part": part, "parts": a.processes, "users": a.users, "first": a.first, "kinds": a.kinds, "rate": a.rate, "history": self.history, "start": self.started, "drain": a.drain,
+                "host": s.host, "address": s.address, "port": self.port, "password": PASSWORD, "children": s.children_file, "edge_role": s.edge_role}
 
     async def progress(self):
-        last = 0
+        last, turns = 0, 0
         while True:
-            await asyncio.sleep(10)
+            await asyncio.sleep(1)
+            if self.workers:
+                self.server.pids()  # for a server whose supervisor that is
+            turns += 1
+            if turns % 10:
+                continue
             sums = {}
             for w in self.workers:
                 for name, n in w.stats.items():
@@ -124,39 +138,61 @@ class Run:
             await nem.inflict(next(f for f in faults if plan.text(f) == text))
         await asyncio.sleep(max(start + self.args.minutes * 60 - loop.time(), 0))
 
-    async def attempt(self, faults):
+    async def begin(self):
         a = self.args
-        if self.server.links:
-            self.links = await Worker.start("proxy.py", json.dumps(self.server.links))
-            await self.links.phase("ready")
-        await asyncio.to_thread(self.server.up, ["u%02d" % i for i in range(a.users)])
+        if self.own:
+            self.server = SERVERS[a.server](binaries=a.bin)
+            if self.server.links:
+                self.links = await Worker.start("proxy.py", json.dumps(self.server.links))
+                await self.links.phase("ready")
+            await asyncio.to_thread(self.server.up, self.users())
+        self.port = self.server.port
+        if a.lie:
+            self.liar = await Worker.start("liar.py", json.dumps({"target": [self.server.address, self.port], "lie": a.lie}))
+            self.port = int(await self.liar.phase("ready"))
         self.started = time.monotonic()
         for part in range(a.processes):
             self.workers.append(await Worker.start("crowd.py", json.dumps(self.config(part))))
+
+    def users(self):
+        return ["u%02d" % (self.args.first + i) for i in range(self.args.users)]
+
+    def plan(self):
+        a = self.args
+        return [] if a.no_faults else plan.make(a.seed, a.minutes * 60, SERVERS[a.server].scale, a.interval)
+
+    async def run(self):
+        a = self.args
+        crowd.setup(self.history, {"seed": a.seed, "users": a.users, "first": a.first, "kinds": a.kinds})
+        faults = self.plan()
+        print("seed %d, %.1f minutes, %d users, %d messages/s, %d faults; history in %s" % (a.seed, a.minutes, a.users, a.rate, len(faults), self.history), flush=True)
         shown = asyncio.get_running_loop().create_task(self.progress())
         try:
-            with self.server.expect_faults():
+            await self.begin()
+            with self.server.expect_faults() if self.own else contextlib.nullcontext():
                 await self.inflict(faults)
                 await asyncio.to_thread(self.server.wait_healthy)
                 await self.phase("drain")
                 await self.phase("collect")
         finally:
             shown.cancel()
-
-    async def run(self):
-        a = self.args
-        self.server = SERVERS[a.server](binaries=a.bin)
-        crowd.setup(self.history, {"seed": a.seed, "users": a.users})
-        faults = [] if a.no_faults else plan.make(a.seed, a.minutes * 60, self.server.scale or {"prosody": 1}, a.interval)
-        print("seed %d, %.1f minutes, %d users, %d messages/s, %d faults; history in %s" % (a.seed, a.minutes, a.users, a.rate, len(faults), self.history), flush=True)
-        try:
-            await self.attempt(faults)
-        finally:
-            for w in self.workers + ([self.links] if self.links else []):
+            for w in self.workers + [w for w in (self.liar, self.links) if w]:
                 await w.quit()
             self.log.close()
-            await asyncio.to_thread(self.server.close)
-        return faults
+            if self.own and self.server:
+                await asyncio.to_thread(self.server.close)
+        return self.judge(faults)
+
+    def judge(self, faults):
+        """(verdict, what makes the run invalid)"""
+        checker = Checker(self.history)
+        verdict = checker.run()
+        text = table(verdict, checker, nemesis.summary(self.noted))
+        print(text, flush=True)
+        with open(os.path.join(self.history, "verdict.md"), "w") as f:
+            f.write(text + "\n")
+        missing = nemesis.missing(faults, self.noted)
+        return verdict, missing or ([] if verdict.counts["acked"] else ["nothing was acknowledged"])
 
 
 def arguments():
@@ -172,29 +208,27 @@ def arguments():
     p.add_argument("--drain", type=float, default=120, help="seconds in which all must be acknowledged in the end")
     p.add_argument("--no-faults", action="store_true")
     p.add_argument("--history", help="folder for the history, kept; otherwise a temporary one, kept when the promise was broken")
-    p.add_argument("--port", type=int, help=argparse.SUPPRESS)
-    return p.parse_args()
+    p.add_argument("--lie", choices=sorted(LIES), help="between clients and server stands one that lies: the checker must find out")
+    p.set_defaults(first=0, kinds=None)
+    return p
 
 
 def main():
-    args = arguments()
+    args = arguments().parse_args()
     run = Run(args)
-    faults = asyncio.run(run.run())
-    checker = Checker(run.history)
-    verdict = checker.run()
-    text = table(verdict, checker, nemesis.summary(run.noted))
-    print(text)
-    with open(os.path.join(run.history, "verdict.md"), "w") as f:
-        f.write(text + "\n")
-    missing = nemesis.missing(faults, run.noted)
-    if missing or not verdict.counts["acked"]:
-        print("not a valid run: %s" % ("; ".join(missing) or "nothing was acknowledged"))
+    try:
+        verdict, invalid = asyncio.run(run.run())
+    except (Invalid, ValueError) as error:
+        print("not a valid run: %s; history in %s" % (error, run.history))
         sys.exit(2)
-    if verdict.ok and not args.history:
-        shutil.rmtree(run.history)
-    elif not verdict.ok:
+    if not verdict.ok:
         print("history kept: %s    again: chaos.py --seed %d --minutes %g --users %d --rate %g" % (run.history, args.seed, args.minutes, args.users, args.rate))
-    sys.exit(0 if verdict.ok else 1)
+        sys.exit(1)
+    if invalid:
+        print("not a valid run: %s" % "; ".join(invalid))
+        sys.exit(2)
+    if not args.history:
+        shutil.rmtree(run.history)
 
 
 if __name__ == "__main__":

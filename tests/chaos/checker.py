@@ -20,7 +20,6 @@ meant for another device that never came back.
 """
 import os
 import sys
-from collections import deque
 
 from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
 
@@ -53,7 +52,7 @@ class Verdict:
         self.examples = []
         self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "sessions", "resumed", "resumed elsewhere",
                                      "connections lost"), 0)
-        self.stall_ms, self.stall_of, self.waits = 0, "", []
+        self.stall_ms, self.stall_of = 0, ""
 
     def violation(self, kind, text):
         self.violations[kind] += 1
@@ -105,6 +104,8 @@ class Checker:
                 counts["sent"] += 1
             elif tag == "A":
                 recipient, n = line[2], int(line[3])
+                if (recipient, n) not in open_since:
+                    raise ValueError("%s: %d to %s is acknowledged, but not sent" % (device, n, recipient))
                 self.sent[(sender, recipient)].ack(n)
                 counts["acked"] += 1
                 self.waited(ms - open_since.pop((recipient, n)), device, ms)
@@ -204,7 +205,7 @@ class Checker:
 
     def check_device(self, user, device, archive, reached):
         v, seen = self.verdict, {}
-        order = {}              # (sender, recipient): highest number that came, and the highest of those that had not waited
+        order = {}              # (sender, recipient): highest number that came
         spans, span = [], None  # places in the archive of the first and last live delivery of each session
         came = bytearray(len(archive) + 1)
         for line in read(os.path.join(self.folder, DEVICES, device)):
@@ -245,13 +246,12 @@ class Checker:
             self.check_spans(device, archive, spans, came)
 
     def check_order(self, order, sender, recipient, n, flag, text):
-        highest, live = order.get((sender, recipient), (0, 0))
-        if flag == "d":
-            if n < highest:
-                self.verdict.counts["late"] += 1
+        highest = order.get((sender, recipient), 0)
+        order[(sender, recipient)] = max(n, highest)
+        if n < highest and flag == "d":
+            self.verdict.counts["late"] += 1
         elif n < highest:
             self.verdict.violation("reordered", "%s, behind number %d" % (text, highest))
-        order[(sender, recipient)] = (max(n, highest), max(n, live) if flag != "d" else live)
 
     def check_spans(self, device, archive, spans, came):
         """What a session got live is a stretch of the archive without holes."""

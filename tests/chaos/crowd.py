@@ -36,8 +36,10 @@ RESUME_S = {"sleeper": 20}
 CATCH_UP_S = 60     # messages not sent while nobody could are sent later, up to so many seconds' worth
 
 
-def population(seed, count):
-    """[(user, [kinds])], the same for the same seed."""
+def population(seed, count, first=0, kinds=None):
+    """[(user, [kinds])], the same for the same seed. kinds: what everybody has, whatever the seed."""
+    if kinds:
+        return [("u%02d" % (first + i), list(kinds)) for i in range(count)]
     rng = random.Random("population %s" % seed)
     out = []
     for i in range(count):
@@ -47,7 +49,7 @@ def population(seed, count):
             kinds[-1] = FORGETFUL[i % 2]
         if i < len(FAITHFUL):
             kinds[0] = FAITHFUL[i]  # each kind is there, however few users
-        out.append(("u%02d" % i, kinds))
+        out.append(("u%02d" % (first + i), kinds))
     return out
 
 
@@ -88,8 +90,9 @@ class Crowd:
     def __init__(self, config, loop):
         self.config, self.place = config, Place(config, loop)
         self.rng = random.Random("crowd %s %s" % (config["seed"], config["part"]))
-        self.everybody = [u for u, _ in population(config["seed"], config["users"])]
-        self.users = population(config["seed"], config["users"])[config["part"]::config["parts"]]
+        people = population(config["seed"], config["users"], config["first"], config["kinds"])
+        self.everybody = [u for u, _ in people]
+        self.users = people[config["part"]::config["parts"]]
         self.devices, self.talking, self.misbehaving = [], False, []
         self.contacts = {}
         self.debt = 0.0
@@ -261,7 +264,7 @@ async def main(config):
 
 def setup(folder, config):
     """Writes what the checker must know of the crowd."""
-    people = population(config["seed"], config["users"])
+    people = population(config["seed"], config["users"], config["first"], config["kinds"])
     save_setup(folder, {"seed": config["seed"], "strict": [u for u, kinds in people if is_strict(kinds)],
                         "managed": ["%s.d%d" % (u, i) for u, kinds in people for i, kind in enumerate(kinds) if kind != "plain"]})
 

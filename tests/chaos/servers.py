@@ -34,7 +34,7 @@ def wait_for_port(port, seconds=20):
 
 class Starling:
     """Links from storage to PostgreSQL and from session-manager to Redis go through sockets in `links`, which proxies listen at (proxy.py)."""
-    name, edge_role = "starling", "c2s-edge"
+    name, edge_role, scale = "starling", "c2s-edge", SCALE
 
     def __init__(self, binaries=None, scale=None, proxied=True):
         self.scale = dict(scale or SCALE)
@@ -84,7 +84,7 @@ class Starling:
 
 class Prosody:
     """One process, started privately. Its accounts are files."""
-    name, edge_role, links, scale = "prosody", "prosody", {}, {}
+    name, edge_role, links, scale = "prosody", "prosody", {}, {"prosody": 1}
     config = """
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
