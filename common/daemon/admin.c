@@ -86,6 +86,14 @@ static void on_ignored_key(const char *name, void *ctx)
 	log_info(daemon_log(ctx), "changed key takes effect only after a restart key=%s", name);
 }
 
+static void reload_keys(struct daemon *d)
+{
+	struct err e;
+
+	if (d->bus && ipc_bus_reload_keys(d->bus, &e) != 0)
+		log_warn(daemon_log(d), "the old list of keys stays in force: %s", e.text);
+}
+
 int daemon_admin_reload(struct daemon *d, struct err *e)
 {
 	const struct daemon_spec *spec = d->spec;
@@ -100,6 +108,7 @@ int daemon_admin_reload(struct daemon *d, struct err *e)
 		log_set_level((enum log_level)d->shared.log_level);
 		stall_set_limit(d->stall, d->shared.stall_warn_ms);
 		log_info(daemon_log(d), "configuration reloaded file=%s", d->args.config);
+		reload_keys(d);
 		if (spec->reload && d->started)
 			spec->reload(d->state);
 	}

@@ -37,6 +37,12 @@ const struct config_option config_shared_options[] = {
 	  .offset = SHARED(keys_dir),
 	  .fallback = "keys",
 	  .doc = "Folder of the bus' keys: ROLE.key and allow." },
+	{ .name = "bus.link",
+	  .type = CONFIG_STRING,
+	  .offset = SHARED(link),
+	  .doc = "Direct connections between daemons: none; empty for Unix sockets beside the routers' or, with routers on TCP, none; or "
+	         "the interface, "
+	         "address or name of this machine whose TCP ports others reach." },
 	{ .name = "redis.url", .type = CONFIG_STRING, .offset = SHARED(redis), .doc = "unix:///PATH or tcp://HOST:PORT." },
 	{ .name = "redis.password_file",
 	  .type = CONFIG_PATH,

@@ -56,6 +56,7 @@ struct config_shared {
 	char *state_dir;
 	struct config_list routers; /* ipc_config.routers; the router binds, all others connect */
 	char *keys_dir;             /* <role>.key (secret) and allow (public keys by role) */
+	char *link;                 /* ipc_config.link */
 	char *redis;                /* unix:///path or tcp://host:port */
 	char *redis_password_file;
 	int log_level; /* enum log_level */

@@ -257,6 +257,7 @@ static struct ipc_bus *make_bus(struct daemon *d, struct err *e)
 		.serves = serves,
 		.serve_count = n,
 		.metrics_url = health_url(d->health),
+		.link = d->shared.link,
 	};
 	struct ipc_bus_hooks hooks = spec->hooks;
 	hooks.on_joined = on_joined;

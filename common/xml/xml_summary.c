@@ -39,6 +39,7 @@ static const struct child_rule {
 	{ LIT("urn:xmpp:carbons:2"), LIT("received"), STANZA_CARBON, CAPTURE_NONE },
 	{ LIT("urn:xmpp:delay"), LIT("delay"), STANZA_DELAY, CAPTURE_NONE },
 	{ LIT("http://jabber.org/protocol/muc#user"), LIT("x"), STANZA_MUC_USER, CAPTURE_NONE },
+	{ LIT("jabber:x:conference"), LIT("x"), STANZA_INVITE, CAPTURE_NONE },
 	{ LIT("urn:xmpp:message-retract:1"), LIT("retract"), STANZA_RETRACT, CAPTURE_NONE },
 	{ LIT("urn:xmpp:sid:0"), LIT("origin-id"), 0, CAPTURE_ORIGIN_ID },
 };

@@ -113,6 +113,7 @@ static const struct {
 	{ "<received xmlns='urn:xmpp:carbons:2'/>", STANZA_CARBON },
 	{ "<delay xmlns='urn:xmpp:delay' stamp='x'/>", STANZA_DELAY },
 	{ "<x xmlns='http://jabber.org/protocol/muc#user'/>", STANZA_MUC_USER },
+	{ "<x xmlns='jabber:x:conference' jid='r@c'/>", STANZA_INVITE },
 	{ "<retract xmlns='urn:xmpp:message-retract:1' id='x'/>", STANZA_RETRACT },
 	{ "<origin-id xmlns='urn:xmpp:sid:0' id='x'/>", 0 },
 	{ "<x xmlns='u:x'/>", STANZA_OTHER_PAYLOAD },

@@ -49,7 +49,8 @@ enum stanza_flag {
 	STANZA_CARBON = 32768,
 	STANZA_RETRACT = 65536,
 	STANZA_EMPTY = 131072,
-	STANZA_OTHER_PAYLOAD = 262144
+	STANZA_OTHER_PAYLOAD = 262144,
+	STANZA_INVITE = 524288
 };
 
 /* All views point into the parser's memory or into `bytes` and live as long as these. */
@@ -83,6 +84,8 @@ void stanza_result_bytes(struct buf *out, struct str id, struct str child);
 /* What goes on the wire: from and to written into the start tag, extra before the end tag. Handles self-closed roots. xmlns: "" on a stream
  * whose default namespace is the stanza's own. */
 void stanza_write(struct buf *out, struct str canonical, struct str from, struct str to, struct str extra);
+/* <forwarded/> (XEP-0297) with that stanza in it, as stanza_write writes it; before it a delay where stamp_us is not 0. */
+void stanza_forward(struct buf *out, int64_t stamp_us, struct str canonical, struct str from, struct str to, struct str extra);
 /* <delay xmlns='urn:xmpp:delay' .../> (XEP-0203), canonical. */
 void stanza_delay(struct buf *out, int64_t wall_us, struct str from, struct str text);
 

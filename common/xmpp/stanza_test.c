@@ -154,6 +154,20 @@ static void test_write_self_closed(void **state)
 	buf_fini(&b);
 }
 
+static void test_forward(void **state)
+{
+	struct buf b = { 0 };
+	struct str none = { NULL, 0 };
+
+	(void)state;
+	stanza_forward(&b, 0, STR("<message id='1'><body>x</body></message>"), STR("a@b/c"), STR("e@f"), STR("<x xmlns='u:x'/>"));
+	expect(&b, "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='a@b/c' to='e@f' id='1'><body>x</body>"
+	           "<x xmlns='u:x'/></message></forwarded>");
+	stanza_forward(&b, 1500000, STR("<message/>"), STR("a@b"), none, none);
+	expect(&b, "<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='1970-01-01T00:00:01.500000Z'/>"
+	           "<message xmlns='jabber:client' from='a@b'/></forwarded>");
+}
+
 static void test_delay(void **state)
 {
 	struct buf b = { 0 };
@@ -175,9 +189,9 @@ static void test_delay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),  cmocka_unit_test(test_error_types), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_result), cmocka_unit_test(test_write),       cmocka_unit_test(test_write_self_closed),
-		cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_types),   cmocka_unit_test(test_error_types), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_result),  cmocka_unit_test(test_write),       cmocka_unit_test(test_write_self_closed),
+		cmocka_unit_test(test_forward), cmocka_unit_test(test_delay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

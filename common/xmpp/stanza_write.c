@@ -117,7 +117,8 @@ void stanza_result_bytes(struct buf *out, struct str id, struct str child)
 	buf_append_cstr(out, "</iq>");
 }
 
-void stanza_write(struct buf *out, struct str canonical, struct str from, struct str to, struct str extra)
+/* xmlns: what the start tag must declare, or empty. */
+static void write_in(struct buf *out, struct str xmlns, struct str canonical, struct str from, struct str to, struct str extra)
 {
 	struct parts p;
 
@@ -125,6 +126,8 @@ void stanza_write(struct buf *out, struct str canonical, struct str from, struct
 	if (!cut(canonical, &p))
 		return;
 	buf_append_str(out, p.head);
+	if (xmlns.n)
+		xml_attr(out, "xmlns", xmlns);
 	if (from.n)
 		xml_attr(out, "from", from);
 	if (to.n)
@@ -144,6 +147,20 @@ void stanza_write(struct buf *out, struct str canonical, struct str from, struct
 	buf_append(out, "</", 2);
 	buf_append(out, p.head.p + 1, p.head.n - 1);
 	buf_append_char(out, '>');
+}
+
+void stanza_write(struct buf *out, struct str canonical, struct str from, struct str to, struct str extra)
+{
+	write_in(out, (struct str){ 0 }, canonical, from, to, extra);
+}
+
+void stanza_forward(struct buf *out, int64_t stamp_us, struct str canonical, struct str from, struct str to, struct str extra)
+{
+	buf_append_str(out, STR("<forwarded xmlns='urn:xmpp:forward:0'>"));
+	if (stamp_us)
+		stanza_delay(out, stamp_us, (struct str){ 0 }, (struct str){ 0 });
+	write_in(out, STR("jabber:client"), canonical, from, to, extra);
+	buf_append_str(out, STR("</forwarded>"));
 }
 
 void stanza_delay(struct buf *out, int64_t wall_us, struct str from, struct str text)

@@ -9,9 +9,11 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "ipc/runtime/bus_core.h"
+#include "ipc/runtime/listen.h"
 
-#define QUICK_TICK_MS 50u
-#define LINGER_MS     1000
+#define QUICK_TICK_MS   50u
+#define LINGER_MS       1000
+#define ROUTER_RETRY_MS 2000u
 
 struct ipc_target ipc_instance(uint64_t instance)
 {
@@ -33,6 +35,8 @@ static void on_later(uv_idle_t *handle)
 	struct ipc_bus *bus = handle->data;
 
 	uv_idle_stop(handle);
+	if (bus->direct)
+		direct_settle(bus->direct);
 	membership_run_news(bus);
 	calls_run_failed(&bus->calls);
 	receive_local(bus);
@@ -54,6 +58,8 @@ static void on_prepare(uv_prepare_t *handle)
 	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
 		if (bus->links[i])
 			link_prepare(bus->links[i]);
+	if (bus->direct)
+		direct_prepare(bus->direct);
 }
 
 static void on_deadlines(uv_timer_t *handle)
@@ -75,12 +81,26 @@ void send_arm_deadlines(struct ipc_bus *bus)
 	uv_timer_start(&bus->deadlines, on_deadlines, next > now ? next - now : 0, 0);
 }
 
+/* In the first turn of the loop: by then the daemon is the user that owns its files. */
+static void open_direct(struct ipc_bus *bus)
+{
+	char *endpoint = bus->link_endpoint;
+
+	bus->link_endpoint = NULL;
+	if (endpoint && direct_open(bus, endpoint))
+		registration_set_link(bus, bus->direct->endpoint);
+	mem_free(endpoint);
+}
+
 static void on_tick(uv_timer_t *handle)
 {
 	struct ipc_bus *bus = handle->data;
+	bool quick;
 
+	open_direct(bus);
 	membership_tick(bus, bus_now(bus));
-	uv_timer_start(handle, on_tick, membership_complete(bus) ? bus->heartbeat_ms : QUICK_TICK_MS, 0);
+	quick = !membership_complete(bus) || bus->directory.limbo > 0;
+	uv_timer_start(handle, on_tick, quick ? QUICK_TICK_MS : bus->heartbeat_ms, 0);
 }
 
 void bus_tick_soon(struct ipc_bus *bus)
@@ -91,18 +111,38 @@ void bus_tick_soon(struct ipc_bus *bus)
 
 static int load_keys(struct ipc_bus *bus, const struct ipc_config *config, struct err *e)
 {
-	struct allow allow;
 	size_t n = 0;
 
-	if (keypair_read(config->key_file, &bus->key, e) != 0 || allow_read(config->allow_file, &allow, e) != 0)
+	if (keypair_read(config->key_file, &bus->key, e) != 0 || allow_read(config->allow_file, &bus->allow, e) != 0)
 		return -1;
-	bus->base.router_keys = mem_zalloc((allow.count + 1) * sizeof(*bus->base.router_keys));
-	for (size_t i = 0; i < allow.count; i++)
-		if (strcmp(allow.items[i].role, "router") == 0)
-			memcpy(bus->base.router_keys[n++], allow.items[i].key, KEYS_Z85 + 1);
-	bus->base.router_key_count = n;
-	allow_fini(&allow);
+	bus->allow_file = mem_strdup(config->allow_file);
+	bus->base.server_keys = mem_zalloc((bus->allow.count + 1) * sizeof(*bus->base.server_keys));
+	for (size_t i = 0; i < bus->allow.count; i++)
+		if (strcmp(bus->allow.items[i].role, "router") == 0)
+			memcpy(bus->base.server_keys[n++], bus->allow.items[i].key, KEYS_Z85 + 1);
+	bus->base.server_key_count = n;
 	return n > 0 ? 0 : err_set(e, "%s names no key of a router", config->allow_file);
+}
+
+static void free_keys(struct ipc_bus *bus)
+{
+	mem_free(bus->base.server_keys);
+	mem_free(bus->allow_file);
+	allow_fini(&bus->allow);
+	keypair_wipe(&bus->key);
+}
+
+int ipc_bus_reload_keys(struct ipc_bus *bus, struct err *e)
+{
+	struct allow fresh;
+
+	if (allow_read(bus->allow_file, &fresh, e) != 0)
+		return -1;
+	allow_fini(&bus->allow);
+	bus->allow = fresh;
+	if (bus->direct)
+		direct_revoke(bus->direct);
+	return 0;
 }
 
 static void start_handles(struct ipc_bus *bus)
@@ -121,10 +161,10 @@ struct ipc_bus *ipc_bus_new(uv_loop_t *loop, const struct ipc_config *config, co
 {
 	struct ipc_bus *bus = mem_new(struct ipc_bus);
 	const char *debug = getenv("STARLING_IPC_DEBUG");
+	char endpoint[512];
 
 	if (load_keys(bus, config, e) != 0) {
-		keypair_wipe(&bus->key);
-		mem_free(bus->base.router_keys);
+		free_keys(bus);
 		mem_free(bus);
 		return NULL;
 	}
@@ -151,8 +191,12 @@ struct ipc_bus *ipc_bus_new(uv_loop_t *loop, const struct ipc_config *config, co
 	bus->base.zmq = bus->zmq;
 	bus->base.instance = bus->instance;
 	bus->base.key = &bus->key;
+	bus->base.what = "router";
+	bus->base.retry_max_ms = ROUTER_RETRY_MS;
 	bus->base.events = &membership_link_events;
 	bus->base.ctx = bus;
+	if (listen_link_endpoint(config->link, config->routers, config->router_count, bus->instance, endpoint, sizeof(endpoint)))
+		bus->link_endpoint = mem_strdup(endpoint);
 	start_handles(bus);
 	bus->discover = discover_new(loop, config->routers, config->router_count, membership_found, bus);
 	return bus;
@@ -198,8 +242,8 @@ static void free_memory(struct ipc_bus *bus)
 	for (uint32_t i = 0; i < bus->held_count; i++)
 		mem_free(bus->held[i]);
 	mem_free(bus->held);
-	mem_free(bus->base.router_keys);
-	keypair_wipe(&bus->key);
+	mem_free(bus->link_endpoint);
+	free_keys(bus);
 }
 
 void ipc_bus_free(struct ipc_bus **pbus)
@@ -212,7 +256,10 @@ void ipc_bus_free(struct ipc_bus **pbus)
 	ipc_bus_end_calls(bus);
 	bus->closing = true;
 	serve_fini(bus);
+	if (bus->direct)
+		direct_prepare(bus->direct);
 	membership_leave(bus);
+	direct_close(bus, LINGER_MS);
 	discover_free(&bus->discover);
 	for (unsigned i = 0; i < DIRECTORY_LINKS; i++)
 		link_free(&bus->links[i], LINGER_MS);

@@ -2,7 +2,7 @@
  *
  * bus: a daemon's place in the flock. One per process, owned by common/daemon, single-threaded on the daemon's libuv loop.
  *
- * It keeps one CURVE-encrypted DEALER socket to every router, registers the daemon, follows the directory of instances, resolves where a
+ * It keeps one CURVE-encrypted DEALER socket to every router and a direct connection to instances that it talks with, registers the daemon, follows the directory of instances, resolves where a
  * record goes, counts credit, batches what piles up in one loop turn into one ZeroMQ message, and runs deadlines. Daemons do not use
  * this header's send functions but the typed wrappers that ipc/gen makes of each interface:
  *
@@ -127,6 +127,9 @@ struct ipc_config {
 	uint32_t window;        /* 0: 1024 */
 	uint32_t queue_records; /* limit of waiting records to one peer, 0: 65536 */
 	const char *metrics_url;
+	/* Direct connections (ipc/README.md): NULL or "none": none. "": beside the routers where they are ipc://, else none. Or a name, an address or an
+	 * interface of this machine that others reach it by: a TCP port there, which the kernel chooses. */
+	const char *link;
 };
 
 struct ipc_bus_hooks {
@@ -135,7 +138,7 @@ struct ipc_bus_hooks {
 	void (*on_lost)(uint64_t instance, const char *role, void *ctx); /* an instance left or died */
 	/* The queue to a peer passed half of its limit (true), or fell under a quarter again (false): read less of what feeds it. */
 	void (*on_pressure)(uint64_t instance, bool high, void *ctx);
-	/* The instance lives, but a router or a connection on the way to or from it broke: events that were on the way may be lost in either
+	/* The instance lives, but a router or a direct connection on the way to or from it broke: events that were on the way may be lost in either
 	 * direction (calls on the way have ended with PEER_LOST). Who numbers its events checks and repairs now. May be NULL. */
 	void (*on_reset)(uint64_t instance, void *ctx);
 };
@@ -156,6 +159,8 @@ void ipc_bus_claim_slots(struct ipc_bus *bus, const uint32_t *slots, const uint6
 void ipc_bus_set_domains(struct ipc_bus *bus, const char *const *domains, uint32_t count);
 void ipc_bus_set_metrics_url(struct ipc_bus *bus, const char *url);
 void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address); /* where clients may be sent to, "host:port"; "": nowhere */
+/* Reads the list of keys again: for direct connections, new and standing. On failure the old one stays in force. */
+int ipc_bus_reload_keys(struct ipc_bus *bus, struct err *e);
 /* While held, peers of that role get no new credit: their records wait at their side. */
 void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold);
 
@@ -179,8 +184,11 @@ void ipc_reply(struct ipc_call *call, const ProtobufCMessage *reply);
 struct ipc_stats {
 	uint64_t records_in, records_out, frames_in, frames_out, bytes_in, bytes_out;
 	uint64_t calls_timed_out, calls_lost, undeliverable, malformed, queue_full;
-	uint64_t queued;  /* records waiting for credit now, over all peers */
-	uint32_t routers; /* joined now */
+	uint64_t queued;                /* records waiting for credit now, over all peers */
+	uint64_t direct_in, direct_out; /* of the records: by direct connections */
+	uint64_t link_refused;          /* direct connections and records that break a rule */
+	uint32_t links;                 /* direct connections that stand now */
+	uint32_t routers;               /* joined now */
 	uint32_t calls_open, serving_open;
 };
 void ipc_bus_stats(const struct ipc_bus *bus, struct ipc_stats *out);

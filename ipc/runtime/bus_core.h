@@ -4,7 +4,9 @@
  *   bus.c         builds and ends it; the loop's handles
  *   membership.c  joining routers, heartbeats, the directory's events
  *   registration.c  what we say of ourselves
- *   send.c        from a target to a link: resolving, credit, queues
+ *   send.c        from a target to a frame: resolving, credit, queues
+ *   way.c         which frame: of a router or of a direct connection; keeps order between the two (path.h)
+ *   pair.c, direct.c  direct connections: one, and the socket that others connect to
  *   receive.c     from a frame to whoever it is for
  *   serve.c       calls and events that we answer */
 #ifndef IPC_RUNTIME_BUS_CORE_H
@@ -16,13 +18,19 @@
 #include "ipc/runtime/bus.h"
 #include "ipc/runtime/calls.h"
 #include "ipc/runtime/codec.h"
+#include "ipc/runtime/direct.h"
 #include "ipc/runtime/directory.h"
 #include "ipc/runtime/discover.h"
 #include "ipc/runtime/keys.h"
 #include "ipc/runtime/link.h"
+#include "ipc/runtime/pair.h"
 
 #define BUS_INTERFACES  256u
 #define BUS_DEADLINE_MS 5000u
+/* Of a call, beside the indexes of routers' links. */
+#define ROUTE_NONE   (-1) /* it still waits, or is held */
+#define ROUTE_DIRECT 64   /* by the direct connection */
+_Static_assert(ROUTE_DIRECT >= DIRECTORY_LINKS, "a router's link has this index");
 
 /* A hook that waits until the directory is consistent again. */
 struct bus_news {
@@ -48,12 +56,18 @@ struct ipc_bus {
 
 	/* routers */
 	struct keypair key;
+	struct allow allow;
+	char *allow_file;
 	struct link_base base;
 	struct link *links[DIRECTORY_LINKS];
 	struct discover *discover;
 	uint32_t heartbeat_ms;
 	uint64_t heartbeat_at_ms;
 	bool was_joined;
+
+	/* direct connections */
+	char *link_endpoint; /* to bind; NULL: none, or it was done */
+	struct direct *direct;
 
 	/* peers */
 	struct directory directory;
@@ -100,10 +114,13 @@ void membership_announce(struct ipc_bus *bus);
 void membership_record(struct ipc_bus *bus, struct link *l, const struct envelope *e, const struct frame_record *r);
 void membership_leave(struct ipc_bus *bus);
 void membership_run_news(struct ipc_bus *bus);
+/* Records to or from the peer may be lost: on the way through these routers, or by the direct connection. */
+void membership_reset(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
 
 /* registration.c */
 void registration_init(struct ipc_bus *bus, const struct ipc_config *config);
 void registration_fini(struct ipc_bus *bus);
+void registration_set_link(struct ipc_bus *bus, const char *endpoint);
 
 /* send.c */
 struct post {
@@ -119,14 +136,32 @@ void send_pump(struct ipc_bus *bus, struct peer *p); /* what waited goes out as 
 void send_consumed(struct ipc_bus *bus, uint64_t source);
 void send_owing(struct ipc_bus *bus); /* grants, at the end of a turn */
 void send_tick(struct ipc_bus *bus, uint64_t now_ms);
-void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links);
+void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
 void send_gone(struct ipc_bus *bus, struct peer *p);
 void send_held(struct ipc_bus *bus, struct peer *p);
-void send_undeliverable(struct ipc_bus *bus, uint64_t destination, uint64_t call);
+void send_undeliverable(struct ipc_bus *bus, const Starling__UndeliverableEvent *event);
 void send_arm_deadlines(struct ipc_bus *bus);
 
+/* way.c */
+struct way {
+	struct buf *out;   /* the next record is written here, then way_wrote() */
+	int route;         /* for the call */
+	struct link *link; /* to a router */
+	struct pair *pair; /* direct */
+};
+bool way_find(struct ipc_bus *bus, struct peer *p, struct way *out); /* false: none now */
+void way_wrote(const struct way *w);
+void way_event(struct ipc_bus *bus, struct peer *p, enum path_event event);
+void way_remind(struct ipc_bus *bus, struct peer *p);
+void way_broken(struct ipc_bus *bus, struct peer *p, uint64_t links);
+
 /* receive.c */
-void receive_frame(struct ipc_bus *bus, struct link *l, struct str frame);
+struct origin {
+	struct link *link; /* a router's */
+	struct pair *pair; /* both NULL: ourselves */
+};
+void receive_frame(struct ipc_bus *bus, struct origin o, struct str frame);
+void receive_refused(struct ipc_bus *bus, const char *why, uint64_t source);
 void receive_local(struct ipc_bus *bus);
 
 /* serve.c */
@@ -134,7 +169,8 @@ void serve_record(struct ipc_bus *bus, const struct envelope *e, const struct fr
 void serve_fini(struct ipc_bus *bus);
 
 /* debug.c */
-void debug_message(const struct ipc_bus *bus, const char *arrow, const struct envelope *e, const ProtobufCMessage *message, size_t payload);
-void debug_record(const struct ipc_bus *bus, const char *arrow, const struct envelope *e, const struct frame_record *r);
+void debug_message(const struct ipc_bus *bus, const char *arrow, const char *via, const struct envelope *e, const ProtobufCMessage *message,
+                   size_t payload);
+void debug_record(const struct ipc_bus *bus, const char *arrow, const char *via, const struct envelope *e, const struct frame_record *r);
 
 #endif

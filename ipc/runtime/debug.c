@@ -157,7 +157,8 @@ static void write_message(struct buf *out, const ProtobufCMessage *m, unsigned d
 	buf_append_cstr(out, " }");
 }
 
-void debug_message(const struct ipc_bus *bus, const char *arrow, const struct envelope *e, const ProtobufCMessage *message, size_t payload)
+void debug_message(const struct ipc_bus *bus, const char *arrow, const char *via, const struct envelope *e, const ProtobufCMessage *message,
+                   size_t payload)
 {
 	static const char *const kinds[] = { "none", "call", "reply", "failure", "event", "credit" };
 	const struct ipc_method *method = ipc_method_find(e->method);
@@ -166,7 +167,7 @@ void debug_message(const struct ipc_bus *bus, const char *arrow, const struct en
 	struct buf line = { 0 };
 
 	buf_printf(&line, "ipc %s %s %s", arrow, e->kind > 0 && e->kind < 6 ? kinds[e->kind] : "?", method ? method->name : "");
-	buf_printf(&line, " peer=%s/%016llx", peer ? peer->name : "router", (unsigned long long)other);
+	buf_printf(&line, " via=%s peer=%s/%016llx", via, peer ? peer->name : "router", (unsigned long long)other);
 	if (e->call)
 		buf_printf(&line, " call=%llx", (unsigned long long)e->call);
 	if (e->trace)
@@ -185,7 +186,7 @@ void debug_message(const struct ipc_bus *bus, const char *arrow, const struct en
 	buf_fini(&line);
 }
 
-void debug_record(const struct ipc_bus *bus, const char *arrow, const struct envelope *e, const struct frame_record *r)
+void debug_record(const struct ipc_bus *bus, const char *arrow, const char *via, const struct envelope *e, const struct frame_record *r)
 {
 	const struct ipc_method *method = ipc_method_find(e->method);
 	const ProtobufCMessageDescriptor *d = NULL;
@@ -196,7 +197,7 @@ void debug_record(const struct ipc_bus *bus, const char *arrow, const struct env
 	else if (method && e->kind == STARLING__KIND__KIND_REPLY)
 		d = method->reply;
 	m = d ? protobuf_c_message_unpack(d, NULL, r->body.n, (const uint8_t *)r->body.p) : NULL;
-	debug_message(bus, arrow, e, m, r->payload.n);
+	debug_message(bus, arrow, via, e, m, r->payload.n);
 	if (m)
 		protobuf_c_message_free_unpacked(m, NULL);
 }

@@ -31,7 +31,7 @@ static const char *line_of(const struct envelope *e, const ProtobufCMessage *m)
 	bus.instance = 1;
 	fflush(stderr);
 	dup2(fd, STDERR_FILENO);
-	debug_message(&bus, "->", e, m, 3);
+	debug_message(&bus, "->", "router", e, m, 3);
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	n = pread(fd, text, sizeof(text) - 1, 0);

@@ -21,6 +21,7 @@ static void peer_free(struct peer *p)
 {
 	registration_free(p->registration);
 	flow_fini(&p->flow);
+	buf_fini(&p->hold);
 	mem_free(p);
 }
 
@@ -107,6 +108,7 @@ static void listed(struct directory *d, struct peer *p, unsigned link, uint64_t 
 
 	if (p->limbo_until_ms) {
 		p->limbo_until_ms = 0;
+		p->leaving = false;
 		d->limbo--;
 	}
 	if (!(p->routers & bit))
@@ -147,7 +149,13 @@ static bool is_unlisted(const struct peer *p, const void *arg)
 	return (p->routers >> u->link & 1) && !idmap_get(u->now, p->instance);
 }
 
-static void drop_unlisted(struct directory *d, unsigned link, const struct idmap *now)
+static void enter_limbo(struct directory *d, struct peer *p, uint64_t until_ms)
+{
+	p->limbo_until_ms = until_ms;
+	d->limbo++;
+}
+
+static void drop_unlisted(struct directory *d, unsigned link, const struct idmap *now, uint64_t now_ms)
 {
 	struct unlisted u = { link, now };
 	uint32_t n;
@@ -156,10 +164,15 @@ static void drop_unlisted(struct directory *d, unsigned link, const struct idmap
 	for (uint32_t i = 0; i < n; i++) {
 		list[i]->routers &= ~(UINT64_C(1) << link);
 		d->changed = true;
-		if (list[i]->routers == 0)
+		if (list[i]->routers == 0 && !list[i]->lingers) {
 			peer_gone(d, list[i]);
-		else
-			d->events->on_broken(list[i], UINT64_C(1) << link, d->ctx);
+			continue;
+		}
+		if (list[i]->routers == 0) {
+			list[i]->leaving = true;
+			enter_limbo(d, list[i], now_ms + DIRECTORY_LINGER_MS);
+		}
+		d->events->on_broken(list[i], UINT64_C(1) << link, d->ctx);
 	}
 	mem_free(list);
 }
@@ -168,7 +181,6 @@ void directory_merge(struct directory *d, unsigned link, const Starling__Directo
 {
 	struct idmap now = { 0 };
 
-	(void)now_ms;
 	for (size_t i = 0; i < event->n_instances; i++) {
 		const Starling__Registration *r = event->instances[i];
 		struct peer *p = directory_find(d, r->instance);
@@ -182,7 +194,7 @@ void directory_merge(struct directory *d, unsigned link, const Starling__Directo
 		listed(d, p, link, r->connection);
 		idmap_put(&now, r->instance, p);
 	}
-	drop_unlisted(d, link, &now);
+	drop_unlisted(d, link, &now, now_ms);
 	idmap_fini(&now);
 }
 
@@ -198,10 +210,8 @@ void directory_link_lost(struct directory *d, unsigned link, uint64_t now_ms)
 
 	for (uint32_t i = 0; i < n; i++) {
 		list[i]->routers &= ~(UINT64_C(1) << link);
-		if (list[i]->routers == 0) {
-			list[i]->limbo_until_ms = now_ms + DIRECTORY_LIMBO_MS;
-			d->limbo++;
-		}
+		if (list[i]->routers == 0)
+			enter_limbo(d, list[i], now_ms + DIRECTORY_LIMBO_MS);
 		d->events->on_broken(list[i], UINT64_C(1) << link, d->ctx);
 	}
 	d->changed |= n > 0;

@@ -16,10 +16,14 @@
 #include "ipc/proto/bus.pb-c.h"
 #include "ipc/runtime/flow.h"
 #include "ipc/runtime/idmap.h"
+#include "ipc/runtime/path.h"
 
 #define DIRECTORY_LINKS    64u /* routers at most; a bit each */
 #define DIRECTORY_LIMBO_MS 5000u
+/* Listed by no router any more, but its direct connection stands: its last records are still coming, and then the connection's end. */
+#define DIRECTORY_LINGER_MS 300u
 
+struct pair;
 struct peer {
 	uint64_t instance;
 	Starling__Registration *registration;  /* the newest, on the heap */
@@ -27,9 +31,15 @@ struct peer {
 	uint64_t connections[DIRECTORY_LINKS]; /* Registration.connection as each router says */
 	uint64_t limbo_until_ms;               /* not 0: no router lists it */
 	bool self;
+	bool leaving; /* lingers: no router lists it, and that is no router's fault */
 	/* owned by the bus: how we talk with it */
 	struct flow flow;
-	int route; /* link in use, -1: none */
+	int route; /* router's link in use, -1: none */
+	struct path path;
+	struct pair *pair;     /* direct connection, or the attempts to make one; NULL: none */
+	struct buf hold;       /* frame of what is held while the path switches */
+	uint64_t link_refused; /* revision of the registration whose link cannot be used */
+	bool lingers;          /* the connection stands */
 	uint64_t last_sent_ms;
 	struct list_node calls; /* open calls to it */
 	struct list_node owing; /* in the bus's list of peers that get credit at the end of this turn */
@@ -51,7 +61,7 @@ struct directory_events {
 	void (*on_peer)(struct peer *p, void *ctx); /* new */
 	/* Listed by no router any more, or out of limbo; freed when this returns. */
 	void (*on_gone)(struct peer *p, void *ctx);
-	/* A router lost its connection to the instance: what was on the way by `links` may be lost. The instance itself may live. */
+	/* A router lost its connection to the instance, or we to the router: what was on the way by `links` may be lost. The instance itself may live. */
 	void (*on_broken)(struct peer *p, uint64_t links, void *ctx);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * link: a DEALER socket with a monitor. ZeroMQ's own reconnecting is off: a reconnected socket looks as before from here, while what
- * was on the way is gone. High-water marks are off, since credit bounds what is in flight (DESIGN section 3). */
+ * was on the way is gone. High-water marks are off, since credit bounds what is in flight (ipc/README.md, flow control). */
 #include "ipc/runtime/link.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@
 
 #define CONNECT_MS    3000u
 #define RETRY_MIN_MS  100u
-#define RETRY_MAX_MS  2000u
+#define NO_SOCKET_MS  2000u
+#define READ_REST     1024u      /* frames of a connection that has ended */
 #define KEPT_BYTES    (2u << 20) /* of a large frame's storage */
 #define FRAMES_A_TURN 32u        /* then other handles of the loop have their turn */
 
@@ -43,7 +44,7 @@ static void set_int(void *socket, int option, int value)
 static void set_options(struct link *l, void *socket)
 {
 	const struct link_base *base = l->base;
-	const char *router_key = base->router_keys[l->attempts % base->router_key_count];
+	const char *server_key = base->server_keys[l->attempts % base->server_key_count];
 	int64_t max = FRAME_MAX + 1024;
 	uint8_t id[16];
 
@@ -63,7 +64,12 @@ static void set_options(struct link *l, void *socket)
 	set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, 30);
 	set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
 	set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
-	zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, router_key, KEYS_Z85);
+	if (base->heartbeat_ms) {
+		set_int(socket, ZMQ_HEARTBEAT_IVL, base->heartbeat_ms);
+		set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * base->heartbeat_ms);
+		set_int(socket, ZMQ_HEARTBEAT_TTL, 3 * base->heartbeat_ms);
+	}
+	zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, KEYS_Z85);
 	zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, base->key->public_key, KEYS_Z85);
 	zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, base->key->secret_key, KEYS_Z85);
 }
@@ -93,10 +99,10 @@ void link_free(struct link **pl, int linger_ms)
 
 static uint64_t retry_delay_ms(const struct link *l)
 {
-	uint64_t delay = RETRY_MIN_MS << (l->attempts < 5 ? l->attempts : 5);
+	uint64_t delay = RETRY_MIN_MS << (l->attempts < 16 ? l->attempts : 16);
 
-	if (delay > RETRY_MAX_MS)
-		delay = RETRY_MAX_MS;
+	if (delay > l->base->retry_max_ms)
+		delay = l->base->retry_max_ms;
 	return delay / 2 + random_u64() % (delay / 2 + 1);
 }
 
@@ -107,7 +113,7 @@ void link_drop(struct link *l, const char *why)
 	if (l->state == LINK_OPEN || l->state == LINK_JOINED)
 		l->base->events->on_down(l, why, l->base->ctx);
 	else
-		log_debug(NULL, "router not reached endpoint=%s why=%s", l->endpoint, why);
+		log_debug(NULL, "%s not reached endpoint=%s why=%s", l->base->what, l->endpoint, why);
 	close_sockets(l, 0);
 	l->state = LINK_DOWN;
 	l->router = 0;
@@ -130,6 +136,42 @@ void link_set_duplicate(struct link *l, uint64_t router)
 	l->router = router;
 }
 
+/* One frame, if there is one. */
+static bool read_frame(struct link *l)
+{
+	zmq_msg_t msg;
+
+	zmq_msg_init(&msg);
+	if (zmq_msg_recv(&msg, zsock_socket(l->socket), ZMQ_DONTWAIT) < 0) {
+		zmq_msg_close(&msg);
+		return false;
+	}
+	l->silent_ticks = 0;
+	l->frames_in++;
+	l->bytes_in += zmq_msg_size(&msg);
+	l->base->events->on_frame(l, str_make(zmq_msg_data(&msg), zmq_msg_size(&msg)), l->base->ctx);
+	zmq_msg_close(&msg);
+	return true;
+}
+
+static void on_readable(void *ctx)
+{
+	struct link *l = ctx;
+
+	for (unsigned i = 0; l->socket && i < FRAMES_A_TURN; i++)
+		if (!read_frame(l))
+			return;
+	if (l->socket) /* else what a frame said has ended this connection */
+		zsock_again(l->socket);
+}
+
+/* All of it: the connection has ended, but what came before its end counts. */
+void link_read(struct link *l)
+{
+	for (unsigned i = 0; l->socket && i < READ_REST && read_frame(l); i++)
+		;
+}
+
 static void on_monitor(void *ctx)
 {
 	struct link *l = ctx;
@@ -144,36 +186,15 @@ static void on_monitor(void *ctx)
 			l->base->events->on_open(l, l->base->ctx);
 		} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
 			if (!l->complained)
-				log_warn(NULL, "router refuses our key endpoint=%s status=%d", l->endpoint, value);
+				log_warn(NULL, "%s refuses our key endpoint=%s status=%d", l->base->what, l->endpoint, value);
 			l->complained = true;
 			link_drop(l, "key refused");
 		} else {
+			if (event == ZMQ_EVENT_DISCONNECTED)
+				link_read(l);
 			link_drop(l, event == ZMQ_EVENT_DISCONNECTED ? "disconnected" : "cannot connect");
 		}
 	}
-}
-
-static void on_readable(void *ctx)
-{
-	struct link *l = ctx;
-	zmq_msg_t msg;
-
-	l->touched = true;
-	for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
-		zmq_msg_init(&msg);
-		if (zmq_msg_recv(&msg, zsock_socket(l->socket), ZMQ_DONTWAIT) < 0) {
-			zmq_msg_close(&msg);
-			return;
-		}
-		l->silent_ticks = 0;
-		l->frames_in++;
-		l->bytes_in += zmq_msg_size(&msg);
-		l->base->events->on_frame(l, str_make(zmq_msg_data(&msg), zmq_msg_size(&msg)), l->base->ctx);
-		zmq_msg_close(&msg);
-		if (!l->socket)
-			return; /* what the frame said ended this connection */
-	}
-	zsock_again(l->socket);
 }
 
 static void connect_link(struct link *l)
@@ -181,7 +202,7 @@ static void connect_link(struct link *l)
 	void *socket = zmq_socket(l->base->zmq, ZMQ_DEALER);
 
 	if (!socket) {
-		l->next_ms = uv_now(l->base->loop) + RETRY_MAX_MS;
+		l->next_ms = uv_now(l->base->loop) + NO_SOCKET_MS;
 		return;
 	}
 	set_options(l, socket);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * link: one encrypted connection to one router endpoint: connects, tells when it stands, passes frames, batches what goes out, comes back with
+ * link: one encrypted connection that we make to one endpoint, of a router or of another instance: connects, tells when it stands, passes frames, batches what goes out, comes back with
  * a delay. Every attempt uses a new socket and a new routing id, so that both ends know where one connection ends and the next begins.
- * It knows nothing of what the records say; joining is membership.h. */
+ * It knows nothing of what the records say; joining a router is membership.c, opening a direct connection pair.c. */
 #ifndef IPC_RUNTIME_LINK_H
 #define IPC_RUNTIME_LINK_H
 
@@ -18,7 +18,7 @@
 enum link_state {
 	LINK_DOWN, /* waits for its next attempt */
 	LINK_CONNECTING,
-	LINK_OPEN, /* encrypted and authenticated; not yet joined */
+	LINK_OPEN, /* encrypted and authenticated; not yet joined, or opened */
 	LINK_JOINED,
 	LINK_DUPLICATE, /* leads to a router that another link has joined */
 };
@@ -37,8 +37,11 @@ struct link_base {
 	void *zmq;
 	uint64_t instance;
 	const struct keypair *key;
-	char (*router_keys)[KEYS_Z85 + 1]; /* tried in turn: more than one while keys are exchanged */
-	size_t router_key_count;
+	char (*server_keys)[KEYS_Z85 + 1]; /* of who listens; tried in turn: more than one while keys are exchanged */
+	size_t server_key_count;
+	const char *what; /* is connected to, for the log */
+	uint64_t retry_max_ms;
+	int heartbeat_ms; /* of ZeroMQ itself, in its own thread; 0: none */
 	const struct link_events *events;
 	void *ctx;
 };
@@ -50,7 +53,7 @@ struct link {
 	enum link_state state;
 	struct zsock *socket, *monitor;
 	struct buf out;        /* the frame under construction */
-	uint64_t router;       /* instance number, once joined */
+	uint64_t router;       /* instance number of the other end, once joined */
 	unsigned silent_ticks; /* heartbeat intervals without a frame from the router */
 	unsigned attempts;
 	uint64_t next_ms; /* DOWN: when to connect; CONNECTING, OPEN: when to give up */
@@ -65,6 +68,8 @@ void link_free(struct link **l, int linger_ms);
 /* Runs what is due; call it a few times a second. */
 void link_tick(struct link *l, uint64_t now_ms);
 void link_set_joined(struct link *l, uint64_t router);
+/* Reads what has arrived. */
+void link_read(struct link *l);
 /* Ends the connection; the next attempt follows after a delay, unless it is a duplicate. */
 void link_drop(struct link *l, const char *why);
 void link_set_duplicate(struct link *l, uint64_t router);

@@ -34,7 +34,7 @@ static void link_went_down(struct link *l, const char *why, void *ctx)
 
 static void link_framed(struct link *l, struct str frame, void *ctx)
 {
-	receive_frame(ctx, l, frame);
+	receive_frame(ctx, (struct origin){ .link = l }, frame);
 }
 
 const struct link_events membership_link_events = { link_opened, link_framed, link_went_down };
@@ -131,6 +131,8 @@ void membership_tick(struct ipc_bus *bus, uint64_t now_ms)
 		bus->heartbeat_at_ms = now_ms + bus->heartbeat_ms - 1;
 		send_tick(bus, now_ms);
 	}
+	if (bus->direct)
+		direct_tick(bus->direct, now_ms);
 	directory_tick(&bus->directory, now_ms);
 }
 
@@ -227,8 +229,7 @@ void membership_record(struct ipc_bus *bus, struct link *l, const struct envelop
 	else if (e->kind == STARLING__KIND__KIND_EVENT && e->method == METHOD_BUS_DIRECTORY)
 		on_directory(bus, l, (const Starling__DirectoryEvent *)m);
 	else if (e->kind == STARLING__KIND__KIND_EVENT && e->method == METHOD_BUS_UNDELIVERABLE)
-		send_undeliverable(bus, ((const Starling__UndeliverableEvent *)m)->destination,
-		                   ((const Starling__UndeliverableEvent *)m)->call);
+		send_undeliverable(bus, (const Starling__UndeliverableEvent *)m);
 }
 
 /* --- what the directory means ----------------------------------------------------------------------------------- */
@@ -250,14 +251,24 @@ static void peer_came(struct peer *p, void *ctx)
 
 static void peer_gone(struct peer *p, void *ctx)
 {
+	if (p->pair)
+		pair_free(p->pair, 0);
 	send_gone(ctx, p);
 	add_news(ctx, NEWS_LOST, p);
 }
 
+void membership_reset(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct)
+{
+	send_broken(bus, p, links, direct);
+	add_news(bus, NEWS_RESET, p);
+}
+
 static void peer_broken(struct peer *p, uint64_t links, void *ctx)
 {
-	send_broken(ctx, p, links);
-	add_news(ctx, NEWS_RESET, p);
+	/* Where both directions are direct, routers may come and go. */
+	if (!path_settled(&p->path))
+		membership_reset(ctx, p, links, false);
+	way_broken(ctx, p, links);
 }
 
 const struct directory_events membership_directory_events = { peer_came, peer_gone, peer_broken };

@@ -40,4 +40,6 @@ void ipc_bus_stats(const struct ipc_bus *bus, struct ipc_stats *out)
 		out->bytes_in += l->bytes_in;
 		out->bytes_out += l->bytes_out;
 	}
+	if (bus->direct)
+		direct_stats(bus->direct, out);
 }

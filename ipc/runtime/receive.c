@@ -50,13 +50,46 @@ static void on_credit(struct ipc_bus *bus, const struct envelope *e, const struc
 	send_pump(bus, p);
 }
 
-static void receive_record(struct ipc_bus *bus, struct link *l, const struct frame_record *r)
+void receive_refused(struct ipc_bus *bus, const char *why, uint64_t source)
 {
-	static void (*const handlers[])(struct ipc_bus *, const struct envelope *, const struct frame_record *) = {
+	bus->stats.link_refused++;
+	log_info(NULL, "direct record refused why=\"%s\" source=%016llx", why, (unsigned long long)source);
+}
+
+/* By a direct connection: only what its peer itself says, once it is open. */
+static const char *why_refused(const struct pair *c, const struct envelope *e)
+{
+	if (e->source != c->peer->instance)
+		return "the source is not the sender";
+	if (e->method >> 8 == STARLING__INTERFACE__INTERFACE_BUS)
+		return "bus record by a direct connection";
+	return !c->up && e->method >> 8 != STARLING__INTERFACE__INTERFACE_LINK ? "not opened" : NULL;
+}
+
+/* What the way that a record came by says about the path. */
+static void notice(struct ipc_bus *bus, struct origin o, const struct envelope *e)
+{
+	struct peer *p = o.pair ? o.pair->peer : directory_find(&bus->directory, e->source);
+
+	if (!p)
+		return;
+	if (path_arrived(&p->path, o.pair != NULL))
+		pair_drop(p->pair, "overtaken: the other end has given it up");
+	bus->stats.direct_in += o.pair != NULL;
+	pair_want(bus, p);
+}
+
+typedef void (*record_fn)(struct ipc_bus *, const struct envelope *, const struct frame_record *);
+
+static void receive_record(struct ipc_bus *bus, struct origin o, const struct frame_record *r)
+{
+	static const record_fn handlers[] = {
 		[STARLING__KIND__KIND_CALL] = on_serve,     [STARLING__KIND__KIND_REPLY] = on_answer,
 		[STARLING__KIND__KIND_FAILURE] = on_answer, [STARLING__KIND__KIND_EVENT] = on_serve,
 		[STARLING__KIND__KIND_CREDIT] = on_credit,
 	};
+	bool local = !o.link && !o.pair;
+	const char *refused;
 	struct envelope e;
 
 	bus->stats.records_in++;
@@ -66,16 +99,24 @@ static void receive_record(struct ipc_bus *bus, struct link *l, const struct fra
 		return;
 	}
 	if (bus->debug)
-		debug_record(bus, "<-", &e, r);
-	/* Only a router speaks the bus interface to us; routers forward none of it. */
-	if (l && e.method >> 8 == STARLING__INTERFACE__INTERFACE_BUS)
-		membership_record(bus, l, &e, r);
-	else
+		debug_record(bus, "<-", o.pair ? "direct" : o.link ? "router" : "self", &e, r);
+	refused = o.pair ? why_refused(o.pair, &e) : NULL;
+	if (refused) {
+		receive_refused(bus, refused, e.source);
+	} else if (o.link && e.method >> 8 == STARLING__INTERFACE__INTERFACE_BUS) {
+		/* Only a router speaks the bus interface to us; routers forward none of it. */
+		membership_record(bus, o.link, &e, r);
+	} else if (!local && bus->direct && e.method >> 8 == STARLING__INTERFACE__INTERFACE_LINK) {
+		pair_record(bus, o.pair, &e, r);
+	} else {
+		if (!local && bus->direct)
+			notice(bus, o, &e);
 		handlers[e.kind](bus, &e, r);
+	}
 	arena_reset(bus->arena);
 }
 
-void receive_frame(struct ipc_bus *bus, struct link *l, struct str frame)
+void receive_frame(struct ipc_bus *bus, struct origin o, struct str frame)
 {
 	struct frame_reader reader;
 	struct frame_record r;
@@ -85,7 +126,7 @@ void receive_frame(struct ipc_bus *bus, struct link *l, struct str frame)
 		return;
 	}
 	while (frame_next(&reader, &r))
-		receive_record(bus, l, &r);
+		receive_record(bus, o, &r);
 }
 
 void receive_local(struct ipc_bus *bus)
@@ -97,7 +138,7 @@ void receive_local(struct ipc_bus *bus)
 	/* What the handlers send to ourselves now is for the next turn. */
 	bus->local = (struct buf){ 0 };
 	bus->local_count = 0;
-	receive_frame(bus, NULL, buf_str(&frame));
+	receive_frame(bus, (struct origin){ 0 }, buf_str(&frame));
 	buf_clear(&frame);
 	if (bus->local_count == 0) {
 		buf_fini(&bus->local);

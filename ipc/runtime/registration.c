@@ -2,6 +2,7 @@
  *
  * registration: what we say of ourselves at every router. Each change raises the revision and goes out at the end of the turn. */
 #include <unistd.h>
+#include <zmq.h>
 
 #include "common/base/mem.h"
 #include "ipc/runtime/bus_core.h"
@@ -58,6 +59,7 @@ void registration_init(struct ipc_bus *bus, const struct ipc_config *config)
 	self->host = mem_strdup(host);
 	self->metrics_url = mem_strdup(config->metrics_url ? config->metrics_url : "");
 	self->public_address = mem_strdup("");
+	self->link = mem_strdup("");
 	self->pid = (uint32_t)getpid();
 	self->window = bus->window;
 	set_interfaces(self, config);
@@ -90,6 +92,8 @@ void registration_fini(struct ipc_bus *bus)
 	mem_free(self->host);
 	mem_free(self->metrics_url);
 	mem_free(self->public_address);
+	mem_free(self->link);
+	mem_free(self->link_key.data);
 }
 
 void ipc_bus_set_state(struct ipc_bus *bus, int instance_state)
@@ -133,5 +137,17 @@ void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address)
 {
 	mem_free(bus->self.public_address);
 	bus->self.public_address = mem_strdup(address ? address : "");
+	changed(bus);
+}
+
+void registration_set_link(struct ipc_bus *bus, const char *endpoint)
+{
+	Starling__Registration *self = &bus->self;
+
+	mem_free(self->link);
+	mem_free(self->link_key.data);
+	self->link = mem_strdup(endpoint);
+	self->link_key.data = mem_zalloc(32);
+	self->link_key.len = zmq_z85_decode(self->link_key.data, bus->key.public_key) ? 32 : 0;
 	changed(bus);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * send: from a target to a link. The sender resolves the target, so a router only forwards by number. One pair of instances keeps to one router as
- * long as both have it (order); which one, both ends work out alike from a hash. */
+ * send: from a target to a frame. The sender resolves the target; which way leads there is way.c. */
 #include "common/base/mem.h"
 #include "ipc/runtime/bus_core.h"
 
 #define ROUTE_IDLE_MS 1000u
+#define HOLD_BYTES    (1u << 20)
 
 static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to)
 {
@@ -22,42 +22,15 @@ static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to)
 	return NULL;
 }
 
-static uint64_t mix(uint64_t v)
-{
-	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9u;
-	v = (v ^ v >> 27) * 0x94d049bb133111ebu;
-	return v ^ v >> 31;
-}
-
-static struct link *route(struct ipc_bus *bus, struct peer *p)
-{
-	uint64_t best = 0;
-
-	if (p->route >= 0)
-		return bus->links[p->route];
-	for (unsigned i = 0; i < DIRECTORY_LINKS && p->routers >> i; i++) {
-		uint64_t score;
-
-		if (!(p->routers >> i & 1))
-			continue;
-		score = mix(mix(bus->instance ^ p->instance) ^ bus->links[i]->router) | 1;
-		if (score > best) {
-			best = score;
-			p->route = (int)i;
-		}
-	}
-	return p->route >= 0 ? bus->links[p->route] : NULL;
-}
-
 /* Writes the record into the frame under construction. */
-static bool put(struct ipc_bus *bus, struct link *l, struct peer *p, const struct post *post)
+static bool put(struct ipc_bus *bus, const struct way *w, struct peer *p, const struct post *post)
 {
-	if (!record_write(&l->out, &post->envelope, post->message, post->payload))
+	if (!record_write(w->out, &post->envelope, post->message, post->payload))
 		return false;
 	bus->stats.records_out++;
+	bus->stats.direct_out += w->pair != NULL;
 	p->last_sent_ms = bus_now(bus);
-	if (l->out.n - l->out.start >= FRAME_FLUSH)
-		link_flush(l);
+	way_wrote(w);
 	return true;
 }
 
@@ -102,32 +75,39 @@ static bool needs_credit(const struct post *post)
 	return post->envelope.kind == STARLING__KIND__KIND_CALL || post->envelope.kind == STARLING__KIND__KIND_EVENT;
 }
 
+/* May a record that needs credit go out now? What is held while the path switches is bounded like any queue. */
+static bool is_open(const struct peer *p, const struct way *w)
+{
+	return flow_open(&p->flow) && (w->out != &p->hold || p->hold.n < HOLD_BYTES);
+}
+
 int send_post(struct ipc_bus *bus, struct peer *p, struct post *post)
 {
-	bool credit = needs_credit(post);
-	struct link *l;
+	bool credit = needs_credit(post), found;
+	struct way w;
 
 	post->envelope.source = bus->instance;
 	post->envelope.destination = p->instance;
 	if (bus->debug)
-		debug_message(bus, "->", &post->envelope, post->message, post->payload.n);
+		debug_message(bus, "->", p->self ? "self" : path_name(&p->path), &post->envelope, post->message, post->payload.n);
 	if (p->self)
 		return put_local(bus, post);
-	l = route(bus, p);
-	if (credit && (!l || !flow_straight(&p->flow)))
+	pair_want(bus, p);
+	found = way_find(bus, p, &w);
+	if (credit && (!found || p->flow.queued > 0 || !is_open(p, &w)))
 		return put_waiting(bus, p, post);
-	if (!l)
+	if (!found)
 		return IPC_NOBODY; /* an answer to whom our last router took along: its call has ended there */
-	if (!put(bus, l, p, post))
+	if (!put(bus, &w, p, post))
 		return IPC_FULL;
 	p->flow.outstanding += credit;
 	if (post->call)
-		post->call->route = (int)l->index;
+		post->call->route = w.route;
 	return IPC_SENT;
 }
 
 /* A waiting record goes out; a call's envelope is written anew, for its time left has shrunk. */
-static void put_waited(struct ipc_bus *bus, struct link *l, const struct flow_waiting *w, struct str record, struct call *call)
+static void put_waited(struct ipc_bus *bus, const struct way *way, const struct flow_waiting *w, struct str record, struct call *call)
 {
 	struct frame_reader reader = { (const uint8_t *)record.p, record.n };
 	struct frame_record r;
@@ -135,35 +115,37 @@ static void put_waited(struct ipc_bus *bus, struct link *l, const struct flow_wa
 	uint64_t now = bus_now(bus);
 
 	if (!call) {
-		frame_append(&l->out, record);
+		frame_append(way->out, record);
 		return;
 	}
 	frame_next(&reader, &r);
 	envelope_read(r.envelope, &e);
 	e.deadline_ms = w->deadline_ms > now ? (uint32_t)(w->deadline_ms - now) : 1;
-	record_write_raw(&l->out, &e, r.body, r.payload);
-	call->route = (int)l->index;
+	record_write_raw(way->out, &e, r.body, r.payload);
+	call->route = way->route;
 }
 
 void send_pump(struct ipc_bus *bus, struct peer *p)
 {
-	struct link *l = p->flow.queued > 0 ? route(bus, p) : NULL;
 	struct flow_waiting w;
 	struct str record;
+	struct way way;
 
-	while (l && flow_open(&p->flow) && flow_peek(&p->flow, &w, &record)) {
+	if (p->flow.queued == 0 || !way_find(bus, p, &way))
+		return;
+	while (is_open(p, &way) && flow_peek(&p->flow, &w, &record)) {
 		struct call *call = w.call ? calls_find(&bus->calls, w.call) : NULL;
 
 		if (!w.call || call) {
-			put_waited(bus, l, &w, record, call);
+			put_waited(bus, &way, &w, record, call);
 			p->flow.outstanding++;
 			bus->stats.records_out++;
+			bus->stats.direct_out += way.pair != NULL;
 			p->last_sent_ms = bus_now(bus);
 		}
 		bus->stats.queued--;
 		enum flow_pressure pressure = flow_pop(&p->flow);
-		if (l->out.n - l->out.start >= FRAME_FLUSH)
-			link_flush(l);
+		way_wrote(&way);
 		tell_pressure(bus, p, pressure);
 	}
 }
@@ -175,7 +157,7 @@ void send_router(struct ipc_bus *bus, struct link *l, int kind, uint32_t method,
 	if (call)
 		e.deadline_ms = BUS_DEADLINE_MS;
 	if (bus->debug)
-		debug_message(bus, "->", &e, message, 0);
+		debug_message(bus, "->", "router", &e, message, 0);
 	record_write(&l->out, &e, message, (struct str){ NULL, 0 });
 	bus->stats.records_out++;
 }
@@ -217,6 +199,7 @@ void send_tick(struct ipc_bus *bus, uint64_t now_ms)
 		struct peer *p = bus->directory.peers.cells[i].value;
 
 		grant(bus, p);
+		way_remind(bus, p);
 		/* Nothing is on the way: the hash may choose again, so that a router that came later gets its share. */
 		if (p->route >= 0 && p->flow.outstanding == 0 && p->flow.queued == 0 && list_empty(&p->calls) &&
 		    now_ms - p->last_sent_ms > ROUTE_IDLE_MS)
@@ -262,20 +245,28 @@ void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold)
 
 /* --- losses ----------------------------------------------------------------------------------------------------- */
 
-void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links)
+/* Did the call, or its answer, travel where something broke? Answers come by the way that the other end has for its records. */
+static bool is_affected(const struct peer *p, const struct call *call, uint64_t links, bool direct)
+{
+	if (call->route < 0)
+		return false;
+	if (direct)
+		return true;
+	return call->route == ROUTE_DIRECT ? !p->path.in_direct : (links >> call->route & 1) != 0;
+}
+
+void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct)
 {
 	list_for_each_safe (it, &p->calls) {
 		struct call *call = list_entry(it, struct call, peer);
 
-		if (call->route < 0 || !(links >> call->route & 1))
+		if (!is_affected(p, call, links, direct))
 			continue;
 		bus->stats.calls_lost++;
 		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_PEER_LOST, "the connection on which the call went out broke");
 	}
-	if (p->route >= 0 && (links >> p->route & 1))
-		p->route = -1;
+	/* What we owe is kept: the other end may not have lost anything, and a grant too many does no harm. */
 	flow_reset(&p->flow);
-	p->flow.owed = 0;
 	bus_later(bus);
 }
 
@@ -293,18 +284,19 @@ void send_gone(struct ipc_bus *bus, struct peer *p)
 	bus_later(bus);
 }
 
-void send_undeliverable(struct ipc_bus *bus, uint64_t destination, uint64_t id)
+void send_undeliverable(struct ipc_bus *bus, const Starling__UndeliverableEvent *event)
 {
-	struct peer *p = directory_find(&bus->directory, destination);
-	struct call *call = id ? calls_find(&bus->calls, id) : NULL;
+	struct peer *p = directory_find(&bus->directory, event->destination);
+	struct call *call = event->call ? calls_find(&bus->calls, event->call) : NULL;
 
 	bus->stats.undeliverable++;
-	if (call && call->instance == destination) {
+	if (call && call->instance == event->destination) {
 		bus->stats.calls_lost++;
 		calls_fail_later(&bus->calls, call, STARLING__CODE__CODE_PEER_LOST, "the instance is not at the router");
 		bus_later(bus);
 	}
-	if (!p)
+	/* A marker took no credit; it is sent again. */
+	if (!p || event->method >> 8 == STARLING__INTERFACE__INTERFACE_LINK)
 		return;
 	flow_credit(&p->flow, 1);
 	send_pump(bus, p);

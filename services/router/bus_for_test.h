@@ -72,9 +72,12 @@ static inline void make_interfaces(void)
 	edge_methods[1].handler = on_deliver;
 }
 
+/* Whether servers take direct connections. */
+static const char *server_link = "";
+
 static inline struct ipc_bus *server_new(struct server *s, const char *role, uint32_t window)
 {
-	struct ipc_config config = { .serves = serves, .serve_count = 2, .window = window };
+	struct ipc_config config = { .serves = serves, .serve_count = 2, .window = window, .link = server_link };
 	struct ipc_bus *bus = flock_bus(&flock, role, role, &config, NULL, s);
 
 	assert_non_null(bus);

@@ -82,8 +82,11 @@ void figures_refused(struct router *r, const char *why, const struct router_orig
 	log_info(daemon_log(r->daemon), "refused why=%s peer=%s", why, o->peer ? o->peer->registration->name : "(not joined)");
 }
 
-void figures_denied(void)
+void figures_denied(const char *address, void *ctx)
 {
+	const struct router *r = ctx;
+
+	log_info(daemon_log(r->daemon), "connection refused: its key is not listed address=%s", address);
 	metric_inc(&figure_denied);
 }
 

@@ -38,7 +38,7 @@ static void release(struct router *r)
 {
 	admin_close(r);
 	socket_close(r);
-	zsock_free(&r->zap);
+	zap_free(&r->zap);
 	if (r->zmq)
 		zmq_ctx_term(r->zmq);
 	peers_free(r);
@@ -76,7 +76,8 @@ static void run(void *state)
 	struct router *r = state;
 	struct err e;
 
-	if (zap_open(r, &e) != 0 || socket_open(r, &e) != 0 || admin_open(r, &e) != 0)
+	r->zap = zap_new(r->loop, r->zmq, &r->allow, figures_denied, r, &e);
+	if (!r->zap || socket_open(r, &e) != 0 || admin_open(r, &e) != 0)
 		daemon_fail(r->daemon, "%s", e.text);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * router: the flock's meeting point. Files: router.c (building up and ending), socket.c (ROUTER socket, frames in and out), zap.c (who may connect), peers.c
+ * router: the flock's meeting point. Files: router.c (building up and ending), socket.c (ROUTER socket, frames in and out), peers.c
  * (who is connected), join.c (the bus interface), forward.c (records from one to another), admin.c, figures.c (metrics).
  * It keeps nothing that matters: every service joins every router and says again what it is. */
 #ifndef SERVICES_ROUTER_ROUTER_H
@@ -13,6 +13,7 @@
 #include "ipc/runtime/codec.h"
 #include "ipc/runtime/idmap.h"
 #include "ipc/runtime/keys.h"
+#include "ipc/runtime/zap.h"
 #include "ipc/runtime/zsock.h"
 
 #define ROUTER_ID_MAX 255u
@@ -41,7 +42,8 @@ struct router {
 	const struct config_shared *shared;
 	uv_loop_t *loop;
 	void *zmq;
-	struct zsock *socket, *monitor, *zap;
+	struct zsock *socket, *monitor;
+	struct zap *zap;
 	uint64_t instance;
 	char **unlink_paths; /* ipc sockets that we made */
 	size_t unlink_count;
@@ -84,9 +86,6 @@ bool socket_flush(struct router *r, struct peer *p);
 /* One record to a connection that has not joined. */
 void socket_reply(struct router *r, const struct router_origin *o, const struct envelope *e, const ProtobufCMessage *message);
 
-/* zap.c */
-int zap_open(struct router *r, struct err *e);
-
 /* peers.c */
 struct peer *peers_by_id(const struct router *r, const uint8_t *id, size_t n);
 struct peer *peers_by_instance(const struct router *r, uint64_t instance);
@@ -116,7 +115,7 @@ void admin_close(struct router *r);
 extern struct metric figure_records, figure_bytes, figure_undeliverable;
 void figures_register(struct router *r);
 void figures_refused(struct router *r, const char *why, const struct router_origin *o);
-void figures_denied(void);
+void figures_denied(const char *address, void *router);
 uint64_t figures_work(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * router_test: who is refused, and what is lost when a service or a router is killed. */
+ * router_test: who is refused, and what is lost when a service or a router is killed. Servers here have no
+ * direct connections, so that all goes through routers; links_test.c is about those. */
 #include "services/router/bus_for_test.h"
 
 static pid_t victim;
@@ -171,6 +172,7 @@ static void victim_run(void)
 static int setup(void **state)
 {
 	flock_setup(state);
+	server_link = "none";
 	victim = fork();
 	if (victim == 0)
 		victim_run();

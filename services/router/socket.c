@@ -1,50 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * socket: the ROUTER socket on the loop. Mandatory, so that a record for nobody is known as such; no high-water marks, since credit between
- * the instances bounds what is in flight; MAXMSGSIZE bounds what one peer can make us allocate. */
+ * socket: the ROUTER socket on the loop; its options are in ipc/runtime/listen.h. */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/base/mem.h"
+#include "ipc/runtime/listen.h"
 #include "services/router/router.h"
 
 #define FRAMES_A_TURN 64u
 #define KEPT_BYTES    (1u << 20)
 #define PROBE_MS      20u
-
-static void set_int(void *socket, int option, int value)
-{
-	zmq_setsockopt(socket, option, &value, sizeof(value));
-}
-
-static void set_options(struct router *r, void *socket)
-{
-	int64_t max = FRAME_MAX + 1024;
-
-	zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof(max));
-	set_int(socket, ZMQ_LINGER, 500);
-	set_int(socket, ZMQ_SNDHWM, 0);
-	set_int(socket, ZMQ_RCVHWM, 0);
-	set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-	set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
-	set_int(socket, ZMQ_HANDSHAKE_IVL, 3000);
-	set_int(socket, ZMQ_BACKLOG, 512);
-	set_int(socket, ZMQ_IPV6, 1);
-	set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
-	set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, 30);
-	set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
-	set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
-	set_int(socket, ZMQ_CURVE_SERVER, 1);
-	zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, r->key.secret_key, KEYS_Z85);
-	zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "starling", 8);
-}
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
@@ -63,20 +32,6 @@ static void read_frame(struct router *r, zmq_msg_t *id, zmq_msg_t *frame)
 	forward_frame(r, &o, str_make(zmq_msg_data(frame), zmq_msg_size(frame)));
 }
 
-static void skip_rest(void *socket)
-{
-	zmq_msg_t msg;
-	int more = 1;
-	size_t n = sizeof(more);
-
-	while (zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &n) == 0 && more) {
-		zmq_msg_init(&msg);
-		if (zmq_msg_recv(&msg, socket, ZMQ_DONTWAIT) < 0)
-			more = 0;
-		zmq_msg_close(&msg);
-	}
-}
-
 static void on_readable(void *ctx)
 {
 	struct router *r = ctx;
@@ -93,7 +48,7 @@ static void on_readable(void *ctx)
 		zmq_msg_init(&frame);
 		if (zmq_msg_more(&id) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
 			if (zmq_msg_more(&frame))
-				skip_rest(socket);
+				listen_skip_rest(socket);
 			else
 				read_frame(r, &id, &frame);
 		}
@@ -185,39 +140,13 @@ static void on_tick(uv_timer_t *timer)
 
 /* --- binding ---------------------------------------------------------------------------------------------------- */
 
-/* A socket file that nobody listens at is left over from a killed router. */
-static void unlink_stale(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 && errno == ECONNREFUSED)
-		unlink(path);
-	close(fd);
-}
-
 static int bind_one(struct router *r, void *socket, const char *endpoint, struct err *e)
 {
-	const char *path = strncmp(endpoint, "ipc://", 6) == 0 ? endpoint + 6 : NULL;
-
-	if (path) {
-		if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-			return err_set(e, "the path of a Unix socket is too long: %s", path);
-		unlink_stale(path);
-		/* ZeroMQ would silently take the place of a socket that is in use. */
-		if (access(path, F_OK) == 0)
-			return err_set(e, "%s is in use by another router", path);
-	}
-	if (zmq_bind(socket, endpoint) != 0)
-		return err_set(e, "cannot bind %s: %s", endpoint, zmq_strerror(errno));
-	if (path) {
-		/* The flock's other daemons may run as another user; who may connect is decided by keys. */
-		chmod(path, 0666);
+	if (listen_bind(socket, endpoint, e) != 0)
+		return -1;
+	if (strncmp(endpoint, "ipc://", 6) == 0) {
 		r->unlink_paths = mem_realloc(r->unlink_paths, (r->unlink_count + 1) * sizeof(char *));
-		r->unlink_paths[r->unlink_count++] = mem_strdup(path);
+		r->unlink_paths[r->unlink_count++] = mem_strdup(endpoint + 6);
 	}
 	log_info(daemon_log(r->daemon), "listening endpoint=%s", endpoint);
 	return 0;
@@ -249,10 +178,12 @@ static void start_handles(struct router *r)
 int socket_open(struct router *r, struct err *e)
 {
 	void *socket = zmq_socket(r->zmq, ZMQ_ROUTER);
+	int handover = 1;
 
 	if (!socket)
 		return err_set(e, "cannot make a socket: %s", zmq_strerror(errno));
-	set_options(r, socket);
+	listen_options(socket, &r->key);
+	zmq_setsockopt(socket, ZMQ_ROUTER_HANDOVER, &handover, sizeof(handover));
 	r->monitor = zsock_monitor(r->loop, r->zmq, socket, ZMQ_EVENT_DISCONNECTED, on_monitor, r);
 	r->socket = zsock_new(r->loop, socket, on_readable, r);
 	start_handles(r);

@@ -6,16 +6,11 @@
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/session-manager/account_load.h"
-#include "services/session-manager/offline.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
-
-struct waiter {
-	struct list_node node;
-	account_fn fn;
-	void *ctx;
-};
+#include "services/session-manager/waiters.h"
 
 struct account *account_find(struct sm *sm, struct str bare)
 {
@@ -62,7 +57,7 @@ struct account *account_get(struct sm *sm, struct str bare)
 static void account_free(struct account *a)
 {
 	roster_free(&a->roster);
-	offline_free(&a->offline);
+	msglog_free(&a->log);
 	mem_free(a->last_status);
 	mem_free(a->bare_text);
 	mem_free(a);
@@ -101,42 +96,12 @@ void account_touch(struct account *a)
 	a->sm->idle_count++;
 }
 
-/* Every waiter of the list as it stands now; pinned by the caller. */
-static void wake(struct list_node *waiters, struct account *a)
-{
-	struct list_node all;
-
-	list_init(&all);
-	while (!list_empty(waiters)) {
-		struct list_node *n = waiters->next;
-
-		list_remove(n);
-		list_push_back(&all, n);
-	}
-	while (!list_empty(&all)) {
-		struct waiter *w = list_entry(all.next, struct waiter, node);
-		struct waiter copy = *w;
-
-		list_remove(&w->node);
-		mem_free(w);
-		copy.fn(a->dead ? NULL : a, copy.ctx);
-	}
-}
-
-static void wait_in(struct list_node *waiters, account_fn fn, void *ctx)
-{
-	struct waiter *w = mem_new(struct waiter);
-
-	w->fn = fn;
-	w->ctx = ctx;
-	list_push_back(waiters, &w->node);
-}
-
 static void serial_ready(struct account *a, void *ctx);
 
 static void serial_next(struct account *a)
 {
-	struct waiter *w, copy;
+	account_fn fn;
+	void *ctx;
 
 	if (a->serial_busy || list_empty(&a->serial) || a->dead)
 		return;
@@ -144,22 +109,19 @@ static void serial_next(struct account *a)
 		account_with_roster(a, serial_ready, NULL);
 		return;
 	}
-	w = list_entry(a->serial.next, struct waiter, node);
-	copy = *w;
-	list_remove(&w->node);
-	mem_free(w);
+	waiters_pop(&a->serial, &fn, &ctx);
 	a->serial_busy = true;
 	account_pin(a);
-	copy.fn(a, copy.ctx);
+	fn(a, ctx);
 }
 
 void account_loaded(struct account *a)
 {
 	account_pin(a);
 	if (a->sessions_load == ACCOUNT_LOADED)
-		wake(&a->want_sessions, a);
+		waiters_wake(&a->want_sessions, a);
 	if (a->roster_load == ACCOUNT_LOADED)
-		wake(&a->want_roster, a);
+		waiters_wake(&a->want_roster, a);
 	account_unpin(a);
 }
 
@@ -169,7 +131,7 @@ void account_with_sessions(struct account *a, account_fn fn, void *ctx)
 		fn(a, ctx);
 		return;
 	}
-	wait_in(&a->want_sessions, fn, ctx);
+	waiters_add(&a->want_sessions, fn, ctx);
 	account_load_sessions(a);
 }
 
@@ -179,7 +141,7 @@ void account_with_roster(struct account *a, account_fn fn, void *ctx)
 		fn(a, ctx);
 		return;
 	}
-	wait_in(&a->want_roster, fn, ctx);
+	waiters_add(&a->want_roster, fn, ctx);
 	account_load_roster(a);
 }
 
@@ -192,7 +154,7 @@ static void serial_ready(struct account *a, void *ctx)
 
 void account_serial(struct account *a, account_fn fn, void *ctx)
 {
-	wait_in(&a->serial, fn, ctx);
+	waiters_add(&a->serial, fn, ctx);
 	serial_next(a);
 }
 
@@ -217,23 +179,12 @@ void account_drop(struct account *a)
 	table_remove(&a->sm->accounts, &a->by_bare);
 	list_for_each_safe (n, &a->sessions)
 		session_free(list_entry(n, struct session, of_account));
-	wake(&a->want_sessions, a);
-	wake(&a->want_roster, a);
-	wake(&a->serial, a);
-	offline_abandon(a);
+	waiters_wake(&a->want_sessions, a);
+	waiters_wake(&a->want_roster, a);
+	waiters_wake(&a->serial, a);
+	if (a->log)
+		waiters_wake(&a->log->want, a);
 	account_unpin(a);
-}
-
-struct drop {
-	const bool *slots;
-};
-
-static void drop_one(struct table_node *n, void *ctx)
-{
-	struct account *a = table_entry(n, struct account, by_bare);
-
-	if (((struct drop *)ctx)->slots[a->slot])
-		list_push_back(&a->sm->idle, &a->idle);
 }
 
 void account_drop_slots(struct sm *sm, const bool slots[])
@@ -241,7 +192,6 @@ void account_drop_slots(struct sm *sm, const bool slots[])
 	struct account **all = mem_alloc((sm->accounts.count + 1) * sizeof(struct account *));
 	size_t count = 0;
 
-	(void)drop_one;
 	/* Collected first: dropping one account re-routes what waits for it, which may make others. */
 	for (size_t i = 0; i < sm->accounts.size; i++) {
 		for (struct table_node *n = sm->accounts.buckets[i]; n; n = n->next) {

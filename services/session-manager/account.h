@@ -13,7 +13,7 @@
 #include "common/base/str.h"
 #include "services/session-manager/table.h"
 
-struct offline;
+struct msglog;
 struct roster;
 struct sm;
 
@@ -35,7 +35,8 @@ struct account {
 	struct list_node sessions;
 	struct list_node want_sessions, want_roster, serial; /* waiters */
 	struct roster *roster;                               /* NULL until loaded */
-	struct offline *offline;                             /* NULL while nothing is stored or flushed */
+	struct msglog *log;                                  /* NULL until asked for */
+	uint32_t appending;                                  /* stanzas in the appender's line: what comes now goes behind them */
 	int64_t last_us; /* when its last resource went away, as far as seen here (XEP-0012); 0: not seen */
 	char *last_status;
 };

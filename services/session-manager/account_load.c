@@ -11,9 +11,11 @@
 #include "services/session-manager/later.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/packet.h"
+#include "services/session-manager/park.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_codec.h"
+#include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
 #define LOAD_DEADLINE_MS 10000
@@ -29,13 +31,9 @@ static void adopt(struct account *a, struct str resource, struct str value)
 	if (!session_decode(value, &r) || session_find(a->sm, r.stream))
 		return;
 	s = session_new(a, resource, r.stream, r.edge);
-	s->window.accepted = s->window.taken = r.accepted;
-	s->since_us = r.since_us;
-	s->interested = r.interested;
-	s->encrypted = r.encrypted;
-	s->address = mem_strndup(r.address.p, r.address.n);
-	if (r.available)
-		session_set_presence(s, r.presence, r.priority, r.presence_flags);
+	session_restore(s, &r);
+	s->parked_until_us = r.parked_until_us;
+	park_adopted(s);
 }
 
 static void try_sessions(void *ctx);

@@ -7,10 +7,12 @@
 #include "ipc/gen/session.server.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/counters.h"
+#include "services/session-manager/deliver_log.h"
 #include "services/session-manager/edge.h"
-#include "services/session-manager/offline.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/packet.h"
+#include "services/session-manager/park.h"
 #include "services/session-manager/route.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
@@ -26,6 +28,8 @@ struct binding {
 	char *resource;
 	char *address;
 	bool encrypted;
+	bool resume_failed; /* Open */
+	bool resumable;     /* Close */
 };
 
 static struct binding *binding_new(struct ipc_call *call, uint64_t stream, const char *jid, const char *resource, const char *address,
@@ -51,6 +55,14 @@ static void binding_free(struct binding *b)
 	mem_free(b);
 }
 
+static struct binding *opening(struct ipc_call *call, const Starling__OpenRequest *r)
+{
+	struct binding *b = binding_new(call, r->stream, r->account, r->resource, r->address, r->encrypted);
+
+	b->resume_failed = r->resume_failed;
+	return b;
+}
+
 static void refuse(struct binding *b, int code, const char *why)
 {
 	ipc_fail(b->call, code, "%s", why);
@@ -70,6 +82,7 @@ static struct session *make(struct account *a, struct binding *b, struct str res
 
 	s->encrypted = b->encrypted;
 	s->address = mem_strdup(b->address);
+	s->known = true;
 	session_save(s);
 	return s;
 }
@@ -133,8 +146,20 @@ static void open_session(struct account *a, void *ctx)
 	}
 	s = make(a, b, resource);
 	s->window.synced = true;
+	s->check_origin = b->resume_failed;
+	/* What comes from now on is not what it may have missed. */
+	s->cursor = a->log ? a->log->last : 0;
 	metric_inc(&counters.opened);
 	opened(b, s);
+}
+
+/* With what its user wants archived, so that its first message finds that known. */
+static void open_with_log(struct account *a, void *ctx)
+{
+	if (a)
+		msglog_with(a, open_session, ctx);
+	else
+		open_session(NULL, ctx);
 }
 
 void on_session_open(struct ipc_call *call, const Starling__OpenRequest *r)
@@ -146,74 +171,18 @@ void on_session_open(struct ipc_call *call, const Starling__OpenRequest *r)
 	else if (!ownership_serving(sm, hash_slot(str_from(r->account))))
 		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
 	else
-		account_with_sessions(account_get(sm, str_from(r->account)), open_session,
-		                      binding_new(call, r->stream, r->account, r->resource, r->address, r->encrypted));
-}
-
-/* --- Attach --- */
-
-static void move_to_edge(struct session *s, uint64_t instance)
-{
-	struct sm *sm = s->account->sm;
-	struct edge *old = s->edge;
-
-	if (old->instance == instance)
-		return;
-	list_remove(&s->of_edge);
-	if (!list_unlinked(&s->progress))
-		list_remove(&s->progress);
-	s->edge = edge_get(sm, instance);
-	list_push_back(&s->edge->sessions, &s->of_edge);
-	edge_drop_if_unused(sm, old);
-	session_save(s);
-}
-
-static void attach_session(struct account *a, void *ctx)
-{
-	struct binding *b = ctx;
-	Starling__AttachReply reply = STARLING__ATTACH_REPLY__INIT;
-	struct session *s;
-
-	if (!a) {
-		refuse(b, CODE(WRONG_OWNER), "the slot moved");
-		return;
-	}
-	s = session_by_resource(a, str_from(b->resource));
-	if (s && s->stream != b->stream) {
-		refuse(b, CODE(NOT_FOUND), "replaced");
-		return;
-	}
-	/* Redis may have lost it; the edge is the truth about who is connected. */
-	if (!s && session_find(a->sm, b->stream)) {
-		refuse(b, CODE(INVALID), "the stream is another account's");
-		return;
-	}
-	if (!s)
-		s = make(a, b, str_from(b->resource));
-	else
-		move_to_edge(s, ipc_call_source(b->call));
-	metric_inc(&counters.attached);
-	/* What was taken and is still being handled is not to come again; what was lost on the way is. */
-	reply.accepted = s->window.accepted;
-	reply_session_attach(b->call, &reply);
-	binding_free(b);
-}
-
-void on_session_attach(struct ipc_call *call, const Starling__AttachRequest *r)
-{
-	struct sm *sm = ipc_call_daemon(call);
-	struct str bare = jid_view_bare(str_from(r->jid)), resource = jid_view_resource(str_from(r->jid));
-
-	if (!valid_account(sm, r->jid, r->stream) || resource.n == 0)
-		ipc_fail(call, CODE(NOT_FOUND), "no such session");
-	else if (!ownership_serving(sm, hash_slot(bare)))
-		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
-	else
-		account_with_sessions(account_get(sm, bare), attach_session,
-		                      binding_new(call, r->stream, r->jid, resource.p, r->address, r->encrypted));
+		account_with_sessions(account_get(sm, str_from(r->account)), open_with_log, opening(call, r));
 }
 
 /* --- Close --- */
+
+static struct binding *closing(struct ipc_call *call, const Starling__CloseRequest *r)
+{
+	struct binding *b = binding_new(call, r->stream, r->jid, "", "", false);
+
+	b->resumable = r->resumable;
+	return b;
+}
 
 static void close_session(struct account *a, void *ctx)
 {
@@ -227,8 +196,13 @@ static void close_session(struct account *a, void *ctx)
 	}
 	/* By its stream: an edge whose client left while binding does not know the resource. */
 	s = session_find(a->sm, b->stream);
-	if (s && s->account == a)
-		session_end(s, SESSION_END_CLOSED, NULL);
+	/* An edge from which the client has moved on says nothing new. */
+	if (s && s->account == a && s->edge->instance == ipc_call_source(b->call)) {
+		if (b->resumable)
+			park_or_end(s);
+		else
+			session_end(s, SESSION_END_CLOSED, NULL);
+	}
 	reply_session_close(b->call, &empty);
 	binding_free(b);
 }
@@ -243,18 +217,24 @@ void on_session_close(struct ipc_call *call, const Starling__CloseRequest *r)
 	else if (!ownership_serving(sm, hash_slot(bare)))
 		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
 	else
-		account_with_sessions(account_get(sm, bare), close_session, binding_new(call, r->stream, r->jid, "", "", false));
+		account_with_sessions(account_get(sm, bare), close_session, closing(call, r));
 }
 
 /* --- what became of deliveries --- */
 
+/* From edges that do not count (edge.proto): positions in the log. */
 void on_session_written(struct ipc_call *call, const Starling__WrittenEvent *r)
 {
 	struct sm *sm = ipc_call_daemon(call);
 	struct account *a = account_find(sm, str_from(r->account));
+	struct session *s = session_find(sm, r->stream);
 
-	if (a && ownership_serving(sm, a->slot))
-		offline_written(a, r->stream, r->deliveries, r->n_deliveries);
+	if (!a || !ownership_serving(sm, a->slot))
+		return;
+	for (size_t i = 0; i < r->n_deliveries; i++)
+		msglog_acked(a, r->deliveries[i]);
+	if (s)
+		catchup_go_on(s);
 }
 
 void on_session_returned(struct ipc_call *call, const Starling__ReturnedEvent *r)
@@ -262,12 +242,13 @@ void on_session_returned(struct ipc_call *call, const Starling__ReturnedEvent *r
 	struct sm *sm = ipc_call_daemon(call);
 	struct session *s = session_find(sm, r->stream);
 	struct packet p = { .meta = r->meta, .bytes = ipc_call_payload(call), .trace = ipc_call_trace(call) };
+	bool listed = s && s->edge->counts;
 
-	/* The edge does not have it: the session is over, whatever Redis says. */
-	if (s && s->edge->instance == ipc_call_source(call))
-		session_end(s, SESSION_END_LOST, NULL);
-	/* A stored message stays in the store until it was written. Presence and results had their one chance. */
-	if (r->delivery || !r->meta || !r->meta->to[0] || (p.meta->kind == KIND_PRESENCE && p.meta->type <= TYPE_UNAVAILABLE))
+	/* The edge does not have it, whatever Redis says. What was on its list is seen to with the session. */
+	if (s && session_live(s) && s->edge->instance == ipc_call_source(call))
+		park_or_end(s);
+	if (listed || r->delivery || !r->meta || !r->meta->to[0] || (p.meta->kind == KIND_PRESENCE && p.meta->type <= TYPE_UNAVAILABLE) ||
+	    deliver_is_logged(r->meta))
 		return;
 	p.extra = str_make(r->extra.data, r->extra.len);
 	p.hops = 1;
@@ -277,24 +258,4 @@ void on_session_returned(struct ipc_call *call, const Starling__ReturnedEvent *r
 void on_session_removed(struct ipc_call *call, const Starling__RemovedEvent *r)
 {
 	account_removed(ipc_call_daemon(call), str_from(r->account));
-}
-
-/* --- stream management --- */
-
-void on_session_enable(struct ipc_call *call, const Starling__EnableRequest *r)
-{
-	(void)r;
-	ipc_fail(call, CODE(UNSUPPORTED), "no stream management");
-}
-
-void on_session_resume(struct ipc_call *call, const Starling__ResumeRequest *r)
-{
-	(void)r;
-	ipc_fail(call, CODE(UNSUPPORTED), "no stream management");
-}
-
-void on_session_acked(struct ipc_call *call, const Starling__AckedEvent *r)
-{
-	(void)call;
-	(void)r;
 }

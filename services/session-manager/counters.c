@@ -57,6 +57,8 @@ struct counters counters = {
 	.opened = COUNTER("sessions_opened", "Resources bound"),
 	.attached = COUNTER("sessions_attached", "Sessions taken over from another owner or after a gap"),
 	.closed = COUNTER("sessions_closed", "Sessions that ended"),
+	.parked = COUNTER("sessions_parked", "Sessions whose client went away and may resume"),
+	.resumed = COUNTER("sessions_resumed", "Sessions resumed at some edge (XEP-0198)"),
 	.conflicts = COUNTER("sessions_replaced", "Sessions ended because another took their resource"),
 	.sessions = GAUGE("sessions", "Sessions in this instance's slots", read_sessions),
 	.accounts = GAUGE("accounts", "Accounts in memory", read_accounts),
@@ -68,9 +70,9 @@ struct counters counters = {
 static struct metric *const gauges[] = { &counters.sessions, &counters.accounts, &counters.slots, &counters.pending,
 	                                 &counters.pending_bytes };
 static struct metric *const totals[] = {
-	&counters.routed_out,        &counters.routed_in, &counters.deliveries, &counters.offline_stored,
-	&counters.offline_delivered, &counters.bounces,   &counters.dropped,    &counters.opened,
-	&counters.attached,          &counters.closed,    &counters.conflicts,
+	&counters.routed_out, &counters.routed_in, &counters.deliveries, &counters.offline_stored, &counters.offline_delivered,
+	&counters.bounces,    &counters.dropped,   &counters.opened,     &counters.attached,       &counters.closed,
+	&counters.conflicts,  &counters.parked,    &counters.resumed,
 };
 
 void counters_register(struct sm *sm)

@@ -12,7 +12,7 @@ struct counters {
 	struct metric stanzas[4]; /* by kind, index StanzaKind */
 	struct metric routed_out, routed_in;
 	struct metric deliveries, offline_stored, offline_delivered, bounces, dropped;
-	struct metric opened, attached, closed, conflicts;
+	struct metric opened, attached, closed, conflicts, parked, resumed;
 	struct metric sessions, accounts, slots, pending, pending_bytes;
 };
 extern struct counters counters;

@@ -3,80 +3,49 @@
 
 #include "common/xmpp/jid.h"
 #include "services/session-manager/account.h"
+#include "services/session-manager/append.h"
 #include "services/session-manager/bounce.h"
+#include "services/session-manager/carbons.h"
 #include "services/session-manager/counters.h"
+#include "services/session-manager/deliver_log.h"
 #include "services/session-manager/deliver_rules.h"
 #include "services/session-manager/edge.h"
 #include "services/session-manager/iq_local.h"
-#include "services/session-manager/offline.h"
+#include "services/session-manager/msglog.h"
+#include "services/session-manager/outbox.h"
 #include "services/session-manager/presence.h"
+#include "services/session-manager/route.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
 #include "services/session-manager/subscribe.h"
 
-#define GROUP_MAX 64 /* streams in one event */
-
-/* Streams at the same edge as the session at `first` that the filter takes, from there on. */
-static uint32_t same_edge(struct account *a, struct list_node *first, deliver_filter filter, const void *ctx, uint64_t *streams)
+bool deliver_reachable(const struct session *s)
 {
-	struct edge *e = list_entry(first, struct session, of_account)->edge;
-	uint32_t count = 0;
-
-	for (struct list_node *n = first; n != &a->sessions && count < GROUP_MAX; n = n->next) {
-		struct session *s = list_entry(n, struct session, of_account);
-
-		if (s->edge == e && filter(s, ctx))
-			streams[count++] = s->stream;
-	}
-	return count;
-}
-
-static bool first_of_its_edge(struct account *a, const struct session *s)
-{
-	list_for_each (n, &a->sessions) {
-		const struct session *other = list_entry(n, struct session, of_account);
-
-		if (other == s)
-			return true;
-		if (other->edge == s->edge)
-			return false;
-	}
-	return true;
-}
-
-static void edge_failed(struct edge *e)
-{
-	e->lost = true;
+	return s->parked || !s->known || !s->edge->lost;
 }
 
 uint32_t deliver_to(struct account *a, const struct packet *p, deliver_filter filter, const void *ctx)
 {
-	uint64_t streams[GROUP_MAX];
-	uint32_t reached = 0;
+	struct session *to[OUTBOX_TARGETS];
+	uint32_t count = 0, reached = 0;
 
 	list_for_each (n, &a->sessions) {
 		struct session *s = list_entry(n, struct session, of_account);
-		uint32_t count;
 
-		if (s->edge->lost || !first_of_its_edge(a, s))
+		if (!deliver_reachable(s) || !filter(s, ctx))
 			continue;
-		count = same_edge(a, n, filter, ctx, streams);
-		if (count == 0)
-			continue;
-		if (edge_deliver(s->edge, streams, count, p, 0))
-			reached += count;
-		else
-			edge_failed(s->edge);
+		to[count++] = s;
+		if (count == OUTBOX_TARGETS) {
+			reached += outbox_give(to, count, p, 0, FORM(PLAIN));
+			count = 0;
+		}
 	}
-	return reached;
+	return reached + outbox_give(to, count, p, 0, FORM(PLAIN));
 }
 
-bool deliver_to_session(struct session *s, const struct packet *p, uint64_t delivery)
+bool deliver_to_session(struct session *s, const struct packet *p)
 {
-	if (!s->edge->lost && edge_deliver(s->edge, &s->stream, 1, p, delivery))
-		return true;
-	edge_failed(s->edge);
-	return false;
+	return deliver_reachable(s) && outbox_give(&s, 1, p, 0, FORM(PLAIN)) > 0;
 }
 
 bool deliver_if_available(const struct session *s, const void *ctx)
@@ -97,12 +66,12 @@ static bool if_reader(const struct session *s, const void *ctx)
 	return session_takes_messages(s);
 }
 
-static bool any_reader(const struct account *a)
+bool deliver_any_reader(const struct account *a)
 {
 	list_for_each (n, &a->sessions) {
 		const struct session *s = list_entry(n, struct session, of_account);
 
-		if (session_takes_messages(s) && !s->edge->lost)
+		if (session_takes_messages(s) && deliver_reachable(s))
 			return true;
 	}
 	return false;
@@ -112,7 +81,7 @@ static struct session *match(struct account *a, struct str resource)
 {
 	struct session *s = resource.n ? session_by_resource(a, resource) : NULL;
 
-	return s && !s->edge->lost ? s : NULL;
+	return s && deliver_reachable(s) ? s : NULL;
 }
 
 static enum deliver_case situation(struct account *a, struct str resource, const struct session *found)
@@ -120,27 +89,13 @@ static enum deliver_case situation(struct account *a, struct str resource, const
 	if (found)
 		return CASE_FULL_FOUND;
 	if (resource.n)
-		return any_reader(a) ? CASE_FULL_READER : CASE_FULL_NOBODY;
-	return any_reader(a) ? CASE_BARE_READER : CASE_BARE_NOBODY;
+		return deliver_any_reader(a) ? CASE_FULL_READER : CASE_FULL_NOBODY;
+	return deliver_any_reader(a) ? CASE_BARE_READER : CASE_BARE_NOBODY;
 }
 
 static void drop(void)
 {
 	metric_inc(&counters.dropped);
-}
-
-static void store(struct account *a, const struct packet *p)
-{
-	if (deliver_storable(p->meta->flags))
-		offline_store(a, p);
-	else
-		drop();
-}
-
-/* While stored messages are on their way to a reader, newer ones queue up behind them in the store. */
-static bool behind_stored(const struct account *a, const struct packet *p)
-{
-	return p->meta->kind == KIND_MESSAGE && offline_flushing(a) && deliver_storable(p->meta->flags);
 }
 
 static void serve(struct account *a, const struct packet *p)
@@ -153,6 +108,13 @@ static void serve(struct account *a, const struct packet *p)
 		subscribe_inbound(a, p);
 }
 
+/* XEP-0280 for what is not in the log, such as chat states: to the sessions that did not get it. */
+static void copies(struct account *a, const struct packet *p, const struct session *found)
+{
+	if (p->meta->kind == KIND_MESSAGE && carbon_eligible(p->meta, false))
+		deliver_received_copies(a, p, found);
+}
+
 /* False: the edge turned out to be gone, the situation is another one now. */
 static bool act(struct account *a, const struct packet *p, enum deliver_action action, struct session *found)
 {
@@ -161,22 +123,20 @@ static bool act(struct account *a, const struct packet *p, enum deliver_action a
 		drop();
 		return true;
 	case ACTION_RESOURCE:
-		if (offline_flushing_to(a, found) && behind_stored(a, p)) {
-			store(a, p);
-			return true;
-		}
-		return deliver_to_session(found, p, 0);
+		if (!deliver_to_session(found, p))
+			return false;
+		copies(a, p, found);
+		return true;
 	case ACTION_READERS:
-		if (behind_stored(a, p)) {
-			store(a, p);
-			return true;
-		}
-		return deliver_to(a, p, if_reader, NULL) > 0;
+		if (deliver_to(a, p, if_reader, NULL) == 0)
+			return false;
+		copies(a, p, NULL);
+		return true;
 	case ACTION_AVAILABLE:
 		deliver_to(a, p, deliver_if_available, NULL);
 		return true;
-	case ACTION_STORE:
-		store(a, p);
+	case ACTION_STORE: /* what is worth it came another way (deliver_log.h) */
+		drop();
 		return true;
 	case ACTION_BOUNCE:
 		bounce(a->sm, p, "service-unavailable", NULL);
@@ -188,7 +148,7 @@ static bool act(struct account *a, const struct packet *p, enum deliver_action a
 	return true;
 }
 
-void deliver(struct account *a, const struct packet *p)
+static void deliver_now(struct account *a, const struct packet *p)
 {
 	struct str resource = jid_view_resource(str_from(p->meta->to));
 
@@ -200,5 +160,33 @@ void deliver(struct account *a, const struct packet *p)
 		if (act(a, p, action, found))
 			return;
 	}
-	store(a, p);
+	drop();
+}
+
+static void in_turn(struct account *a, const struct packet *p, const struct append_result *result)
+{
+	(void)result;
+	deliver_now(a, p);
+}
+
+static void when_loaded(struct account *a, void *ctx)
+{
+	struct parcel *c = ctx;
+
+	if (!a) {
+		route_again(c);
+		return;
+	}
+	append_behind(a, &c->packet, in_turn);
+	parcel_free(&c);
+}
+
+void deliver(struct account *a, const struct packet *p)
+{
+	if (deliver_is_logged(p->meta))
+		deliver_to_log(a, p);
+	else if (a->log && !list_empty(&a->log->want)) /* messages wait for it: none is overtaken */
+		msglog_with(a, when_loaded, parcel_new(a->sm, p));
+	else
+		append_behind(a, p, in_turn);
 }

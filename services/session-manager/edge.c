@@ -7,6 +7,8 @@
 #include "services/session-manager/account.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/later.h"
+#include "services/session-manager/outbox.h"
+#include "services/session-manager/park.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
 #include "services/session-manager/sm.h"
@@ -15,14 +17,9 @@
 #define SETTLE_MS    2000
 #define RETRY_MS     20
 #define PROGRESS_MAX 256
-
-struct held {
-	struct list_node node;
-	struct parcel *parcel;
-	uint64_t delivery;
-	uint32_t count;
-	uint64_t streams[];
-};
+#define REMEMBER_MAX 65536u
+/* Edges that know Remember report Acked. */
+#define COUNTS_VERSION (METHOD_EDGE_REMEMBER & 0xff)
 
 struct edge *edge_find(struct sm *sm, uint64_t instance)
 {
@@ -44,13 +41,26 @@ static uint64_t patience_ms(const struct edge *e)
 	return e->seen || grace > SETTLE_MS ? grace : SETTLE_MS;
 }
 
+/* How much of edge.proto it speaks. */
+static uint32_t interface_version(const struct edge *e)
+{
+	const Starling__Registration *r = ipc_bus_find(e->sm->bus, e->instance);
+
+	for (size_t i = 0; r && i < r->n_interfaces; i++) {
+		if (r->interfaces[i]->interface == STARLING__INTERFACE__INTERFACE_EDGE)
+			return r->interfaces[i]->version;
+	}
+	return 0;
+}
+
 static void check(struct edge *e)
 {
 	bool there = ipc_bus_find(e->sm->bus, e->instance) != NULL;
 
 	if (there) {
-		e->lost = false;
+		e->lost = e->swept = false;
 		e->seen = true;
+		e->counts = interface_version(e) >= COUNTS_VERSION;
 		return;
 	}
 	if (!e->lost) {
@@ -72,23 +82,14 @@ struct edge *edge_get(struct sm *sm, uint64_t instance)
 	list_init(&e->sessions);
 	list_init(&e->dirty);
 	list_init(&e->progress);
-	list_init(&e->backlog);
+	list_init(&e->behind);
 	table_insert(&sm->edges, &e->by_instance, table_hash_u64(instance));
 	check(e);
 	return e;
 }
 
-static void held_free(struct held *h)
-{
-	list_remove(&h->node);
-	parcel_free(&h->parcel);
-	mem_free(h);
-}
-
 static void edge_free(struct edge *e)
 {
-	list_for_each_safe (n, &e->backlog)
-		held_free(list_entry(n, struct held, node));
 	if (!list_unlinked(&e->dirty))
 		list_remove(&e->dirty);
 	table_remove(&e->sm->edges, &e->by_instance);
@@ -99,7 +100,7 @@ static void edge_free(struct edge *e)
 void edge_drop_if_unused(struct sm *sm, struct edge *e)
 {
 	(void)sm;
-	if (list_empty(&e->sessions) && list_empty(&e->backlog) && list_unlinked(&e->dirty) && !e->retrying && !e->ending)
+	if (list_empty(&e->sessions) && list_unlinked(&e->dirty) && !e->retrying && !e->ending)
 		edge_free(e);
 }
 
@@ -182,61 +183,59 @@ void edge_flush_all(struct sm *sm)
 	}
 }
 
-static int deliver_now(struct edge *e, const uint64_t *streams, uint32_t count, const struct packet *p, uint64_t delivery)
+int edge_deliver(struct edge *e, const uint64_t *streams, uint32_t count, const struct packet *p, uint64_t log_id, uint32_t form)
 {
 	Starling__DeliverEvent event = STARLING__DELIVER_EVENT__INIT;
 	struct ipc_opts opts = { .trace = p->trace, .payload = p->bytes };
+	int sent;
 
 	event.streams = (uint64_t *)streams;
 	event.n_streams = count;
 	event.meta = (Starling__StanzaMeta *)p->meta;
 	event.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
-	event.delivery = delivery;
-	return send_edge_deliver(e->sm->bus, ipc_instance(e->instance), &opts, &event);
+	event.log_id = log_id;
+	event.form = (Starling__DeliverForm)form;
+	event.delivery = e->counts ? 0 : log_id;
+	sent = send_edge_deliver(e->sm->bus, ipc_instance(e->instance), &opts, &event);
+	if (sent == IPC_SENT)
+		metric_add(&counters.deliveries, count);
+	return sent;
 }
 
 static void retry(void *ctx)
 {
 	struct edge *e = ctx;
+	struct list_node now;
 
 	e->retrying = false;
-	while (!list_empty(&e->backlog)) {
-		struct held *h = list_entry(e->backlog.next, struct held, node);
+	list_init(&now);
+	while (!list_empty(&e->behind)) {
+		struct list_node *n = e->behind.next;
 
-		if (!e->sm->stopping && deliver_now(e, h->streams, h->count, &h->parcel->packet, h->delivery) == IPC_FULL) {
-			e->retrying = true;
-			later_run(e->sm, RETRY_MS, retry, e);
-			return;
-		}
-		held_free(h);
+		list_remove(n);
+		list_push_back(&now, n);
+	}
+	/* Those that still do not get through come back into the list, behind a new timer. */
+	while (!list_empty(&now)) {
+		struct session *s = list_entry(now.next, struct session, behind);
+
+		list_remove(&s->behind);
+		if (!e->sm->stopping)
+			outbox_pump(s);
 	}
 	edge_drop_if_unused(e->sm, e);
 }
 
-bool edge_deliver(struct edge *e, const uint64_t *streams, uint32_t count, const struct packet *p, uint64_t delivery)
+void edge_wait(struct session *s)
 {
-	struct held *h;
-	int sent = list_empty(&e->backlog) ? deliver_now(e, streams, count, p, delivery) : IPC_FULL;
+	struct edge *e = s->edge;
 
-	if (sent == IPC_SENT) {
-		metric_add(&counters.deliveries, count);
-		return true;
-	}
-	if (sent == IPC_NOBODY)
-		return false;
-	h = mem_alloc(sizeof(*h) + count * sizeof(uint64_t));
-	list_init(&h->node);
-	h->parcel = parcel_new(e->sm, p);
-	h->delivery = delivery;
-	h->count = count;
-	memcpy(h->streams, streams, count * sizeof(uint64_t));
-	list_push_back(&e->backlog, &h->node);
-	if (!e->retrying) {
-		e->retrying = true;
-		later_run(e->sm, RETRY_MS, retry, e);
-	}
-	metric_add(&counters.deliveries, count);
-	return true;
+	if (list_unlinked(&s->behind))
+		list_push_back(&e->behind, &s->behind);
+	if (e->retrying || e->sm->stopping)
+		return;
+	e->retrying = true;
+	later_run(e->sm, RETRY_MS, retry, e);
 }
 
 void edge_end(struct session *s, const char *condition, const char *text)
@@ -247,6 +246,28 @@ void edge_end(struct session *s, const char *condition, const char *text)
 	event.condition = (char *)condition;
 	event.text = (char *)text;
 	send_edge_end(s->account->sm->bus, ipc_instance(s->edge->instance), NULL, &event);
+}
+
+void edge_moved(struct sm *sm, uint64_t instance, uint64_t stream)
+{
+	Starling__EndEvent event = STARLING__END_EVENT__INIT;
+
+	event.stream = stream;
+	event.condition = (char *)"conflict";
+	event.text = (char *)"resumed elsewhere";
+	event.moved = true;
+	send_edge_end(sm->bus, ipc_instance(instance), NULL, &event);
+}
+
+void edge_remember(struct session *s, struct str record)
+{
+	Starling__RememberEvent event = STARLING__REMEMBER_EVENT__INIT;
+
+	if (!s->edge->counts || record.n > REMEMBER_MAX)
+		return;
+	event.stream = s->stream;
+	event.record = (ProtobufCBinaryData){ record.n, (uint8_t *)record.p };
+	send_edge_remember(s->account->sm->bus, ipc_instance(s->edge->instance), NULL, &event);
 }
 
 struct gone {
@@ -261,18 +282,39 @@ static void collect_gone(struct table_node *n, void *ctx)
 	struct gone *g = ctx;
 
 	check(e);
-	if (e->lost && g->now - e->lost_ms >= patience_ms(e) && g->count < 64)
+	if (e->lost && !e->swept && g->now - e->lost_ms >= patience_ms(e) && g->count < 64)
 		g->edges[g->count++] = e;
 }
 
-/* All sessions of a dead edge become unavailable in one pass. */
+/* Sessions of a dead edge become unavailable in one pass; those that can be resumed are parked, and keep the edge's object. */
 static void end_sessions_of(struct edge *e)
 {
-	e->ending = true;
-	log_info(&e->sm->log, "edge %016llx is gone: its sessions end", (unsigned long long)e->instance);
-	while (!list_empty(&e->sessions))
-		session_end(list_entry(e->sessions.next, struct session, of_edge), SESSION_END_LOST, NULL);
+	struct list_node all;
+	uint32_t ended = 0, parked = 0;
+
+	list_init(&all);
+	e->ending = e->swept = true;
+	while (!list_empty(&e->sessions)) {
+		struct session *s = list_entry(e->sessions.next, struct session, of_edge);
+
+		list_remove(&s->of_edge);
+		list_push_back(&all, &s->of_edge);
+	}
+	while (!list_empty(&all)) {
+		struct session *s = list_entry(all.next, struct session, of_edge);
+
+		list_remove(&s->of_edge);
+		list_push_back(&e->sessions, &s->of_edge);
+		if (s->parked)
+			continue;
+		parked += s->managed;
+		ended += !s->managed;
+		park_or_end(s);
+	}
 	e->ending = false;
+	if (ended + parked)
+		log_info(&e->sm->log, "edge %016llx is gone: %u sessions end, %u wait to be resumed", (unsigned long long)e->instance,
+		         ended, parked);
 	edge_drop_if_unused(e->sm, e);
 }
 

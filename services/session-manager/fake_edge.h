@@ -19,7 +19,7 @@ static int fake_open(uint64_t stream, const char *account, const char *resource,
 	r.account = TEXT(account);
 	r.resource = TEXT(resource);
 	on_session_open(&call, &r);
-	fake_turns(2);
+	fake_turns(4);
 	assert_int_not_equal(call.code, -1);
 	if (call.reply) {
 		if (out_jid)
@@ -102,6 +102,97 @@ static uint32_t fake_count(uint32_t method)
 	for (size_t i = 0; i < fake.sent_count; i++)
 		count += fake.sent[i].method == method;
 	return count;
+}
+
+static void fake_acked(uint64_t stream, uint64_t number)
+{
+	struct ipc_call call = { .source = EDGE };
+	Starling__AckedEvent r = STARLING__ACKED_EVENT__INIT;
+	Starling__Ack ack = STARLING__ACK__INIT, *acks[] = { &ack };
+
+	ack.stream = stream;
+	ack.acked = number;
+	r.acks = acks;
+	r.n_acks = 1;
+	on_session_acked(&call, &r);
+}
+
+static void fake_close(uint64_t stream, const char *jid, bool resumable)
+{
+	struct ipc_call call = { .source = EDGE, .code = -1 };
+	Starling__CloseRequest close = STARLING__CLOSE_REQUEST__INIT;
+
+	close.stream = stream;
+	close.jid = TEXT(jid);
+	close.resumable = resumable;
+	on_session_close(&call, &close);
+	assert_int_equal(call.code, 0);
+	protobuf_c_message_free_unpacked(call.reply, NULL);
+}
+
+static uint32_t fake_enable(uint64_t stream, const char *jid, uint32_t resume_s, uint64_t base_in)
+{
+	struct ipc_call call = { .source = EDGE, .code = -1 };
+	Starling__EnableRequest r = STARLING__ENABLE_REQUEST__INIT;
+	uint32_t granted;
+
+	r.stream = stream;
+	r.jid = TEXT(jid);
+	r.resume_s = resume_s;
+	r.base_in = base_in;
+	on_session_enable(&call, &r);
+	assert_int_equal(call.code, 0);
+	granted = ((Starling__EnableReply *)call.reply)->resume_s;
+	protobuf_c_message_free_unpacked(call.reply, NULL);
+	return granted;
+}
+
+struct fake_resumed {
+	int code;
+	uint64_t accepted, sent;
+};
+
+static struct fake_resumed fake_resume(uint64_t stream, const char *account, uint64_t edge, uint32_t h)
+{
+	static struct ipc_call call;
+	Starling__ResumeRequest r = STARLING__RESUME_REQUEST__INIT;
+	struct fake_resumed out;
+
+	call = (struct ipc_call){ .source = edge, .code = -1 };
+	r.stream = stream;
+	r.account = TEXT(account);
+	r.h = h;
+	on_session_resume(&call, &r);
+	fake_turns(4);
+	out = (struct fake_resumed){ .code = call.code };
+	if (call.reply) {
+		out.accepted = ((Starling__ResumeReply *)call.reply)->accepted;
+		out.sent = ((Starling__ResumeReply *)call.reply)->sent;
+		protobuf_c_message_free_unpacked(call.reply, NULL);
+	}
+	return out;
+}
+
+/* With the record that the edge was told to remember last. */
+static int fake_attach(uint64_t stream, const char *jid, uint64_t sent, uint64_t acked, uint64_t handed, uint64_t *unacked, size_t n)
+{
+	static struct ipc_call call;
+	Starling__AttachRequest r = STARLING__ATTACH_REQUEST__INIT;
+
+	call = (struct ipc_call){ .source = EDGE, .code = -1 };
+	r.stream = stream;
+	r.jid = TEXT(jid);
+	r.sent = sent;
+	r.acked = acked;
+	r.handed = handed;
+	r.unacked_log = unacked;
+	r.n_unacked_log = n;
+	r.record = (ProtobufCBinaryData){ fake_record_size[stream % 64], fake_record_bytes[stream % 64] };
+	on_session_attach(&call, &r);
+	fake_turns(6);
+	if (call.reply)
+		protobuf_c_message_free_unpacked(call.reply, NULL);
+	return call.code;
 }
 
 /* --- what most tests begin with --- */

@@ -24,8 +24,10 @@
 #include "ipc/gen/stanza.server.h"
 #include "ipc/gen/storage.client.h"
 #include "services/session-manager/account.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership_impl.h"
 #include "services/session-manager/packet.h"
+#include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
 
 /* A test program need not use all of it. */
@@ -34,6 +36,8 @@
 #define ME       100u
 #define EDGE     200u
 #define OTHER    300u
+#define STORE    400u
+#define EDGE2    201u
 #define FAKE_MAX 4096
 #define TEXT(s)  ((char *)(s))
 
@@ -70,15 +74,24 @@ static struct {
 	} redis[FAKE_MAX];
 	size_t redis_count;
 	/* the store */
-	Starling__StoredMessage *offline[FAKE_MAX];
-	size_t offline_count;
+	struct fake_row {
+		uint64_t id;
+		Starling__LogAppendRequest *request;
+		char *stanza;
+	} rows[FAKE_MAX];
+	size_t row_count;
+	uint64_t delivered; /* what the owner wrote last */
+	uint64_t holes[64];
+	size_t hole_count;
+	uint32_t writes;
 	uint64_t roster_version, next_id;
-	uint32_t appends, removals;
+	uint32_t appends;
 	int storage_code; /* every storage call fails with it */
+	int append_code;  /* every LogAppend does */
 	int route_code;   /* every Route call does */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
-	bool store_silent, holding, other_alive, edge_alive, quiet;
+	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
 } fake;
 
 /* --- messages --- */
@@ -160,6 +173,16 @@ const char *ipc_code_name(int code)
 	return "CODE";
 }
 
+static uint8_t fake_record_bytes[64][512];
+static size_t fake_record_size[64];
+
+static void fake_remember(const Starling__RememberEvent *e)
+{
+	assert_true(e->record.len <= 512);
+	memcpy(fake_record_bytes[e->stream % 64], e->record.data, e->record.len);
+	fake_record_size[e->stream % 64] = e->record.len;
+}
+
 int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *event)
 {
 	struct fake_record *r;
@@ -167,6 +190,8 @@ int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 	(void)bus;
 	if (to.instance == EDGE && !fake.edge_alive)
 		return IPC_NOBODY;
+	if (method == METHOD_EDGE_REMEMBER)
+		fake_remember((const Starling__RememberEvent *)event);
 	if (fake.quiet)
 		return IPC_SENT;
 	assert_true(fake.sent_count < FAKE_MAX);
@@ -216,18 +241,39 @@ void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold)
 	fake.holding = hold;
 }
 
+static Starling__Registration *fake_registration(void)
+{
+	static Starling__InterfaceVersion version[3];
+	static Starling__InterfaceVersion *all[3] = { &version[0], &version[1], &version[2] };
+	static const uint32_t interfaces[3] = { STARLING__INTERFACE__INTERFACE_EDGE, STARLING__INTERFACE__INTERFACE_STORAGE,
+		                                STARLING__INTERFACE__INTERFACE_STANZA };
+	static Starling__Registration some = STARLING__REGISTRATION__INIT;
+
+	for (int i = 0; i < 3; i++) {
+		starling__interface_version__init(&version[i]);
+		version[i].interface = interfaces[i];
+		version[i].version = fake.old_edge && i == 0 ? 4 : 100;
+	}
+	some.instance = STORE;
+	some.state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+	some.interfaces = all;
+	some.n_interfaces = 3;
+	return &some;
+}
+
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
-	(void)bus, (void)role, (void)out, (void)max;
-	return 0;
+	(void)bus, (void)max;
+	if (!role || strcmp(role, "storage") != 0)
+		return 0;
+	out[0] = fake_registration();
+	return 1;
 }
 
 const Starling__Registration *ipc_bus_find(const struct ipc_bus *bus, uint64_t instance)
 {
-	static Starling__Registration some = STARLING__REGISTRATION__INIT;
-
 	(void)bus;
-	return instance == EDGE && !fake.edge_alive ? NULL : &some;
+	return instance == EDGE && !fake.edge_alive ? NULL : fake_registration();
 }
 
 uint64_t ipc_bus_slot_owner(const struct ipc_bus *bus, uint32_t slot, uint64_t *out_epoch)
@@ -368,52 +414,105 @@ static void fake_answer(struct fake_record *r, int code, const ProtobufCMessage 
 	r->done(&result, code ? NULL : reply, r->ctx);
 }
 
+static bool fake_same_key(const Starling__LogAppendRequest *a, const Starling__LogAppendRequest *b)
+{
+	return a->key_stream == b->key_stream && a->key_number == b->key_number;
+}
+
 static void fake_append(struct fake_record *r)
 {
-	const Starling__OfflineAppendRequest *q = (const void *)r->message;
-	Starling__OfflineAppendReply reply = STARLING__OFFLINE_APPEND_REPLY__INIT;
-	Starling__StoredMessage m = STARLING__STORED_MESSAGE__INIT;
+	const Starling__LogAppendRequest *q = (const void *)r->message;
+	Starling__LogAppendReply reply = STARLING__LOG_APPEND_REPLY__INIT;
+	struct fake_row *row = &fake.rows[fake.row_count];
 
+	for (size_t i = 0; q->check && i < fake.row_count; i++) {
+		if (!fake_same_key(q, fake.rows[i].request))
+			continue;
+		reply.id = fake.rows[i].id;
+		reply.duplicate = true;
+		fake_answer(r, 0, &reply.base);
+		return;
+	}
 	fake.appends++;
-	m.id = reply.id = ++fake.next_id;
-	m.meta = q->meta;
-	m.time_us = q->time_us;
-	m.stanza = (ProtobufCBinaryData){ strlen(r->payload), (uint8_t *)r->payload };
-	fake.offline[fake.offline_count++] = (void *)fake_copy(&m.base);
-	fake_answer(r, 0, &reply.base);
+	fake.row_count++;
+	row->id = reply.id = ++fake.next_id;
+	row->request = (void *)fake_copy(&q->base);
+	row->stanza = mem_strdup(r->payload);
+	if (fake.lose_answers)
+		fake_answer(r, STARLING__CODE__CODE_PEER_LOST, NULL);
+	else
+		fake_answer(r, 0, &reply.base);
+}
+
+static void fake_open_log(struct fake_record *r)
+{
+	const Starling__AccountKey *q = (const void *)r->message;
+	Starling__LogState state = STARLING__LOG_STATE__INIT;
+
+	state.delivered = fake.delivered;
+	state.holes = fake.holes;
+	state.n_holes = fake.hole_count;
+	for (size_t i = 0; i < fake.row_count; i++) {
+		if (strcmp(fake.rows[i].request->recipient, q->account) != 0)
+			continue;
+		state.last = fake.rows[i].id;
+		state.waiting += fake.rows[i].id > fake.delivered;
+	}
+	fake_answer(r, 0, &state.base);
+}
+
+static bool fake_asked(const Starling__LogFetchRequest *q, const struct fake_row *row)
+{
+	bool received = strcmp(row->request->recipient, q->account) == 0;
+
+	if (!received && (q->received_only || strcmp(row->request->sender, q->account) != 0))
+		return false;
+	for (size_t k = 0; k < q->n_ids; k++) {
+		if (q->ids[k] == row->id)
+			return true;
+	}
+	return q->n_ids == 0 && row->id > q->after;
 }
 
 static void fake_fetch(struct fake_record *r)
 {
-	const Starling__OfflineFetchRequest *q = (const void *)r->message;
-	Starling__OfflineFetchReply reply = STARLING__OFFLINE_FETCH_REPLY__INIT;
-	size_t from = 0;
+	const Starling__LogFetchRequest *q = (const void *)r->message;
+	Starling__LogFetchReply reply = STARLING__LOG_FETCH_REPLY__INIT;
+	static Starling__LogEntry entries[500], *pointers[500];
 
-	while (from < fake.offline_count && fake.offline[from]->id <= q->after)
-		from++;
-	reply.messages = &fake.offline[from];
-	reply.n_messages = fake.offline_count - from < q->limit ? fake.offline_count - from : q->limit;
-	reply.complete = from + reply.n_messages == fake.offline_count;
+	reply.entries = pointers;
+	reply.complete = true;
+	for (size_t i = 0; i < fake.row_count; i++) {
+		struct fake_row *row = &fake.rows[i];
+		Starling__LogEntry *e = &entries[reply.n_entries];
+
+		if (!fake_asked(q, row))
+			continue;
+		if (reply.n_entries == q->limit) {
+			reply.complete = false;
+			break;
+		}
+		starling__log_entry__init(e);
+		e->id = row->id;
+		e->meta = row->request->meta;
+		e->stanza = (ProtobufCBinaryData){ strlen(row->stanza), (uint8_t *)row->stanza };
+		e->received = strcmp(row->request->recipient, q->account) == 0;
+		e->sent = strcmp(row->request->sender, q->account) == 0;
+		e->archived = e->received ? row->request->archived : e->sent;
+		pointers[reply.n_entries++] = e;
+	}
 	fake_answer(r, 0, &reply.base);
 }
 
-static void fake_remove(struct fake_record *r)
+static void fake_delivered_mark(struct fake_record *r)
 {
-	const Starling__OfflineRemoveRequest *q = (const void *)r->message;
-	size_t kept = 0;
+	const Starling__LogDeliveredRequest *q = (const void *)r->message;
 
-	for (size_t i = 0; i < fake.offline_count; i++) {
-		bool gone = false;
-
-		for (size_t k = 0; k < q->n_ids; k++)
-			gone = gone || q->ids[k] == fake.offline[i]->id;
-		if (gone)
-			starling__stored_message__free_unpacked(fake.offline[i], NULL);
-		else
-			fake.offline[kept++] = fake.offline[i];
-	}
-	fake.offline_count = kept;
-	fake.removals += (uint32_t)q->n_ids;
+	fake.writes++;
+	fake.delivered = q->delivered;
+	fake.hole_count = q->n_holes;
+	for (size_t i = 0; i < q->n_holes && i < 64; i++)
+		fake.holes[i] = q->holes[i];
 	fake_answer(r, 0, &(Starling__Empty)STARLING__EMPTY__INIT.base);
 }
 
@@ -422,11 +521,17 @@ static void fake_serve(struct fake_record *r)
 	Starling__RosterReply roster = STARLING__ROSTER_REPLY__INIT;
 	Starling__RosterVersionReply version = STARLING__ROSTER_VERSION_REPLY__INIT;
 	Starling__Empty empty = STARLING__EMPTY__INIT;
+	Starling__TakeReply taken = STARLING__TAKE_REPLY__INIT;
 
-	if (r->method == METHOD_STANZA_ROUTE) {
+	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE) {
 		if (!fake.route_code)
 			fake.routed_body[fake.routed++] = mem_strdup(r->payload);
-		fake_answer(r, fake.route_code, &empty.base);
+		taken.log_id = 7;
+		fake_answer(r, fake.route_code, r->method == METHOD_STANZA_TAKE ? &taken.base : &empty.base);
+		return;
+	}
+	if (fake.append_code && r->method == METHOD_STORAGE_LOG_APPEND) {
+		fake_answer(r, fake.append_code, NULL);
 		return;
 	}
 	if (fake.storage_code) {
@@ -434,14 +539,17 @@ static void fake_serve(struct fake_record *r)
 		return;
 	}
 	switch (r->method) {
-	case METHOD_STORAGE_OFFLINE_APPEND:
+	case METHOD_STORAGE_LOG_APPEND:
 		fake_append(r);
 		return;
-	case METHOD_STORAGE_OFFLINE_FETCH:
+	case METHOD_STORAGE_LOG_OPEN:
+		fake_open_log(r);
+		return;
+	case METHOD_STORAGE_LOG_FETCH:
 		fake_fetch(r);
 		return;
-	case METHOD_STORAGE_OFFLINE_REMOVE:
-		fake_remove(r);
+	case METHOD_STORAGE_LOG_DELIVERED:
+		fake_delivered_mark(r);
 		return;
 	case METHOD_STORAGE_ROSTER_LOAD:
 		roster.version = fake.roster_version;
@@ -461,10 +569,12 @@ static void fake_serve(struct fake_record *r)
 /* One turn: timers, coalesced events, then the answers to what was asked before it. */
 static void fake_turn(void)
 {
-	size_t calls = fake.call_count, commands = fake.redis_count;
+	size_t calls, commands;
 	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
 
 	uv_run(&fake.loop, UV_RUN_NOWAIT);
+	calls = fake.call_count;
+	commands = fake.redis_count;
 	for (size_t i = 0; i < commands; i++)
 		fake.redis[i].fn(fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
 	memmove(fake.redis, fake.redis + commands, (fake.redis_count - commands) * sizeof(fake.redis[0]));
@@ -533,8 +643,10 @@ static int fake_stop(void **state)
 	fake_forget();
 	for (uint32_t i = 0; i < fake.routed; i++)
 		mem_free(fake.routed_body[i]);
-	for (size_t i = 0; i < fake.offline_count; i++)
-		starling__stored_message__free_unpacked(fake.offline[i], NULL);
+	for (size_t i = 0; i < fake.row_count; i++) {
+		starling__log_append_request__free_unpacked(fake.rows[i].request, NULL);
+		mem_free(fake.rows[i].stanza);
+	}
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership_impl.h"
 #include "services/session-manager/ownership_redis.h"
 #include "services/session-manager/session.h"
@@ -114,6 +115,7 @@ void handoff_begin(struct ownership *o, const bool slots[])
 			o->slots[i].state = SLOT_RELEASING;
 	}
 	ownership_announce(o);
+	msglog_save_all(o->sm);
 	if (uv_is_active((uv_handle_t *)&o->handoff_timer))
 		return;
 	o->handoff_end_ms = clock_mono_ms() + PATIENCE_MS;

@@ -209,7 +209,7 @@ static void answer(struct iq *iq, Starling__StanzaType type, struct str bytes)
 	meta.to = (char *)iq->from.p;
 	meta.id = (char *)iq->id.p;
 	if (s)
-		deliver_to_session(s, &p, 0);
+		deliver_to_session(s, &p);
 	else if (iq->to.n && !iq->sm->stopping)
 		route_packet(iq->sm, &p);
 	iq_free(iq);

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/xmpp/jid.h"
 #include "ipc/gen/stanza.client.h"
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
@@ -22,6 +23,7 @@ struct item {
 	struct lane *lane;
 	struct parcel *parcel;
 	enum item_state state;
+	bool tried; /* was sent before */
 };
 
 struct lane {
@@ -81,18 +83,20 @@ static void failed(struct item *i, int code)
 	}
 }
 
-static void on_routed(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+static void answered(struct item *i, const struct ipc_result *result)
 {
-	struct item *i = ctx;
 	struct lane *l = i->lane;
 
-	(void)reply;
 	l->on_the_way--;
 	if (ipc_ok(result)) {
 		l->attempts = 0;
 		item_free(i);
 	} else if (result->code == CODE(INVALID) || result->code == CODE(UNSUPPORTED)) {
 		log_warn(&l->sm->log, "slot %u: a stanza was refused: %s", l->slot, result->text);
+		item_free(i);
+	} else if (result->code == CODE(FENCED)) {
+		/* The sender's slot is another's now, who has this from the sender's edge. */
+		receipt_fail(i->parcel->packet.receipt, CODE(WRONG_OWNER));
 		item_free(i);
 	} else {
 		failed(i, result->code);
@@ -101,6 +105,44 @@ static void on_routed(const struct ipc_result *result, const Starling__Empty *re
 		pause_if_quiet(l);
 	else
 		pump(l);
+}
+
+static void on_routed(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+{
+	(void)reply;
+	answered(ctx, result);
+}
+
+static void on_taken(const struct ipc_result *result, const Starling__TakeReply *reply, void *ctx)
+{
+	struct item *i = ctx;
+
+	if (reply)
+		receipt_logged(i->parcel->packet.receipt, reply->log_id);
+	answered(i, result);
+}
+
+/* The epoch under which a local client's stanza is sent on. False: its slot is not ours any more, and it is the next owner's to send. */
+static bool sender_epoch(const struct sm *sm, const struct packet *p, uint64_t *out)
+{
+	struct str from = jid_view_bare(str_from(p->meta->from));
+
+	*out = 0;
+	if (p->key.stream == 0 || jid_view_local(from).n == 0 || !sm_local_host(sm, jid_view_domain(from)))
+		return true;
+	*out = ownership_epoch(sm, hash_slot(from));
+	return *out != 0;
+}
+
+static bool knows_take(const struct sm *sm, uint64_t owner)
+{
+	const Starling__Registration *r = ipc_bus_find(sm->bus, owner);
+
+	for (size_t i = 0; r && i < r->n_interfaces; i++) {
+		if (r->interfaces[i]->interface == STARLING__INTERFACE__INTERFACE_STANZA)
+			return r->interfaces[i]->version >= (METHOD_STANZA_TAKE & 0xff);
+	}
+	return false;
 }
 
 static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
@@ -116,10 +158,21 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	request.key_stream = p->key.stream;
 	request.key_number = p->key.number;
 	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
+	request.archive_sender = p->archive_sender;
+	request.again = p->again || i->tried;
+	request.check_origin = p->check_origin;
+	if (!sender_epoch(l->sm, p, &request.sender_epoch)) {
+		receipt_fail(p->receipt, CODE(WRONG_OWNER));
+		item_free(i);
+		return true;
+	}
 	i->state = ITEM_SENT;
+	i->tried = true;
 	l->on_the_way++;
 	metric_inc(&counters.routed_out);
-	/* on_routed runs in every case, later. */
+	/* The answer's function runs in every case, later. */
+	if (p->meta->kind == KIND_MESSAGE && knows_take(l->sm, owner))
+		return call_stanza_take(l->sm->bus, ipc_instance(owner), &opts, &request, on_taken, i) == IPC_SENT;
 	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
 }
 
@@ -132,6 +185,7 @@ static void take_home(struct lane *l)
 
 		if (i->state != ITEM_WAITING)
 			return;
+		parcel->packet.again = parcel->packet.again || i->tried;
 		i->parcel = NULL;
 		item_free(i);
 		route_inbound(l->sm, &parcel->packet);
@@ -155,7 +209,7 @@ static void pump(struct lane *l)
 		pause_if_quiet(l);
 		return;
 	}
-	list_for_each (n, &l->items) {
+	list_for_each_safe (n, &l->items) {
 		struct item *i = list_entry(n, struct item, node);
 
 		if (l->on_the_way >= ON_THE_WAY_MAX)

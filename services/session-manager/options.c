@@ -4,6 +4,7 @@
 #include "services/session-manager/options.h"
 
 static const char *const conflict_choices[] = { "replace", "reject", "rename", NULL };
+static const char *const archive_choices[] = { "always", "never", "roster", NULL };
 
 #define AT(field) offsetof(struct sm_options, field)
 
@@ -79,6 +80,21 @@ const struct config_option sm_config_options[] = {
 	  .max = 3600000,
 	  .reloads = true,
 	  .doc = "How long the sessions of an edge that died are kept before they become unavailable." },
+	{ .name = "archive.default",
+	  .type = CONFIG_ENUM,
+	  .offset = AT(archive_default),
+	  .fallback = "always",
+	  .choices = archive_choices,
+	  .reloads = true,
+	  .doc = "Whose messages go to the archive of a user who has not said so: everybody's, nobody's, or those of contacts." },
+	{ .name = "archive.page_max",
+	  .type = CONFIG_INT,
+	  .offset = AT(archive_page_max),
+	  .fallback = "250",
+	  .min = 1,
+	  .max = 500,
+	  .reloads = true,
+	  .doc = "Messages in one answer to a query of an archive, at most." },
 	CONFIG_END,
 };
 

@@ -8,6 +8,8 @@
 
 #include "common/daemon/config.h"
 
+/* Numbers are those of ArchivePrefs.Default in ipc/proto/storage.proto, less one. */
+enum archive_default { ARCHIVE_ALWAYS, ARCHIVE_NEVER, ARCHIVE_ROSTER };
 enum conflict_policy { CONFLICT_REPLACE, CONFLICT_REJECT, CONFLICT_RENAME };
 
 struct sm_options {
@@ -20,6 +22,8 @@ struct sm_options {
 	int64_t pending_max;
 	int64_t lease_ms;
 	int64_t edge_grace_ms;
+	int archive_default; /* enum archive_default */
+	int64_t archive_page_max;
 };
 
 extern const struct config_option sm_config_options[];

@@ -24,26 +24,38 @@ static struct str place_bytes(char **at, struct str s)
 	return str_make(*at - s.n, s.n);
 }
 
-struct parcel *parcel_new(struct sm *sm, const struct packet *p)
+size_t packet_text_size(const struct packet *p)
 {
 	const Starling__StanzaMeta *m = p->meta;
-	size_t text =
-	        strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6;
-	size_t size = sizeof(struct parcel) + text + p->bytes.n + p->extra.n;
-	struct parcel *c = mem_alloc(size);
-	char *at = (char *)(c + 1);
 
-	*c = (struct parcel){ .packet = *p, .meta = *m, .sm = sm, .size = size, .since_ms = clock_mono_ms() };
+	return strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6 +
+	       p->bytes.n + p->extra.n;
+}
+
+void packet_copy(const struct packet *p, char *at, Starling__StanzaMeta *meta, struct str *bytes, struct str *extra)
+{
+	const Starling__StanzaMeta *m = p->meta;
+
+	*meta = *m;
+	meta->base = (ProtobufCMessage)PROTOBUF_C_MESSAGE_INIT(&starling__stanza_meta__descriptor);
+	meta->from = place(&at, m->from);
+	meta->to = place(&at, m->to);
+	meta->id = place(&at, m->id);
+	meta->child_name = place(&at, m->child_name);
+	meta->child_ns = place(&at, m->child_ns);
+	meta->origin_id = place(&at, m->origin_id);
+	*bytes = place_bytes(&at, p->bytes);
+	*extra = place_bytes(&at, p->extra);
+}
+
+struct parcel *parcel_new(struct sm *sm, const struct packet *p)
+{
+	size_t size = sizeof(struct parcel) + packet_text_size(p);
+	struct parcel *c = mem_alloc(size);
+
+	*c = (struct parcel){ .packet = *p, .sm = sm, .size = size, .since_ms = clock_mono_ms() };
 	list_init(&c->node);
-	c->meta.base = (ProtobufCMessage)PROTOBUF_C_MESSAGE_INIT(&starling__stanza_meta__descriptor);
-	c->meta.from = place(&at, m->from);
-	c->meta.to = place(&at, m->to);
-	c->meta.id = place(&at, m->id);
-	c->meta.child_name = place(&at, m->child_name);
-	c->meta.child_ns = place(&at, m->child_ns);
-	c->meta.origin_id = place(&at, m->origin_id);
-	c->packet.bytes = place_bytes(&at, p->bytes);
-	c->packet.extra = place_bytes(&at, p->extra);
+	packet_copy(p, (char *)(c + 1), &c->meta, &c->packet.bytes, &c->packet.extra);
 	c->packet.meta = &c->meta;
 	receipt_hold(p->receipt);
 	sm_account_pending(sm, size, true);

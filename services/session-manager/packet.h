@@ -6,6 +6,7 @@
 
 #include "common/base/list.h"
 #include "common/base/str.h"
+#include "ipc/proto/edge.pb-c.h"
 #include "ipc/proto/types.pb-c.h"
 #include "services/session-manager/receipt.h"
 
@@ -23,6 +24,9 @@ struct packet {
 	uint64_t trace;
 	struct packet_key key;
 	uint32_t hops;
+	bool archive_sender;     /* a message: its local sender's archive wants it */
+	bool again;              /* may have been handled before: to be looked for in the log */
+	bool check_origin;       /* and by its origin id, too */
 	struct receipt *receipt; /* may be NULL */
 };
 
@@ -36,6 +40,10 @@ struct parcel {
 	uint64_t since_ms;
 	int64_t time_us; /* when it was taken for the store */
 };
+
+/* Bytes that the strings of a packet take in a copy, and the copying itself: `at` has room for them; meta, bytes and extra are set. */
+size_t packet_text_size(const struct packet *p);
+void packet_copy(const struct packet *p, char *at, Starling__StanzaMeta *meta, struct str *bytes, struct str *extra);
 
 /* Copies and holds the receipt. */
 struct parcel *parcel_new(struct sm *sm, const struct packet *p);
@@ -62,5 +70,6 @@ void parcel_free(struct parcel **p);
 #define TYPE_SET          STARLING__STANZA_TYPE__TYPE_SET
 #define TYPE_RESULT       STARLING__STANZA_TYPE__TYPE_RESULT
 #define CODE(name)        STARLING__CODE__CODE_##name
+#define FORM(name)        STARLING__DELIVER_FORM__FORM_##name
 
 #endif

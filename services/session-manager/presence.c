@@ -10,7 +10,6 @@
 #include "services/session-manager/counters.h"
 #include "services/session-manager/deliver.h"
 #include "services/session-manager/last_activity.h"
-#include "services/session-manager/offline.h"
 #include "services/session-manager/presence_send.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/route.h"
@@ -59,7 +58,7 @@ static void change(struct session *s, const struct packet *p)
 	take_steps(s, p, steps[was][is]);
 	/* XEP-0160 section 3: what waited goes to the first resource that reads messages. */
 	if (!reader && session_takes_messages(s))
-		offline_flush(s->account, s);
+		catchup_offline(s);
 }
 
 struct job {
@@ -138,6 +137,31 @@ void presence_outbound(struct session *s, const struct packet *p)
 	default:
 		metric_inc(&counters.dropped); /* probes are the server's (section 4.3) */
 	}
+}
+
+struct refresh {
+	uint64_t stream;
+};
+
+static void refresh(struct account *a, void *ctx)
+{
+	struct refresh *r = ctx;
+	struct session *s = a ? session_find(a->sm, r->stream) : NULL;
+
+	if (s && s->available)
+		presence_probe_contacts(s, NULL);
+	mem_free(r);
+}
+
+void presence_refresh(struct session *s)
+{
+	struct refresh *r;
+
+	if (!s->available)
+		return;
+	r = mem_new(struct refresh);
+	r->stream = s->stream;
+	account_with_roster(s->account, refresh, r);
 }
 
 /* --- the end of a session --- */

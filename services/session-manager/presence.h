@@ -16,6 +16,8 @@ struct session;
 void presence_outbound(struct session *s, const struct packet *p);
 /* A probe for the account; its sessions are loaded. */
 void presence_probed(struct account *a, const struct packet *p);
+/* What contacts' presence was on its way to the session may be lost: asks them again. */
+void presence_refresh(struct session *s);
 /* The session is about to be freed: unavailable to all who may think that it is there. */
 void presence_farewell(struct session *s);
 /* The presence of every available resource, or that they are unavailable, to one address. */

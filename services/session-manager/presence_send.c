@@ -89,7 +89,7 @@ void presence_show_others(struct session *s, struct receipt *receipt)
 			continue;
 		stored(other, true, &meta, &p);
 		meta.to = s->full_text;
-		deliver_to_session(s, &p, 0);
+		deliver_to_session(s, &p);
 	}
 }
 

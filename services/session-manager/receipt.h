@@ -9,7 +9,8 @@
 
 struct receipt {
 	uint32_t open;
-	int code; /* OK, or the first reason why the stanza was not handled: its sender keeps it */
+	int code;        /* OK, or the first reason why the stanza was not handled: its sender keeps it */
+	uint64_t log_id; /* where the message stands in the log; 0: nowhere */
 	void (*done)(struct receipt *r);
 };
 
@@ -23,6 +24,12 @@ static inline void receipt_release(struct receipt *r)
 {
 	if (r && --r->open == 0)
 		r->done(r);
+}
+
+static inline void receipt_logged(struct receipt *r, uint64_t log_id)
+{
+	if (r)
+		r->log_id = log_id;
 }
 
 /* The stanza could not be handled here and nothing was done: the sender must present it again. */

@@ -59,7 +59,7 @@ static void push(struct account *a, struct session *only, uint64_t version, stru
 	meta.id = id;
 	p.bytes = buf_str(&bytes);
 	if (only)
-		deliver_to_session(only, &p, 0);
+		deliver_to_session(only, &p);
 	else
 		deliver_to(a, &p, deliver_if_interested, NULL);
 	buf_fini(&bytes);

@@ -7,11 +7,13 @@
 #include "ipc/gen/stanza.client.h"
 #include "ipc/gen/stanza.server.h"
 #include "services/session-manager/account.h"
+#include "services/session-manager/append.h"
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/deliver.h"
 #include "services/session-manager/iq_local.h"
 #include "services/session-manager/lane.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/sm.h"
 
@@ -61,17 +63,11 @@ static void on_remote(const struct ipc_result *result, const Starling__Empty *re
 	parcel_free(&c);
 }
 
-static void route_domain(struct sm *sm, const struct packet *p, struct str domain)
+static void pass_on(struct sm *sm, const struct packet *p, uint64_t instance)
 {
-	const Starling__Registration *s2s[1];
-	uint64_t instance = ipc_bus_domain_instance(sm->bus, domain);
 	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
 
-	if (!instance && ipc_bus_instances(sm->bus, "s2s", s2s, 1) == 0) {
-		bounce(sm, p, "remote-server-not-found", NULL);
-		return;
-	}
 	request.meta = (Starling__StanzaMeta *)p->meta;
 	request.hops = p->hops + 1;
 	request.key_stream = p->key.stream;
@@ -79,6 +75,38 @@ static void route_domain(struct sm *sm, const struct packet *p, struct str domai
 	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
 	metric_inc(&counters.routed_out);
 	call_stanza_route(sm->bus, instance ? ipc_instance(instance) : ipc_any("s2s"), &opts, &request, on_remote, parcel_new(sm, p));
+}
+
+static void route_domain(struct sm *sm, const struct packet *p);
+
+/* In its sender's archive now. */
+static void stored_outgoing(struct account *a, const struct packet *p, const struct append_result *result)
+{
+	struct packet out = *p;
+
+	if (result->code == 0)
+		receipt_logged(p->receipt, result->id);
+	if (a->log && result->id > a->log->last)
+		a->log->last = result->id;
+	out.archive_sender = false;
+	route_domain(a->sm, &out);
+}
+
+static void route_domain(struct sm *sm, const struct packet *p)
+{
+	const Starling__Registration *s2s[1];
+	uint64_t instance = ipc_bus_domain_instance(sm->bus, jid_view_domain(str_from(p->meta->to)));
+	struct account *a;
+
+	if (!instance && ipc_bus_instances(sm->bus, "s2s", s2s, 1) == 0) {
+		bounce(sm, p, "remote-server-not-found", NULL);
+		return;
+	}
+	a = p->archive_sender ? account_find(sm, jid_view_bare(str_from(p->meta->from))) : NULL;
+	if (a)
+		append(a, p, true, false, stored_outgoing);
+	else
+		pass_on(sm, p, instance);
 }
 
 /* --- to a host --- */
@@ -109,7 +137,7 @@ void route_packet(struct sm *sm, const struct packet *p)
 		return;
 	}
 	if (!sm_local_host(sm, domain)) {
-		route_domain(sm, p, domain);
+		route_domain(sm, p);
 		return;
 	}
 	if (jid_view_local(to).n == 0) {
@@ -131,22 +159,27 @@ struct route_receipt {
 	struct sm *sm;
 	struct ipc_call *call;
 	uint32_t slot;
+	bool take; /* the answer tells the position in the log */
 };
 
 static void route_done(struct receipt *r)
 {
 	struct route_receipt *rr = (struct route_receipt *)r;
 	Starling__Empty empty = STARLING__EMPTY__INIT;
+	Starling__TakeReply taken = STARLING__TAKE_REPLY__INIT;
 
+	taken.log_id = r->log_id;
 	rr->sm->slot_work[rr->slot]--;
 	if (r->code)
 		ipc_fail(rr->call, r->code, "not handled");
+	else if (rr->take)
+		reply_stanza_take(rr->call, &taken);
 	else
 		reply_stanza_route(rr->call, &empty);
 	mem_free(rr);
 }
 
-static struct receipt *route_receipt(struct sm *sm, struct ipc_call *call, uint32_t slot)
+static struct receipt *route_receipt(struct sm *sm, struct ipc_call *call, uint32_t slot, bool take)
 {
 	struct route_receipt *rr = mem_new(struct route_receipt);
 
@@ -155,6 +188,7 @@ static struct receipt *route_receipt(struct sm *sm, struct ipc_call *call, uint3
 	rr->sm = sm;
 	rr->call = call;
 	rr->slot = slot;
+	rr->take = take;
 	sm->slot_work[slot]++;
 	return &rr->base;
 }
@@ -187,25 +221,52 @@ static void take_targets(struct sm *sm, const Starling__RouteRequest *r, struct 
 	p->meta = r->meta;
 }
 
-void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
+/* A former owner of the sender's slot may still have something on the way; the present one has sent that again, marked as such. */
+static bool is_former(struct sm *sm, const Starling__RouteRequest *r)
+{
+	uint64_t *seen;
+
+	if (r->sender_epoch == 0)
+		return false;
+	seen = &sm->sender_epochs[hash_slot(jid_view_bare(str_from(r->meta->from)))];
+	if (r->sender_epoch > *seen)
+		*seen = r->sender_epoch;
+	return r->sender_epoch < *seen;
+}
+
+static bool refused(struct sm *sm, struct ipc_call *call, const Starling__RouteRequest *r)
+{
+	if (!r->meta || (r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->to))))) {
+		ipc_fail(call, CODE(INVALID), "no address of ours");
+		return true;
+	}
+	if (!all_ours(sm, r)) {
+		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
+		return true;
+	}
+	if (is_former(sm, r)) {
+		ipc_fail(call, CODE(FENCED), "the sender has a newer owner");
+		return true;
+	}
+	return false;
+}
+
+static void take(struct ipc_call *call, const Starling__RouteRequest *r, bool answer_position)
 {
 	struct sm *sm = ipc_call_daemon(call);
 	struct packet p = { .bytes = ipc_call_payload(call), .trace = ipc_call_trace(call) };
 
-	if (!r->meta || (r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->to))))) {
-		ipc_fail(call, CODE(INVALID), "no address of ours");
+	if (refused(sm, call, r))
 		return;
-	}
-	if (!all_ours(sm, r)) {
-		ipc_fail(call, CODE(WRONG_OWNER), "not the owner");
-		return;
-	}
 	metric_inc(&counters.routed_in);
 	p.meta = r->meta;
 	p.extra = str_make(r->extra.data, r->extra.len);
 	p.hops = r->hops;
 	p.key = (struct packet_key){ r->key_stream, r->key_number };
-	p.receipt = route_receipt(sm, call, hash_slot(str_from(r->n_targets ? r->targets[0] : r->meta->to)));
+	p.archive_sender = r->archive_sender;
+	p.again = r->again;
+	p.check_origin = r->check_origin;
+	p.receipt = route_receipt(sm, call, hash_slot(str_from(r->n_targets ? r->targets[0] : r->meta->to)), answer_position);
 	if (r->n_targets)
 		take_targets(sm, r, &p);
 	else
@@ -213,8 +274,12 @@ void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
 	receipt_release(p.receipt);
 }
 
+void on_stanza_route(struct ipc_call *call, const Starling__RouteRequest *r)
+{
+	take(call, r, false);
+}
+
 void on_stanza_take(struct ipc_call *call, const Starling__RouteRequest *r)
 {
-	(void)r;
-	ipc_fail(call, CODE(UNSUPPORTED), "no message log");
+	take(call, r, true);
 }

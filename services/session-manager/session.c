@@ -45,12 +45,30 @@ struct session *session_new(struct account *a, struct str resource, uint64_t str
 	s->since_us = clock_wall_us();
 	list_init(&s->progress);
 	list_init(&s->unsaved);
+	list_init(&s->lazy);
+	list_init(&s->behind);
 	list_push_back(&a->sessions, &s->of_account);
 	s->edge = edge_get(a->sm, edge_instance);
 	list_push_back(&s->edge->sessions, &s->of_edge);
 	table_insert(&a->sm->streams, &s->by_stream, table_hash_u64(stream));
 	account_touch(a);
 	return s;
+}
+
+void session_move(struct session *s, uint64_t edge_instance)
+{
+	struct edge *old = s->edge;
+
+	if (old->instance == edge_instance)
+		return;
+	list_remove(&s->of_edge);
+	if (!list_unlinked(&s->progress))
+		list_remove(&s->progress);
+	if (!list_unlinked(&s->behind))
+		list_remove(&s->behind);
+	s->edge = edge_get(s->account->sm, edge_instance);
+	list_push_back(&s->edge->sessions, &s->of_edge);
+	edge_drop_if_unused(s->account->sm, old);
 }
 
 void session_free(struct session *s)
@@ -70,7 +88,12 @@ void session_free(struct session *s)
 		list_remove(&s->progress);
 	if (!list_unlinked(&s->unsaved))
 		list_remove(&s->unsaved);
+	if (!list_unlinked(&s->lazy))
+		list_remove(&s->lazy);
+	if (!list_unlinked(&s->behind))
+		list_remove(&s->behind);
 	edge_drop_if_unused(a->sm, s->edge);
+	unacked_clear(&s->list, NULL, NULL);
 	window_fini(&s->window);
 	mem_free(s->presence);
 	mem_free(s->address);

@@ -10,10 +10,13 @@
 
 #include "common/base/list.h"
 #include "common/base/str.h"
+#include "services/session-manager/catchup.h"
 #include "services/session-manager/table.h"
+#include "services/session-manager/unacked.h"
 #include "services/session-manager/window.h"
 
 struct account;
+struct archive_turn;
 struct edge;
 struct sm;
 
@@ -31,11 +34,24 @@ struct session {
 	struct list_node progress; /* in its edge's list: Accepted is to be sent */
 	struct list_node unsaved;  /* in sm->unsaved: Redis does not know the newest */
 	struct edge *edge;
+	struct archive_turn *archive_line; /* features/archive_line.h; NULL: nothing is under way */
 	char *full_text;
 	struct str full, resource; /* resource is a view into full */
 	char *address;
 	struct window window;
-	char *presence; /* last available presence, canonical; NULL while unavailable */
+	struct unacked list;     /* what its client has not acknowledged */
+	struct list_node behind; /* in its edge's list: something waits for room */
+	struct list_node lazy;   /* in sm->lazy: numbers that Redis is told of now and then */
+	uint64_t cursor;         /* highest position of the log that its client has acknowledged */
+	struct catchup catchup;
+	uint64_t base_in, base_out; /* stanza and delivery numbers at which XEP-0198 counts from 0 */
+	uint64_t archive_read;      /* what is archived up to here, the client gets from the archive by itself */
+	int64_t parked_until_us;    /* wall clock; 0 while not parked */
+	uint32_t resume_s;          /* how long it may be away; 0: no resumption */
+	uint32_t turn;              /* rises with each park and resume: tells timers of before */
+	uint32_t read_attempts;
+	uint64_t read_to; /* highest position asked for */
+	char *presence;   /* last available presence, canonical; NULL while unavailable */
 	uint32_t presence_n;
 	uint32_t presence_flags;
 	struct directed *directed;
@@ -45,11 +61,27 @@ struct session {
 	bool available;  /* has sent presence, and not unavailable since */
 	bool interested; /* has asked for the roster (RFC 6121 section 2.2) */
 	bool encrypted;
+	bool carbons;      /* XEP-0280 */
+	bool managed;      /* XEP-0198, and may be resumed */
+	bool parked;       /* its client, or its edge, is away: things are listed, nothing is sent */
+	bool known;        /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
+	bool check_origin; /* its client may send again what an earlier session sent */
+	bool was_behind;   /* its record says that messages waited that it had not been given */
+	bool overfull;     /* its list grew too long: it is about to end */
+	bool reading;      /* what waits on its list is being read from the log */
 };
+
+/* Something given to it now goes to its edge now. */
+static inline bool session_live(const struct session *s)
+{
+	return !s->parked && s->known;
+}
 
 struct session *session_find(struct sm *sm, uint64_t stream);
 struct session *session_by_resource(struct account *a, struct str resource);
 struct session *session_new(struct account *a, struct str resource, uint64_t stream, uint64_t edge_instance);
+/* Its client is at that edge now. */
+void session_move(struct session *s, uint64_t edge_instance);
 /* Out of memory only: tells nobody. */
 void session_free(struct session *s);
 /* The one way in which presence changes; bytes empty: unavailable. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/session-manager/session_codec.h"
 
-#define VERSION 1
+#define VERSION 2
 
 static void put(struct buf *out, uint64_t v, unsigned bytes)
 {
@@ -19,7 +19,16 @@ void session_encode(struct buf *out, const struct session_record *r)
 	put(out, (uint64_t)r->since_us, 8);
 	put(out, r->presence_flags, 4);
 	put(out, (uint8_t)r->priority, 1);
-	put(out, (r->available ? 1u : 0) | (r->interested ? 2u : 0) | (r->encrypted ? 4u : 0), 1);
+	put(out,
+	    (r->available ? 1u : 0) | (r->interested ? 2u : 0) | (r->encrypted ? 4u : 0) | (r->carbons ? 8u : 0) | (r->managed ? 16u : 0) |
+	            (r->behind ? 32u : 0),
+	    1);
+	put(out, r->cursor, 8);
+	put(out, r->tail, 8);
+	put(out, r->base_in, 8);
+	put(out, r->base_out, 8);
+	put(out, r->resume_s, 4);
+	put(out, (uint64_t)r->parked_until_us, 8);
 	put(out, r->address.n & 0xffff, 2);
 	buf_append(out, r->address.p, r->address.n & 0xffff);
 	buf_append_str(out, r->presence);
@@ -50,7 +59,8 @@ bool session_decode(struct str bytes, struct session_record *out)
 	struct reader in = { .left = bytes };
 	uint64_t version = get(&in, 1), bits, n;
 
-	if (version != VERSION)
+	*out = (struct session_record){ 0 };
+	if (version != 1 && version != VERSION)
 		return false;
 	out->stream = get(&in, 8);
 	out->edge = get(&in, 8);
@@ -63,6 +73,17 @@ bool session_decode(struct str bytes, struct session_record *out)
 	out->available = bits & 1;
 	out->interested = bits & 2;
 	out->encrypted = bits & 4;
+	out->carbons = bits & 8;
+	out->managed = bits & 16;
+	out->behind = bits & 32;
+	if (version > 1) {
+		out->cursor = get(&in, 8);
+		out->tail = get(&in, 8);
+		out->base_in = get(&in, 8);
+		out->base_out = get(&in, 8);
+		out->resume_s = (uint32_t)get(&in, 4);
+		out->parked_until_us = (int64_t)get(&in, 8);
+	}
 	n = get(&in, 2);
 	if (in.bad || n > in.left.n || out->stream == 0)
 		return false;

@@ -6,7 +6,8 @@
 #include "services/session-manager/account.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
-#include "services/session-manager/offline.h"
+#include "services/session-manager/msglog.h"
+#include "services/session-manager/outbox.h"
 #include "services/session-manager/presence.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_store.h"
@@ -23,14 +24,24 @@ static const char *const condition[] = {
 void session_end(struct session *s, enum session_end_reason reason, const char *text)
 {
 	struct account *a = s->account;
+	struct unacked rest = s->list;
+	bool legacy;
 
 	account_pin(a);
 	if (condition[reason])
 		edge_end(s, condition[reason], text ? text : "");
 	presence_farewell(s);
 	session_erase(a, s->resource);
-	offline_session_gone(a, s);
+	catchup_stop(s);
+	legacy = !s->edge->counts;
+	s->list = (struct unacked){ 0 };
 	session_free(s);
 	metric_inc(&counters.closed);
+	outbox_abandon(a, &rest);
+	if (legacy)
+		msglog_orphan_unlisted(a);
+	/* Nobody is here any more to repeat this: the store hears now what came through. */
+	if (a->log && list_empty(&a->sessions))
+		msglog_save(a, true);
 	account_unpin(a);
 }

@@ -7,6 +7,8 @@
 #include "common/xmpp/jid.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/later.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_codec.h"
@@ -14,6 +16,7 @@
 
 /* Writes under way at a time: more wait in the list, where a newer state of the same session replaces an older one. */
 #define SAVING_MAX 1024
+#define LAZY_MS    1000
 
 /* KEYS: slots, the account's hash, the slot's set. ARGV: slot, "<instance> <epoch>", resource, value or empty to delete, bare JID. */
 static struct redis_script put_script = {
@@ -42,6 +45,7 @@ struct write {
 void session_store_init(struct sm *sm)
 {
 	list_init(&sm->unsaved);
+	list_init(&sm->lazy);
 	list_init(&sm->erasures);
 	redis_script_register(sm->redis, &put_script);
 }
@@ -92,10 +96,9 @@ static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resour
 	return false;
 }
 
-static bool write_session(struct session *s)
+static void encode(const struct session *s, struct buf *out)
 {
-	struct account *a = s->account;
-	struct buf value = { 0 };
+	const struct account *a = s->account;
 	struct session_record r = {
 		.stream = s->stream,
 		.edge = s->edge->instance,
@@ -107,12 +110,29 @@ static bool write_session(struct session *s)
 		.available = s->available,
 		.interested = s->interested,
 		.encrypted = s->encrypted,
+		.carbons = s->carbons,
+		.managed = s->managed,
+		.cursor = s->cursor,
+		.tail = a->log ? a->log->tail : 0,
+		.behind = !a->log || a->log->behind,
+		.base_in = s->base_in,
+		.base_out = s->base_out,
+		.resume_s = s->resume_s,
+		.parked_until_us = s->parked_until_us,
 		.address = str_from(s->address),
 		.presence = str_make(s->presence, s->presence_n),
 	};
+
+	session_encode(out, &r);
+}
+
+static bool write_session(struct session *s)
+{
+	struct account *a = s->account;
+	struct buf value = { 0 };
 	bool ok;
 
-	session_encode(&value, &r);
+	encode(s, &value);
 	ok = put(a->sm, a->slot, a->bare, s->resource, buf_str(&value));
 	buf_fini(&value);
 	return ok;
@@ -146,13 +166,70 @@ void session_store_flush(struct sm *sm, bool all)
 	}
 }
 
-void session_save(struct session *s)
+static void save(struct session *s)
 {
 	struct sm *sm = s->account->sm;
 
+	if (!list_unlinked(&s->lazy))
+		list_remove(&s->lazy);
 	if (list_unlinked(&s->unsaved))
 		list_push_back(&sm->unsaved, &s->unsaved);
 	sm_turn_soon(sm);
+}
+
+void session_save(struct session *s)
+{
+	struct buf record = { 0 };
+
+	save(s);
+	if (!session_live(s) || s->edge->lost)
+		return;
+	encode(s, &record);
+	edge_remember(s, buf_str(&record));
+	buf_fini(&record);
+}
+
+static void save_lazy(void *ctx)
+{
+	struct sm *sm = ctx;
+
+	sm->lazy_soon = false;
+	while (!list_empty(&sm->lazy))
+		save(list_entry(sm->lazy.next, struct session, lazy));
+}
+
+void session_save_later(struct session *s)
+{
+	struct sm *sm = s->account->sm;
+
+	if (!list_unlinked(&s->unsaved) || !list_unlinked(&s->lazy))
+		return;
+	list_push_back(&sm->lazy, &s->lazy);
+	if (sm->lazy_soon || sm->stopping)
+		return;
+	sm->lazy_soon = true;
+	later_run(sm, LAZY_MS, save_lazy, sm);
+}
+
+void session_restore(struct session *s, const struct session_record *r)
+{
+	if (r->accepted > s->window.accepted)
+		s->window.accepted = s->window.taken = r->accepted;
+	s->since_us = r->since_us;
+	s->interested = r->interested;
+	s->encrypted = r->encrypted;
+	s->carbons = r->carbons;
+	s->managed = r->managed;
+	s->was_behind = r->behind;
+	s->cursor = r->cursor;
+	msglog_hint(s->account, r->tail);
+	s->base_in = r->base_in;
+	s->base_out = r->base_out;
+	s->resume_s = r->resume_s;
+	if (!s->address)
+		s->address = mem_strndup(r->address.p, r->address.n);
+	if (r->available)
+		session_set_presence(s, r->presence, r->priority, r->presence_flags);
 }
 
 void session_erase(struct account *a, struct str resource)
@@ -172,7 +249,7 @@ void session_erase(struct account *a, struct str resource)
 static void save_one(struct table_node *n, void *ctx)
 {
 	(void)ctx;
-	session_save(table_entry(n, struct session, by_stream));
+	save(table_entry(n, struct session, by_stream));
 }
 
 void session_save_all(struct sm *sm)

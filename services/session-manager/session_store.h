@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "common/base/str.h"
+#include "services/session-manager/session_codec.h"
 
 struct account;
 struct session;
@@ -20,8 +21,12 @@ struct sm;
 
 void session_store_init(struct sm *sm);
 void session_store_fini(struct sm *sm);
-/* To be written at the end of this turn. */
+/* Something that others must know changed: written at the end of this turn, and left with its edge (edge.proto, Remember). */
 void session_save(struct session *s);
+/* Only numbers moved: written within a second. */
+void session_save_later(struct session *s);
+/* As a record says; its numbers are not known by that (session.h, known). */
+void session_restore(struct session *s, const struct session_record *r);
 void session_erase(struct account *a, struct str resource);
 /* All sessions of this instance's slots again: Redis may have lost them. */
 void session_save_all(struct sm *sm);

@@ -5,10 +5,12 @@
 #include "common/xmpp/jid.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/account_load.h"
+#include "services/session-manager/append.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/later.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
@@ -26,6 +28,7 @@ static void on_turn(uv_prepare_t *handle)
 	struct sm *sm = handle->data;
 
 	uv_prepare_stop(handle);
+	append_flush(sm);
 	edge_flush_all(sm);
 	session_store_flush(sm, false);
 }
@@ -134,6 +137,8 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 	later_init(sm);
 	sm->redis = redis_new(sm->loop, &redis);
 	session_store_init(sm);
+	msglog_init(sm);
+	append_init(sm);
 	ownership_init(sm);
 	counters_register(sm);
 	ipc_bus_set_domains(sm->bus, (const char *const *)shared->hosts.items, (uint32_t)shared->hosts.count);
@@ -177,6 +182,7 @@ void sm_stop(void *state)
 	later_fini(sm);
 	redis_free(&sm->redis);
 	all_slots(sm);
+	append_fini(sm);
 	lane_fini_all(sm);
 	edge_fini_all(sm);
 	account_warm_stop(sm);

@@ -36,13 +36,18 @@ struct sm {
 	struct table edges;    /* by instance */
 	struct list_node idle; /* accounts without sessions, least recently used first */
 	size_t idle_count;
-	struct list_node unsaved;       /* sessions to be written to Redis */
-	struct list_node erasures;      /* session fields to be deleted from Redis */
-	uint32_t saving;                /* session writes under way */
-	struct list_node dirty_edges;   /* edges with something to be told at the end of this loop turn */
-	struct lane *lanes[SLOT_COUNT]; /* stanzas for slots of other owners; made when needed */
-	struct list_node warmup;        /* bare JIDs with sessions of a former owner, to be loaded */
-	uint32_t warming;               /* loads under way */
+	struct list_node unsaved;           /* sessions to be written to Redis */
+	struct list_node erasures;          /* session fields to be deleted from Redis */
+	uint32_t saving;                    /* session writes under way */
+	struct list_node lazy;              /* sessions whose numbers moved */
+	struct list_node dirty_logs;        /* msglogs that the store does not know the newest of */
+	bool lazy_soon, saving_logs;        /* a timer runs */
+	struct appender *appenders;         /* append.c */
+	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot: a former one's requests are refused */
+	struct list_node dirty_edges;       /* edges with something to be told at the end of this loop turn */
+	struct lane *lanes[SLOT_COUNT];     /* stanzas for slots of other owners; made when needed */
+	struct list_node warmup;            /* bare JIDs with sessions of a former owner, to be loaded */
+	uint32_t warming;                   /* loads under way */
 	bool warming_up;
 
 	struct list_node later; /* later.h */

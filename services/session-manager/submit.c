@@ -12,11 +12,15 @@
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
 #include "services/session-manager/iq_local.h"
+#include "services/session-manager/outbound.h"
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/presence.h"
 #include "services/session-manager/route.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
+
+/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before. */
+#define CHECK_ORIGIN_MAX 2000u
 
 struct submit_receipt {
 	struct receipt base;
@@ -88,11 +92,21 @@ static void outbound(struct session *s, struct packet *p, Starling__StanzaMeta *
 	case KIND_MESSAGE:
 		if (!meta->to[0])
 			meta->to = s->account->bare_text;
-		route_packet(sm, p);
+		message_outbound(s, p);
 		return;
 	default:
 		metric_inc(&counters.dropped);
 	}
+}
+
+/* The edge found that it cannot be handled: the error comes from where it was to go, or from the host. */
+static void faulty(struct session *s, struct packet *p, Starling__StanzaMeta *meta, const Starling__SubmitEvent *r)
+{
+	struct str domain = jid_view_domain(s->account->bare);
+
+	if (!meta->to[0])
+		meta->to = (char *)domain.p; /* the bare JID's end */
+	bounce(s->account->sm, p, r->fault, r->fault_text[0] ? r->fault_text : NULL);
 }
 
 static void process(struct session *s, const Starling__SubmitEvent *r, struct ipc_call *call)
@@ -103,13 +117,18 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.bytes = ipc_call_payload(call),
 		.trace = ipc_call_trace(call),
 		.key = { r->stream, r->number },
+		.again = r->again,
+		.check_origin = s->check_origin && r->meta->origin_id[0] && r->number <= CHECK_ORIGIN_MAX,
 		.receipt = receipt_take(s, r->number),
 	};
 
 	/* Whoever sent this, the address is the session's. */
 	meta.from = s->full_text;
 	metric_inc(&counters.stanzas[meta.kind <= KIND_IQ ? meta.kind : 0]);
-	outbound(s, &p, &meta);
+	if (r->fault[0])
+		faulty(s, &p, &meta, r);
+	else
+		outbound(s, &p, &meta);
 	receipt_release(p.receipt);
 }
 
@@ -121,7 +140,7 @@ void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 
 	if (!r->meta || sm->stopping)
 		return;
-	if (!s || s->edge->instance != source || !ownership_serving(sm, s->account->slot)) {
+	if (!s || !session_live(s) || s->edge->instance != source || !ownership_serving(sm, s->account->slot)) {
 		edge_not_owner(sm, source, r->stream);
 		return;
 	}

@@ -98,6 +98,6 @@ void subscribe_show_pending(struct session *s, struct receipt *receipt)
 		meta.from = (char *)i->jid;
 		meta.to = a->bare_text;
 		p.bytes = i->pending.n ? i->pending : STR("<presence type='subscribe'/>");
-		deliver_to_session(s, &p, 0);
+		deliver_to_session(s, &p);
 	}
 }

@@ -30,13 +30,17 @@ static int compare_int(const void *a, const void *b)
 /* First step: all locks that the batch needs, in ascending order. */
 static void step_lock(struct batch *b)
 {
-	int32_t *keys = mem_alloc((b->count + 1) * sizeof *keys), n = 0;
+	int32_t *keys = mem_alloc((2 * b->count + 1) * sizeof *keys), n = 0;
 	struct pg_args args = { 0 };
 	struct pg_array array;
 	uint32_t distinct = 0;
 
-	for (uint32_t i = 0; i < b->count; i++)
-		keys[n++] = (int32_t)b->ops[i]->lock;
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (b->ops[i]->lock != LOCK_NONE)
+			keys[n++] = (int32_t)b->ops[i]->lock;
+		if (b->ops[i]->lock_other != LOCK_NONE)
+			keys[n++] = (int32_t)b->ops[i]->lock_other;
+	}
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->ops[i]->fenced) {
 			keys[n++] = -1;
@@ -55,6 +59,20 @@ static void step_lock(struct batch *b)
 	mem_free(keys);
 }
 
+/* How many appends to the same account stand before the op in its batch. Those that may turn out to be repetitions are not counted: rather one
+ * too many stored than one refused without cause. */
+static uint32_t rank_of(const struct batch *b, uint32_t at)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < at; i++) {
+		const struct op *op = b->ops[i];
+
+		n += op->method == b->ops[at]->method && op->lock == b->ops[at]->lock && !op->asks[0] && !op->asks[1];
+	}
+	return n;
+}
+
 /* One step for all ops of one merged method. */
 static void step_merged(struct batch *b, uint32_t index)
 {
@@ -65,6 +83,8 @@ static void step_merged(struct batch *b, uint32_t index)
 
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->ops[i]->method == m) {
+			if (b->ops[i]->rank_arg)
+				pg_args_set_int4(&b->ops[i]->args, b->ops[i]->rank_arg, (int32_t)rank_of(b, i));
 			b->ops[i]->row = n;
 			rows[n++] = &b->ops[i]->args;
 		}
@@ -82,7 +102,7 @@ static void step_merged(struct batch *b, uint32_t index)
 static void step_all(struct batch *b)
 {
 	step_lock(b);
-	for (uint32_t i = 0; i < METHOD_COUNT; i++)
+	for (uint32_t i = 0; i < METHOD_ALL; i++)
 		if (methods[i]->kind == METHOD_MERGED)
 			step_merged(b, i);
 	for (uint32_t i = 0; i < b->count; i++) {
@@ -91,7 +111,7 @@ static void step_all(struct batch *b)
 		if (op->method->kind == METHOD_MERGED)
 			continue;
 		op->row = 0;
-		op->step = pg_conn_step(b->run->conn, &b->tx, op->index, &op->args);
+		op->step = pg_conn_step(b->run->conn, &b->tx, op->statement, &op->args);
 	}
 }
 

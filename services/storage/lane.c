@@ -42,6 +42,16 @@ static bool refuse(struct lane *l, struct op *op, uint64_t now_ms)
 	return false;
 }
 
+/* Asks whether one of these names was stored before, while an append of that name is in the batch itself: it belongs into the next one. */
+static bool asks_for_one_of(const struct op *op, struct op *const *batch, uint32_t n)
+{
+	for (uint32_t k = 0; k < 2; k++)
+		for (uint32_t i = 0; op->asks[k] && i < n; i++)
+			if (batch[i]->names[k] == op->names[k])
+				return true;
+	return false;
+}
+
 /* The next batch, into out, which has room for max_writes. */
 static uint32_t collect(struct lane *l, struct op **out)
 {
@@ -50,8 +60,11 @@ static uint32_t collect(struct lane *l, struct op **out)
 	size_t bytes = 0;
 
 	while (!list_empty(&l->waiting) && n < l->config.max_writes && bytes < l->config.max_bytes) {
-		struct op *op = pop(l);
+		struct op *op = list_entry(l->waiting.next, struct op, node);
 
+		if (asks_for_one_of(op, out, n))
+			break;
+		(void)pop(l);
 		if (refuse(l, op, now_ms))
 			continue;
 		bytes += op_bytes(op);

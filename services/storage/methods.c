@@ -6,7 +6,7 @@
 
 #define AT(number) [((number)&0xff) - 1]
 
-const struct method *const methods[METHOD_COUNT] = {
+const struct method *const methods[METHOD_ALL] = {
 	AT(METHOD_STORAGE_ACCOUNT_CREATE) = &account_create,
 	AT(METHOD_STORAGE_CREDENTIALS_GET) = &credentials_get,
 	AT(METHOD_STORAGE_CREDENTIALS_SET) = &credentials_set,
@@ -25,8 +25,19 @@ const struct method *const methods[METHOD_COUNT] = {
 	AT(METHOD_STORAGE_VCARD_PUT) = &vcard_put,
 	AT(METHOD_STORAGE_LAST_GET) = &last_get,
 	AT(METHOD_STORAGE_LAST_PUT) = &last_put,
+	AT(METHOD_STORAGE_LOG_APPEND) = &log_append,
+	AT(METHOD_STORAGE_LOG_OPEN) = &log_open,
+	AT(METHOD_STORAGE_LOG_FETCH) = &log_fetch,
+	AT(METHOD_STORAGE_LOG_QUERY) = &log_query,
+	AT(METHOD_STORAGE_LOG_METADATA) = &log_metadata,
+	AT(METHOD_STORAGE_LOG_DELIVERED) = &log_delivered,
+	AT(METHOD_STORAGE_ARCHIVE_PREFS_SET) = &archive_prefs_set,
+	AT(METHOD_STORAGE_LOG_RETRACT) = &log_retract,
+	AT(METHOD_STORAGE_LOG_ERASE) = &log_erase,
+	[METHOD_LOG_MOVE] = &log_move,
+	[METHOD_LOG_TOMBSTONE] = &log_tombstone,
 };
-_Static_assert((METHOD_STORAGE_LAST_PUT & 0xff) == METHOD_COUNT, "one row a method");
+_Static_assert((METHOD_STORAGE_LOG_ERASE & 0xff) == METHOD_COUNT, "one row a method");
 
 /* Advisory locks of two 32-bit numbers: a class of ours, then an account's hash. In a batch they are taken in ascending order by all instances, so
  * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. */
@@ -44,7 +55,14 @@ static const char *all[STATEMENT_COUNT] = {
 
 const char *const *statements_all(void)
 {
-	for (uint32_t i = 0; i < METHOD_COUNT; i++)
+	for (uint32_t i = 0; i < METHOD_ALL; i++)
 		all[i] = methods[i]->sql;
+	all[STATEMENT_LOG_FETCH_IDS] = log_fetch_ids_sql;
+	all[STATEMENT_LOG_OPEN_OFFLINE] = log_open_offline_sql;
+	all[STATEMENT_LOG_QUERY_BACKWARD] = log_query_backward_sql;
+	all[STATEMENT_LOG_QUERY_IDS] = log_query_ids_sql;
+	all[STATEMENT_LOG_QUERY_IDS_BACKWARD] = log_query_ids_backward_sql;
+	all[STATEMENT_LOG_QUERY_HEAD] = log_query_head_sql;
+	all[STATEMENT_LOG_QUERY_HEAD_FULL] = log_query_head_full_sql;
 	return all;
 }

@@ -14,7 +14,8 @@ struct op *op_new(uint32_t method_index, const struct op_limits *limits, struct 
 
 	list_init(&op->node);
 	op->method = methods[method_index];
-	op->index = method_index;
+	op->index = op->statement = method_index;
+	op->lock = op->lock_other = LOCK_NONE;
 	op->limits = limits;
 	op->scratch = scratch;
 	op->done = done;
@@ -31,6 +32,7 @@ static void end(struct op *op, int code, const char *text, const ProtobufCMessag
 		op->on_free(op, code, op->owner);
 	arena_reset(op->scratch);
 	pg_args_fini(&op->args);
+	pg_args_fini(&op->head_args);
 	mem_free(op);
 }
 
@@ -42,6 +44,22 @@ void op_reply(struct op *op, const ProtobufCMessage *reply)
 void op_fail(struct op *op, int code, const char *text)
 {
 	end(op, code, text, NULL);
+}
+
+void op_become(struct op *op, uint32_t method_index)
+{
+	op->method = methods[method_index];
+	op->index = op->statement = method_index;
+	op->has_head = false;
+	op->tries = 0;
+	pg_args_clear(&op->args);
+	pg_args_fini(&op->head_args);
+}
+
+void op_again(struct op *op)
+{
+	arena_reset(op->scratch);
+	op->on_again(op, op->owner);
 }
 
 bool op_row_ok(struct op *op, const PGresult *res, int row)
@@ -81,10 +99,11 @@ void op_answer_empty(struct op *op, const PGresult *res, int row)
 
 size_t op_bytes(const struct op *op)
 {
-	return sizeof *op + buf_str(&op->args.data).n;
+	return sizeof *op + buf_str(&op->args.data).n + buf_str(&op->head_args.data).n;
 }
 
-int op_bind_account(struct op *op, const char *jid, const char **why)
+/* Two parameters, and the account's lock. */
+static int bind_jid(struct op *op, const char *jid, uint32_t *out_lock, const char **why)
 {
 	struct str text = str_from(jid);
 	const char *at = text.n ? memchr(text.p, '@', text.n) : NULL;
@@ -98,7 +117,21 @@ int op_bind_account(struct op *op, const char *jid, const char **why)
 	pg_args_bytes(&op->args, str_make(at + 1, text.n - local_n - 1));
 	pg_args_bytes(&op->args, str_make(text.p, local_n));
 	hash = hash_fnv1a64(text);
-	op->lock = (uint32_t)(hash ^ hash >> 32) & INT32_MAX;
+	*out_lock = (uint32_t)(hash ^ hash >> 32) & INT32_MAX;
+	return 0;
+}
+
+int op_bind_account(struct op *op, const char *jid, const char **why)
+{
+	return bind_jid(op, jid, &op->lock, why);
+}
+
+int op_bind_other_account(struct op *op, const char *jid, const char **why)
+{
+	if (*jid)
+		return bind_jid(op, jid, &op->lock_other, why);
+	pg_args_null(&op->args);
+	pg_args_null(&op->args);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 struct op;
 
 enum method_kind {
-	METHOD_READ,   /* no lock, no transaction to share */
+	METHOD_READ,   /* no lock, no transaction to share; on a connection that carries no appends */
 	METHOD_WRITE,  /* a step of its own in a batch; answers one row */
 	METHOD_MERGED, /* all of a batch share one step: parameters become arrays, and row i answers op i */
 };
@@ -33,11 +33,24 @@ struct method {
 	void (*answer)(struct op *op, const PGresult *res, int row);
 };
 
-/* Method n of ipc/proto/storage.proto is methods[n - 1]; its statement has the same index. */
-#define METHOD_COUNT 18u
-extern const struct method *const methods[METHOD_COUNT];
-/* Statements that are no method's. */
-enum { STATEMENT_LOCK = METHOD_COUNT, STATEMENT_FENCE_LOCK, STATEMENT_FENCE_RAISE, STATEMENT_COUNT };
+/* Method n of ipc/proto/storage.proto is methods[n - 1]; its statement has the same index. Behind them the second halves of methods of two steps. */
+#define METHOD_COUNT 27u
+enum { METHOD_LOG_MOVE = METHOD_COUNT, METHOD_LOG_TOMBSTONE, METHOD_ALL };
+extern const struct method *const methods[METHOD_ALL];
+/* Statements beside the methods' own. */
+enum {
+	STATEMENT_LOCK = METHOD_ALL,
+	STATEMENT_FENCE_LOCK,
+	STATEMENT_FENCE_RAISE,
+	STATEMENT_LOG_FETCH_IDS,
+	STATEMENT_LOG_OPEN_OFFLINE,
+	STATEMENT_LOG_QUERY_BACKWARD,
+	STATEMENT_LOG_QUERY_IDS,
+	STATEMENT_LOG_QUERY_IDS_BACKWARD,
+	STATEMENT_LOG_QUERY_HEAD,
+	STATEMENT_LOG_QUERY_HEAD_FULL,
+	STATEMENT_COUNT
+};
 /* All of them, STATEMENT_COUNT rows. */
 const char *const *statements_all(void);
 
@@ -47,17 +60,31 @@ typedef void (*op_done_fn)(int code, const char *text, const ProtobufCMessage *r
 /* What the operator limits; outlives every op. */
 struct op_limits {
 	uint32_t roster_items; /* of one account */
-	uint32_t fetch_bytes;  /* of stanzas in one OfflineFetch reply */
+	uint32_t fetch_bytes;  /* of stanzas in one reply of OfflineFetch, LogFetch, LogQuery */
 };
+
+#define LOCK_NONE UINT32_MAX
 
 struct op {
 	struct list_node node; /* of the queue it waits in */
 	const struct method *method;
-	uint32_t index; /* of the method, and of its statement */
+	uint32_t index;     /* of the method */
+	uint32_t statement; /* the method's own, unless bind chose another whose result looks the same */
 	const struct op_limits *limits;
 	struct arena *scratch; /* of the store; for building replies */
 	struct pg_args args;
-	uint32_t lock; /* of the account written */
+	/* METHOD_READ: a second statement in the same transaction; its result is there in answer(). */
+	bool has_head;
+	uint32_t head_statement;
+	struct pg_args head_args;
+	const PGresult *head;
+	uint32_t lock, lock_other; /* of the accounts written, or LOCK_NONE */
+	/* What a METHOD_MERGED append is called. Where an op asks whether its name was there before, an earlier op with that name must have committed: they
+	 * never share a batch. 0: no name. */
+	uint64_t names[2];
+	bool asks[2];
+	uint32_t
+	        rank_arg; /* of a METHOD_MERGED: the int4 parameter that gets how many before it in the batch have the same lock; 0: none */
 	bool fenced;
 	uint32_t slot;
 	uint64_t epoch;
@@ -66,13 +93,19 @@ struct op {
 	uint32_t step, row; /* in its batch's results */
 	op_done_fn done;
 	void *ctx;
+	uint32_t note;                                         /* the method's own, from bind to answer */
+	size_t bytes;                                          /* as accounted by the store */
 	void (*on_free)(struct op *op, int code, void *owner); /* accounting of the store */
+	void (*on_again)(struct op *op, void *owner);
 	void *owner;
 };
 
 struct op *op_new(uint32_t method_index, const struct op_limits *limits, struct arena *scratch, op_done_fn done, void *ctx);
 void op_reply(struct op *op, const ProtobufCMessage *reply);
 void op_fail(struct op *op, int code, const char *text);
+/* For methods of several steps, from answer(): the op goes on as another method, whose parameters the caller binds anew between the two calls. */
+void op_become(struct op *op, uint32_t method_index);
+void op_again(struct op *op);
 /* For writes whose row begins with a code: true when it is OK; else the op has failed and is gone. */
 bool op_row_ok(struct op *op, const PGresult *res, int row);
 /* A write that answers Empty. */
@@ -83,6 +116,8 @@ size_t op_bytes(const struct op *op);
 
 /* Two parameters, host and local, of a bare JID; also sets the lock. 0 or INVALID. */
 int op_bind_account(struct op *op, const char *jid, const char **why);
+/* The same for a second account; both null where there is none. */
+int op_bind_other_account(struct op *op, const char *jid, const char **why);
 /* Two parameters, slot and epoch; both null without a fence. 0 or INVALID. */
 int op_bind_fence(struct op *op, const Starling__Fence *fence, const char **why);
 void op_bind_text(struct op *op, const char *text);

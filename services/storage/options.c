@@ -16,7 +16,7 @@ const struct config_option options_table[] = {
 	  "How many of the connections carry writes; the others carry reads. More write faster, fewer make larger, cheaper transactions." },
 	{ "batch_max", CONFIG_INT, AT(batch_max), "256", 1, 1024, NULL, false, false, "Most writes in one transaction." },
 	{ "batch_bytes", CONFIG_SIZE, AT(batch_bytes), "1MiB", 1024, 64 * MIB, NULL, false, false, "Size at which a transaction is full." },
-	{ "batch_window", CONFIG_DURATION, AT(batch_ms), "5ms", 0, 1000, NULL, false, false,
+	{ "batch_window", CONFIG_DURATION, AT(batch_ms), "0ms", 0, 1000, NULL, false, false,
 	  "Least time between two transactions of one connection under load; a write after a pause goes at once." },
 	{ "connect_timeout", CONFIG_DURATION, AT(connect_timeout_ms), "5s", 100, 60000, NULL, false, false,
 	  "Longest time to connect to PostgreSQL." },

@@ -82,6 +82,14 @@ void pg_args_bytes(struct pg_args *a, struct str v)
 	add(a, v.p, v.n);
 }
 
+void pg_args_set_int4(struct pg_args *a, uint32_t index, int32_t v)
+{
+	uint32_t be = htobe32((uint32_t)v);
+
+	assert(index < a->count && a->arg[index].n == (int32_t)sizeof be);
+	memcpy(a->data.p + a->data.start + a->arg[index].at, &be, sizeof be);
+}
+
 struct pg_array pg_array_begin(struct pg_args *a, enum pg_oid element, uint32_t count)
 {
 	struct pg_array r = { a, a->arg[begin(a)].at };
@@ -193,6 +201,22 @@ uint32_t pg_get_texts(const PGresult *res, int row, int column, struct str *out,
 			break;
 		out[found++] = str_make(v.p + at, n);
 		at += n;
+	}
+	return found;
+}
+
+uint32_t pg_get_int8s(const PGresult *res, int row, int column, uint64_t *out, uint32_t max)
+{
+	struct str v = pg_get_bytes(res, row, column);
+	uint32_t count = pg_get_text_count(res, row, column), found = 0;
+	size_t at = ARRAY_HEAD;
+
+	while (found < count && found < max && v.n - at >= 12 && read_be32(v.p + at) == 8) {
+		uint64_t be;
+
+		memcpy(&be, v.p + at + 4, sizeof be);
+		out[found++] = be64toh(be);
+		at += 12;
 	}
 	return found;
 }

@@ -10,10 +10,10 @@
 
 #include "common/base/buf.h"
 
-#define PG_ARGS_MAX 16
+#define PG_ARGS_MAX 24
 
 /* Type numbers that PostgreSQL never changes (pg_type.dat). */
-enum pg_oid { PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25 };
+enum pg_oid { PG_BOOL = 16, PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25 };
 
 struct pg_args {
 	struct buf data;
@@ -30,7 +30,8 @@ void pg_args_null(struct pg_args *a);
 void pg_args_bool(struct pg_args *a, bool v);
 void pg_args_int4(struct pg_args *a, int32_t v);
 void pg_args_int8(struct pg_args *a, int64_t v);
-void pg_args_bytes(struct pg_args *a, struct str v); /* text and bytea alike */
+void pg_args_bytes(struct pg_args *a, struct str v);                 /* text and bytea alike */
+void pg_args_set_int4(struct pg_args *a, uint32_t index, int32_t v); /* of an int4 that is there */
 /* An array parameter is begun, gets `count` elements, and is ended. */
 struct pg_array {
 	struct pg_args *args;
@@ -52,6 +53,8 @@ bool pg_get_bool(const PGresult *res, int row, int column);
 struct str pg_get_bytes(const PGresult *res, int row, int column);
 /* Elements of a one-dimensional text[] without nulls, as views without a NUL; returns how many, at most max. */
 uint32_t pg_get_texts(const PGresult *res, int row, int column, struct str *out, uint32_t max);
+/* The same of an int8[]. */
+uint32_t pg_get_int8s(const PGresult *res, int row, int column, uint64_t *out, uint32_t max);
 uint32_t pg_get_text_count(const PGresult *res, int row, int column);
 
 #endif

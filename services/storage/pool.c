@@ -48,6 +48,7 @@ static void on_read_end(struct pg_tx *tx, enum pg_end end)
 	case PG_COMMITTED:
 		metric_inc(&metric_reads);
 		metric_observe(&metric_read_seconds, (double)(clock_mono_ms() - op->queued_ms) / 1e3);
+		op->head = op->has_head ? tx->results[1] : NULL;
 		op->method->answer(op, tx->results[0], 0);
 		break;
 	case PG_FAILED:
@@ -87,8 +88,10 @@ static void send_read(struct pg_conn *conn, struct op *op)
 	struct read *r = mem_new(struct read);
 
 	r->op = op;
-	pg_tx_init(&r->tx, 1, on_read_end);
-	pg_conn_step(conn, &r->tx, op->index, &op->args);
+	pg_tx_init(&r->tx, 2, on_read_end);
+	pg_conn_step(conn, &r->tx, op->statement, &op->args);
+	if (op->has_head)
+		pg_conn_step(conn, &r->tx, op->head_statement, &op->head_args);
 	pg_conn_commit(conn, &r->tx);
 }
 

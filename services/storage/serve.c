@@ -47,21 +47,12 @@ SERVE(vcard_get, VCARD_GET, Starling__AccountKey)
 SERVE(vcard_put, VCARD_PUT, Starling__VcardPutRequest)
 SERVE(last_get, LAST_GET, Starling__AccountKey)
 SERVE(last_put, LAST_PUT, Starling__LastPutRequest)
-
-/* The message log. */
-#define ABSENT(name, type)                                                                                                                 \
-	void on_storage_##name(struct ipc_call *call, const type *request)                                                                 \
-	{                                                                                                                                  \
-		(void)request;                                                                                                             \
-		ipc_fail(call, STARLING__CODE__CODE_UNSUPPORTED, "no message log");                                                        \
-	}
-
-ABSENT(log_append, Starling__LogAppendRequest)
-ABSENT(log_open, Starling__AccountKey)
-ABSENT(log_fetch, Starling__LogFetchRequest)
-ABSENT(log_query, Starling__LogQueryRequest)
-ABSENT(log_metadata, Starling__AccountKey)
-ABSENT(log_delivered, Starling__LogDeliveredRequest)
-ABSENT(archive_prefs_set, Starling__ArchivePrefsSetRequest)
-ABSENT(log_retract, Starling__LogRetractRequest)
-ABSENT(log_erase, Starling__LogEraseRequest)
+SERVE(log_append, LOG_APPEND, Starling__LogAppendRequest)
+SERVE(log_open, LOG_OPEN, Starling__AccountKey)
+SERVE(log_fetch, LOG_FETCH, Starling__LogFetchRequest)
+SERVE(log_query, LOG_QUERY, Starling__LogQueryRequest)
+SERVE(log_metadata, LOG_METADATA, Starling__AccountKey)
+SERVE(log_delivered, LOG_DELIVERED, Starling__LogDeliveredRequest)
+SERVE(archive_prefs_set, ARCHIVE_PREFS_SET, Starling__ArchivePrefsSetRequest)
+SERVE(log_retract, LOG_RETRACT, Starling__LogRetractRequest)
+SERVE(log_erase, LOG_ERASE, Starling__LogEraseRequest)

@@ -134,9 +134,19 @@ static void on_op_free(struct op *op, int code, void *owner)
 
 	(void)code;
 	s->ended++;
-	account(s, -1, op_bytes(op));
+	account(s, -1, op->bytes);
 	if (s->open == 0 && s->config.on_idle && !s->freeing)
 		s->config.on_idle(s->config.ctx);
+}
+
+static void on_op_again(struct op *op, void *owner)
+{
+	struct store *s = owner;
+
+	s->open_bytes -= op->bytes;
+	op->bytes = op_bytes(op);
+	s->open_bytes += op->bytes;
+	pool_submit(s->pool, op);
 }
 
 void store_submit(struct store *s, uint32_t number, const ProtobufCMessage *request, struct str payload, uint64_t deadline_ms,
@@ -163,8 +173,10 @@ void store_submit(struct store *s, uint32_t number, const ProtobufCMessage *requ
 		return;
 	}
 	op->on_free = on_op_free;
+	op->on_again = on_op_again;
 	op->owner = s;
-	account(s, 1, op_bytes(op));
+	op->bytes = op_bytes(op);
+	account(s, 1, op->bytes);
 	pool_submit(s->pool, op);
 }
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * storage_bench: how many OfflineAppend calls a second the store commits, and what one costs in CPU time, in the storage process and in PostgreSQL.
- * It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
+ * storage_bench: how many calls a second the store answers, and what one costs in CPU time, in the storage process (the making of requests is in
+ * it) and in PostgreSQL. It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
  *
- * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--writers N] [--batch-max N] [--window MS] [--rate N] [--reads] [DSN PID]
+ * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--writers N] [--batch-max N] [--window MS] [--rate N]
+ *        [--method NAME] [--max N] [--check] [--partitions N] [DSN PID]
  *   --open      calls kept open (default 2000)
  *   --rate      appends a second instead of saturation
- *   --reads     CredentialsGet instead of OfflineAppend
+ *   --method    log (LogAppend, the default), offline (OfflineAppend), open, fetch, delivered, query, credentials
+ *   --max       max_waiting of LogAppend
+ *   --check     LogAppend looks for its key
+ *   --partitions  so many more partitions of the log, in the past
  *   DSN PID     a PostgreSQL that runs already, and its postmaster; without them tests/tools/private-postgres makes one */
 #include <dirent.h>
 #include <stdio.h>
@@ -29,7 +33,7 @@ struct bench {
 	uv_timer_t tick;
 	struct store *store;
 	uint32_t seconds, open_max, accounts, bytes, connections, writers, batch_max, window_ms, rate;
-	bool reads;
+	uint32_t method, max, check, partitions;
 	bool ready;
 	char dir[64], dsn[256];
 	long postmaster;
@@ -113,40 +117,137 @@ static struct sample *sample_new(struct bench *b)
 	return s;
 }
 
-static void append_one(struct bench *b)
+static void submit(struct bench *b, uint32_t method, const ProtobufCMessage *request, struct str payload)
+{
+	store_submit(b->store, method & 0xff, request, payload, 0, on_done, sample_new(b));
+}
+
+static Starling__StanzaMeta chat(char *from, char *to, char *id)
+{
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
+	meta.type = STARLING__STANZA_TYPE__TYPE_CHAT;
+	meta.from = from;
+	meta.to = to;
+	meta.id = id;
+	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
+	return meta;
+}
+
+static Starling__Fence fence_of(const char *account)
+{
+	Starling__Fence fence = STARLING__FENCE__INIT;
+
+	fence.slot = hash_slot(str_from(account));
+	fence.epoch = 1;
+	return fence;
+}
+
+static void offline_one(struct bench *b)
 {
 	Starling__OfflineAppendRequest r = STARLING__OFFLINE_APPEND_REQUEST__INIT;
-	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
-	Starling__Fence fence = STARLING__FENCE__INIT;
 	char account[64], key[17];
+	Starling__StanzaMeta meta;
+	Starling__Fence fence;
 
 	account_name(account, b->next_account++ % b->accounts);
 	snprintf(key, sizeof key, "%016llx", (unsigned long long)random_u64());
-	meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
-	meta.type = STARLING__STANZA_TYPE__TYPE_CHAT;
-	meta.from = (char *)"romeo@bench.example/orchard";
-	meta.to = account;
-	meta.id = key;
-	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
-	fence.slot = hash_slot(str_from(account));
-	fence.epoch = 1;
+	meta = chat((char *)"romeo@bench.example/orchard", account, key);
+	fence = fence_of(account);
 	r.account = account;
 	r.meta = &meta;
 	r.time_us = clock_wall_us();
 	r.fence = &fence;
 	r.key = (ProtobufCBinaryData){ 16, (uint8_t *)key };
-	store_submit(b->store, METHOD_STORAGE_OFFLINE_APPEND & 0xff, &r.base, str_make(b->stanza, b->bytes), 0, on_done, sample_new(b));
+	submit(b, METHOD_STORAGE_OFFLINE_APPEND, &r.base, str_make(b->stanza, b->bytes));
 }
 
-static void read_one(struct bench *b)
+/* Each to the next but a few, in both archives. */
+static void log_one(struct bench *b)
+{
+	Starling__LogAppendRequest r = STARLING__LOG_APPEND_REQUEST__INIT;
+	char sender[64], recipient[64], from[80], id[40];
+	Starling__StanzaMeta meta;
+	Starling__Fence fence;
+	uint32_t n = b->next_account++;
+
+	account_name(recipient, n % b->accounts);
+	account_name(sender, (n + 1 + n % 7) % b->accounts);
+	snprintf(from, sizeof from, "%s/%s", sender, "phone.4f7a2c");
+	snprintf(id, sizeof id, "%016llx-%016llx", (unsigned long long)n, (unsigned long long)random_u64());
+	meta = chat(from, recipient, id);
+	meta.origin_id = id;
+	fence = fence_of(recipient);
+	r.sender = sender;
+	r.recipient = recipient;
+	r.archived = true;
+	r.meta = &meta;
+	r.fence = &fence;
+	r.key_stream = 77;
+	r.key_number = n + 1;
+	r.check = b->check;
+	r.max_waiting = b->max;
+	submit(b, METHOD_STORAGE_LOG_APPEND, &r.base, str_make(b->stanza, b->bytes));
+}
+
+static void key_one(struct bench *b)
 {
 	Starling__AccountKey r = STARLING__ACCOUNT_KEY__INIT;
 	char account[64];
 
 	account_name(account, b->next_account++ % b->accounts);
 	r.account = account;
-	store_submit(b->store, METHOD_STORAGE_CREDENTIALS_GET & 0xff, &r.base, STR(""), 0, on_done, sample_new(b));
+	submit(b, b->method == 6 ? METHOD_STORAGE_CREDENTIALS_GET : METHOD_STORAGE_LOG_OPEN, &r.base, STR(""));
 }
+
+static void fetch_one(struct bench *b)
+{
+	Starling__LogFetchRequest r = STARLING__LOG_FETCH_REQUEST__INIT;
+	char account[64];
+
+	account_name(account, b->next_account++ % b->accounts);
+	r.account = account;
+	r.after = (uint64_t)clock_wall_us() - 3600000000;
+	r.limit = 50;
+	r.received_only = true;
+	submit(b, METHOD_STORAGE_LOG_FETCH, &r.base, STR(""));
+}
+
+static void delivered_one(struct bench *b)
+{
+	Starling__LogDeliveredRequest r = STARLING__LOG_DELIVERED_REQUEST__INIT;
+	Starling__Fence fence;
+	char account[64];
+
+	account_name(account, b->next_account++ % b->accounts);
+	fence = fence_of(account);
+	r.account = account;
+	r.delivered = (uint64_t)clock_wall_us();
+	r.fence = &fence;
+	submit(b, METHOD_STORAGE_LOG_DELIVERED, &r.base, STR(""));
+}
+
+static void query_one(struct bench *b)
+{
+	Starling__LogQueryRequest r = STARLING__LOG_QUERY_REQUEST__INIT;
+	char account[64];
+
+	account_name(account, b->next_account++ % b->accounts);
+	r.account = account;
+	r.backward = true;
+	r.limit = 50;
+	r.count = b->check;
+	submit(b, METHOD_STORAGE_LOG_QUERY, &r.base, STR(""));
+}
+
+static const struct {
+	const char *name;
+	void (*one)(struct bench *b);
+} kinds[] = {
+	{ "log", log_one },     { "offline", offline_one }, { "open", key_one }, { "fetch", fetch_one }, { "delivered", delivered_one },
+	{ "query", query_one }, { "credentials", key_one },
+};
 
 static void create_accounts(struct bench *b)
 {
@@ -183,7 +284,7 @@ static void run_for(struct bench *b, uint64_t ms)
 
 		/* A few a turn, as they come from the bus. */
 		for (int i = 0; i < 64 && b->open < b->open_max && b->sent < due; i++)
-			(b->reads ? read_one : append_one)(b);
+			kinds[b->method].one(b);
 		uv_run(&b->loop, b->open >= b->open_max || b->sent >= due ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 	}
 }
@@ -214,9 +315,8 @@ static void measure(struct bench *b)
 		uv_run(&b->loop, UV_RUN_ONCE);
 	qsort(b->latency_us, done < LATENCY_ROOM ? done : LATENCY_ROOM, sizeof *b->latency_us, compare);
 	printf("%s: %.0f/s, CPU us each: storage %.2f, PostgreSQL %.2f; latency ms: median %.2f, 99th %.2f; %llu failed\n",
-	       b->reads ? "CredentialsGet" : "OfflineAppend", (double)done / seconds, (double)own / (double)done,
-	       (double)server / (double)done, b->latency_us[done / 2] / 1e3, b->latency_us[done * 99 / 100] / 1e3,
-	       (unsigned long long)b->failed);
+	       kinds[b->method].name, (double)done / seconds, (double)own / (double)done, (double)server / (double)done,
+	       b->latency_us[done / 2] / 1e3, b->latency_us[done * 99 / 100] / 1e3, (unsigned long long)b->failed);
 }
 
 static void start_server(struct bench *b)
@@ -304,15 +404,30 @@ static void arguments(struct bench *b, int argc, char **argv)
 		const char *name;
 		uint32_t *value;
 	} const numbers[] = {
-		{ "--seconds", &b->seconds },     { "--open", &b->open_max },           { "--accounts", &b->accounts },
-		{ "--bytes", &b->bytes },         { "--connections", &b->connections }, { "--writers", &b->writers },
-		{ "--batch-max", &b->batch_max }, { "--window", &b->window_ms },        { "--rate", &b->rate },
+		{ "--seconds", &b->seconds },
+		{ "--open", &b->open_max },
+		{ "--accounts", &b->accounts },
+		{ "--bytes", &b->bytes },
+		{ "--connections", &b->connections },
+		{ "--writers", &b->writers },
+		{ "--batch-max", &b->batch_max },
+		{ "--window", &b->window_ms },
+		{ "--rate", &b->rate },
+		{ "--max", &b->max },
+		{ "--partitions", &b->partitions },
 	};
 
 	for (int i = 1; i < argc; i++) {
-		bool known = strcmp(argv[i], "--reads") == 0;
+		bool known = strcmp(argv[i], "--check") == 0;
 
-		b->reads |= known;
+		b->check |= known;
+		for (uint32_t k = 0; strcmp(argv[i], "--method") == 0 && i + 1 < argc && k < sizeof kinds / sizeof kinds[0]; k++)
+			if (strcmp(argv[i + 1], kinds[k].name) == 0) {
+				b->method = k;
+				i++;
+				known = true;
+				break;
+			}
 		for (size_t n = 0; n < sizeof numbers / sizeof numbers[0] && i + 1 < argc; n++)
 			if (strcmp(argv[i], numbers[n].name) == 0) {
 				*numbers[n].value = (uint32_t)strtoul(argv[++i], NULL, 10);
@@ -339,7 +454,7 @@ int main(int argc, char **argv)
 		           .connections = 4,
 		           .writers = 1,
 		           .batch_max = 256,
-		           .window_ms = 5 };
+		           .window_ms = 0 };
 
 	arguments(&b, argc, argv);
 	if (!*b.dsn)

@@ -27,10 +27,15 @@ static void answer_info(struct iq *iq, const char *identity, bool host)
 	buf_fini(&out);
 }
 
-/* There are no nodes, so asking for one finds nothing. */
+/* There are no nodes but that of a user's own offline messages (XEP-0013); asking for another finds nothing. */
 static bool asks_for_node(struct iq *iq)
 {
 	return xml_get(iq->child, "node").n > 0;
+}
+
+static bool asks_for_offline(struct iq *iq)
+{
+	return str_is(xml_get(iq->child, "node"), NS_OFFLINE);
 }
 
 static void host_info(struct iq *iq)
@@ -45,6 +50,10 @@ static void account_info(struct iq *iq)
 {
 	if (!iq->trusted)
 		iq_error(iq, "service-unavailable", NULL);
+	else if (asks_for_offline(iq) && iq->scope == IQ_SELF)
+		flexible_offline_info(iq);
+	else if (asks_for_offline(iq))
+		iq_error(iq, "forbidden", NULL);
 	else if (asks_for_node(iq))
 		iq_error(iq, "item-not-found", NULL);
 	else
@@ -98,6 +107,14 @@ static void account_items(struct iq *iq)
 	struct account *a = iq->trusted ? account_find(iq->sm, iq->account) : NULL;
 	struct buf out = { 0 };
 
+	if (asks_for_offline(iq) && iq->scope == IQ_SELF) {
+		flexible_offline_items(iq);
+		return;
+	}
+	if (asks_for_offline(iq)) {
+		iq_error(iq, iq->trusted ? "forbidden" : "service-unavailable", NULL);
+		return;
+	}
 	buf_append_cstr(&out, "<query xmlns='" NS_ITEMS "'>");
 	if (a && !asks_for_node(iq))
 		list_for_each (node, &a->sessions) {

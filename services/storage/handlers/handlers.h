@@ -14,5 +14,13 @@ extern const struct method roster_load, roster_put, roster_remove;
 extern const struct method offline_append, offline_fetch, offline_remove, offline_count;
 /* small.c */
 extern const struct method private_get, private_put, vcard_get, vcard_put, last_get, last_put;
+/* log_append.c, log_read.c, log_query.c, log_open.c, log_change.c, log_retract.c: the message log */
+extern const struct method log_append, log_fetch, log_metadata, log_query, log_open, log_delivered, archive_prefs_set, log_retract,
+        log_erase;
+extern const char *const log_fetch_ids_sql, *const log_open_offline_sql;
+extern const char *const log_query_backward_sql, *const log_query_ids_sql, *const log_query_ids_backward_sql;
+extern const char *const log_query_head_sql, *const log_query_head_full_sql;
+/* Second halves: of log_open, and of log_retract. */
+extern const struct method log_move, log_tombstone;
 
 #endif

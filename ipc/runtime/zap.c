@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zap: answers ZeroMQ's question whether a key may connect (ZAP 1.0, RFC 27 of the ZeroMQ project). A listed key becomes the connection's user id;
- * which roles it may have is checked in join.c, so that a reloaded list counts for connections that stand. */
+ * zap: see zap.h. */
+#include "ipc/runtime/zap.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
 
-#include "services/router/router.h"
+#include "common/base/mem.h"
+#include "ipc/runtime/zsock.h"
 
 #define PARTS      16
 #define PART_BYTES 256
@@ -16,6 +18,12 @@ struct request {
 	char parts[PARTS][PART_BYTES];
 	size_t sizes[PARTS];
 	int count;
+};
+struct zap {
+	struct zsock *socket;
+	const struct allow *allow;
+	zap_denied_fn denied;
+	void *ctx;
 };
 enum part { PART_VERSION, PART_REQUEST, PART_DOMAIN, PART_ADDRESS, PART_IDENTITY, PART_MECHANISM, PART_KEY };
 
@@ -38,10 +46,10 @@ static bool read_request(void *socket, struct request *q)
 	return true;
 }
 
-static bool check(const struct router *r, const struct request *q, char key[KEYS_Z85 + 1])
+static bool check(const struct zap *z, const struct request *q, char key[KEYS_Z85 + 1])
 {
 	return q->count > PART_KEY && strcmp(q->parts[PART_VERSION], "1.0") == 0 && strcmp(q->parts[PART_MECHANISM], "CURVE") == 0 &&
-	       q->sizes[PART_KEY] == 32 && zmq_z85_encode(key, (const uint8_t *)q->parts[PART_KEY], 32) && allow_has(&r->allow, NULL, key);
+	       q->sizes[PART_KEY] == 32 && zmq_z85_encode(key, (const uint8_t *)q->parts[PART_KEY], 32) && allow_has(z->allow, NULL, key);
 }
 
 static void send_part(void *socket, const char *text, bool more)
@@ -51,18 +59,16 @@ static void send_part(void *socket, const char *text, bool more)
 
 static void on_request(void *ctx)
 {
-	struct router *r = ctx;
-	void *socket = zsock_socket(r->zap);
+	struct zap *z = ctx;
+	void *socket = zsock_socket(z->socket);
 	struct request q;
 	char key[KEYS_Z85 + 1];
 
 	while (read_request(socket, &q)) {
-		bool ok = check(r, &q, key);
+		bool ok = check(z, &q, key);
 
-		if (!ok) {
-			log_info(daemon_log(r->daemon), "connection refused: its key is not listed address=%s", q.parts[PART_ADDRESS]);
-			figures_denied();
-		}
+		if (!ok)
+			z->denied(q.parts[PART_ADDRESS], z->ctx);
 		send_part(socket, "1.0", true);
 		zmq_send(socket, q.parts[PART_REQUEST], q.sizes[PART_REQUEST], ZMQ_DONTWAIT | ZMQ_SNDMORE);
 		send_part(socket, ok ? "200" : "400", true);
@@ -72,15 +78,32 @@ static void on_request(void *ctx)
 	}
 }
 
-int zap_open(struct router *r, struct err *e)
+struct zap *zap_new(uv_loop_t *loop, void *zmq, const struct allow *allow, zap_denied_fn denied, void *ctx, struct err *e)
 {
-	void *socket = zmq_socket(r->zmq, ZMQ_REP);
+	void *socket = zmq_socket(zmq, ZMQ_REP);
+	struct zap *z;
 
 	if (!socket || zmq_bind(socket, "inproc://zeromq.zap.01") != 0) {
 		if (socket)
 			zmq_close(socket);
-		return err_set(e, "cannot answer for keys: %s", zmq_strerror(errno));
+		err_set(e, "cannot answer for keys: %s", zmq_strerror(errno));
+		return NULL;
 	}
-	r->zap = zsock_new(r->loop, socket, on_request, r);
-	return 0;
+	z = mem_new(struct zap);
+	z->allow = allow;
+	z->denied = denied;
+	z->ctx = ctx;
+	z->socket = zsock_new(loop, socket, on_request, z);
+	return z;
+}
+
+void zap_free(struct zap **pz)
+{
+	struct zap *z = *pz;
+
+	if (!z)
+		return;
+	*pz = NULL;
+	zsock_free(&z->socket);
+	mem_free(z);
 }

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A page is asked for when the client has nearly all of the one before: so a slow client holds one page, not its whole past. */
+#include "services/session-manager/catchup.h"
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "common/xmpp/jid.h"
+#include "ipc/gen/storage.client.h"
+#include "services/session-manager/account.h"
+#include "services/session-manager/carbons.h"
+#include "services/session-manager/counters.h"
+#include "services/session-manager/later.h"
+#include "services/session-manager/msglog.h"
+#include "services/session-manager/outbox.h"
+#include "services/session-manager/outbox_read.h"
+#include "services/session-manager/session.h"
+#include "services/session-manager/session_store.h"
+#include "services/session-manager/sm.h"
+
+#define PAGE      100u
+#define LOW_WATER 20u /* so few unacknowledged, and the next page comes */
+
+#define SKIP UINT32_MAX
+
+struct page {
+	struct account *account;
+	uint64_t stream;
+	uint32_t turn;
+};
+
+static void fetch(struct session *s);
+
+static bool someone_at(const struct account *a, struct str resource)
+{
+	list_for_each (n, &a->sessions) {
+		if (str_eq(list_entry(n, struct session, of_account)->resource, resource))
+			return true;
+	}
+	return false;
+}
+
+/* In which form this session would have been given it when it was new. */
+static uint32_t form_of_received(const struct session *s, const Starling__LogEntry *e)
+{
+	struct str resource = jid_view_resource(str_from(e->meta->to));
+
+	if (str_eq(resource, s->resource))
+		return FORM(PLAIN);
+	if (session_takes_messages(s) && (resource.n == 0 || !someone_at(s->account, resource)))
+		return FORM(PLAIN);
+	return s->carbons && carbon_eligible(e->meta, false) ? FORM(CARBON_RECEIVED) : SKIP;
+}
+
+static uint32_t form_of(const struct session *s, const Starling__LogEntry *e)
+{
+	if (s->catchup.mode == CATCHUP_OFFLINE)
+		return e->archived && e->id <= s->archive_read ? SKIP : FORM(DELAYED);
+	if (e->received)
+		return form_of_received(s, e);
+	if (str_eq(jid_view_resource(str_from(e->meta->from)), s->resource))
+		return SKIP;
+	return s->carbons && carbon_eligible(e->meta, true) ? FORM(CARBON_SENT) : SKIP;
+}
+
+static void give(struct session *s, const Starling__LogEntry *e, struct buf *bytes, struct buf *extra)
+{
+	uint32_t form = form_of(s, e);
+	Starling__StanzaMeta meta;
+	struct packet p;
+
+	s->catchup.after = e->id;
+	if (s->catchup.mode == CATCHUP_OFFLINE)
+		msglog_move_tail(s->account, e->id);
+	if (form == SKIP || unacked_has(&s->list, e->id))
+		return;
+	outbox_build(s, e, form, &meta, bytes, extra, &p);
+	outbox_give(&s, 1, &p, e->id, form);
+	if (form == FORM(PLAIN) || form == FORM(DELAYED))
+		msglog_in_flight(s->account, e->id);
+	metric_inc(&counters.offline_delivered);
+}
+
+static void finish(struct session *s)
+{
+	struct account *a = s->account;
+
+	if (a->log->flusher == s->stream)
+		a->log->flusher = 0;
+	/* All that there is behind the tail, is handed out: to this reader at least. */
+	if (session_takes_messages(s) && s->catchup.start <= a->log->tail && a->log->flusher == 0) {
+		msglog_none_behind(a);
+	}
+	s->catchup.mode = CATCHUP_NONE;
+	if (s->list.count == 0 && a->log->tail > s->cursor)
+		s->cursor = a->log->tail;
+	msglog_save(a, false);
+	session_save(s);
+	if (session_takes_messages(s) && (a->log->behind || a->log->left.count) && !msglog_held(a))
+		catchup_offline(s);
+}
+
+static void fetch_again(void *ctx)
+{
+	struct page *g = ctx;
+	struct account *a = g->account;
+	struct session *s = a->dead || a->sm->stopping ? NULL : session_find(a->sm, g->stream);
+
+	if (s && s->catchup.turn == g->turn) {
+		s->catchup.fetching = false;
+		catchup_go_on(s);
+	}
+	mem_free(g);
+	account_unpin(a);
+}
+
+static void on_page(const struct ipc_result *result, const Starling__LogFetchReply *reply, void *ctx)
+{
+	struct page *g = ctx;
+	struct account *a = g->account;
+	struct session *s = a->dead || a->sm->stopping ? NULL : session_find(a->sm, g->stream);
+	struct buf bytes = { 0 }, extra = { 0 };
+
+	if (s && s->catchup.turn != g->turn)
+		s = NULL;
+	if (s && !ipc_ok(result)) {
+		later_run(a->sm, later_backoff_ms(s->catchup.attempts++), fetch_again, g);
+		return;
+	}
+	if (s) {
+		s->catchup.fetching = false;
+		s->catchup.attempts = 0;
+		for (size_t i = 0; i < reply->n_entries; i++) {
+			if (reply->entries[i]->meta)
+				give(s, reply->entries[i], &bytes, &extra);
+		}
+		if (!reply->complete)
+			s->catchup.again = true;
+		catchup_go_on(s);
+	}
+	buf_fini(&bytes);
+	buf_fini(&extra);
+	mem_free(g);
+	account_unpin(a);
+}
+
+static void fetch(struct session *s)
+{
+	struct account *a = s->account;
+	struct page *g = mem_new(struct page);
+	Starling__LogFetchRequest request = STARLING__LOG_FETCH_REQUEST__INIT;
+
+	*g = (struct page){ .account = a, .stream = s->stream, .turn = s->catchup.turn };
+	request.account = a->bare_text;
+	request.after = s->catchup.after;
+	request.received_only = s->catchup.mode == CATCHUP_OFFLINE;
+	request.limit = PAGE;
+	s->catchup.fetching = true;
+	s->catchup.again = false;
+	account_pin(a);
+	call_storage_log_fetch(a->sm->bus, ipc_any("storage"), NULL, &request, on_page, g);
+}
+
+void catchup_go_on(struct session *s)
+{
+	struct catchup *c = &s->catchup;
+
+	if (c->mode == CATCHUP_NONE || c->fetching || !session_live(s) || s->list.count > LOW_WATER)
+		return;
+	if (c->again)
+		fetch(s);
+	else if (s->account->appending == 0) /* else what is being appended now tells (catchup_committed) */
+		finish(s);
+}
+
+static void begin(struct session *s, enum catchup_mode mode, uint64_t after)
+{
+	s->catchup = (struct catchup){ .mode = mode, .start = after, .after = after, .turn = s->catchup.turn + 1, .again = true };
+	catchup_go_on(s);
+}
+
+void catchup_rebuild(struct session *s, uint64_t after)
+{
+	begin(s, CATCHUP_REBUILD, after);
+}
+
+/* A reader with nothing else to catch up with. */
+static struct session *reader_of(struct account *a)
+{
+	list_for_each (n, &a->sessions) {
+		struct session *s = list_entry(n, struct session, of_account);
+
+		if (session_takes_messages(s) && session_live(s) && s->catchup.mode == CATCHUP_NONE)
+			return s;
+	}
+	return NULL;
+}
+
+void catchup_left(struct account *a)
+{
+	struct session *s = a->log && a->log->left.count && !msglog_held(a) ? reader_of(a) : NULL;
+	struct positions left;
+
+	if (!s)
+		return;
+	left = a->log->left;
+	a->log->left = (struct positions){ 0 };
+	for (uint32_t i = 0; i < left.count; i++) {
+		if (!unacked_has(&s->list, left.at[i]))
+			unacked_push(&s->list, left.at[i], FORM(DELAYED), NULL, false);
+		msglog_in_flight(a, left.at[i]);
+	}
+	positions_fini(&left);
+	outbox_pump(s);
+}
+
+static void cancel(struct session *s)
+{
+	s->catchup.mode = CATCHUP_NONE;
+	s->catchup.turn++;
+}
+
+static void offline(struct account *a, void *ctx)
+{
+	struct page *g = ctx;
+	struct session *s = a ? session_find(a->sm, g->stream) : NULL;
+	struct session *busy = s && a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
+
+	if (s && session_takes_messages(s) && !msglog_held(a) && s->catchup.mode == CATCHUP_NONE) {
+		catchup_left(a);
+		/* Somebody whose client is away does not hold it up. */
+		if (busy && !session_live(busy))
+			cancel(busy);
+		if (a->log->behind && (!busy || !session_live(busy))) {
+			a->log->flusher = s->stream;
+			begin(s, CATCHUP_OFFLINE, a->log->tail);
+		}
+	}
+	mem_free(g);
+}
+
+void catchup_offline(struct session *s)
+{
+	struct page *g = mem_new(struct page);
+
+	g->stream = s->stream;
+	msglog_with(s->account, offline, g);
+}
+
+void catchup_committed(struct account *a)
+{
+	list_for_each (n, &a->sessions) {
+		struct session *s = list_entry(n, struct session, of_account);
+
+		if (s->catchup.mode == CATCHUP_NONE)
+			continue;
+		s->catchup.again = true;
+		catchup_go_on(s);
+	}
+}
+
+void catchup_stop(struct session *s)
+{
+	struct account *a = s->account;
+	struct session *other;
+
+	/* What it has not read, nobody may have been given. */
+	if (a->log && s->catchup.mode == CATCHUP_REBUILD) {
+		a->log->behind = true;
+		if (s->catchup.after < a->log->tail)
+			a->log->tail = s->catchup.after;
+	}
+	cancel(s);
+	if (!a->log || a->log->flusher != s->stream)
+		return;
+	a->log->flusher = 0;
+	a->log->behind = true;
+	other = reader_of(a);
+	if (other && other != s)
+		catchup_offline(other);
+}

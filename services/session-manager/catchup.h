@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * catchup: reading the message log for one session, page by page: what waited while nobody was there (XEP-0160), or all that came since its
+ * cursor when an owner without a memory takes it over. While it runs, new messages are left to it: they are in the log. */
+#ifndef SESSION_MANAGER_CATCHUP_H
+#define SESSION_MANAGER_CATCHUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct account;
+struct session;
+
+enum catchup_mode {
+	CATCHUP_NONE,
+	CATCHUP_OFFLINE, /* received messages behind the account's tail, to one reader */
+	CATCHUP_REBUILD, /* everything behind the session's cursor that it would have been given */
+};
+
+struct catchup {
+	enum catchup_mode mode;
+	uint64_t start; /* read from here on */
+	uint64_t after; /* read up to here */
+	uint32_t turn;  /* tells answers for a former one */
+	uint32_t attempts;
+	bool fetching;
+	bool again; /* something was appended since the page was asked for */
+};
+
+/* A reader has come: what waits goes to it, unless somebody else is getting it. */
+void catchup_offline(struct session *s);
+void catchup_rebuild(struct session *s, uint64_t after);
+/* The next page, if the session can take one: after acknowledgements, after it is live again. */
+void catchup_go_on(struct session *s);
+/* Something was committed for the account: those that read look once more. */
+void catchup_committed(struct account *a);
+/* What sessions left behind when they ended, to a reader if one is there. */
+void catchup_left(struct account *a);
+/* The session cannot go on with it: a reader who can takes over. */
+void catchup_stop(struct session *s);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The account's cursor is written behind: a lost write means that messages come again, with the same stanza-id. */
+#include "services/session-manager/msglog.h"
+
+#include "common/base/mem.h"
+#include "ipc/gen/storage.client.h"
+#include "services/session-manager/later.h"
+#include "services/session-manager/ownership.h"
+#include "services/session-manager/packet.h"
+#include "services/session-manager/session.h"
+#include "services/session-manager/sm.h"
+#include "services/session-manager/waiters.h"
+
+#define LOAD_DEADLINE_MS 10000
+#define SAVE_MS          5000
+#define HOLES_MAX        1000u
+
+static void prefs_free(struct archive_prefs *p)
+{
+	for (uint32_t i = 0; i < p->always_count; i++)
+		mem_free(p->always[i]);
+	for (uint32_t i = 0; i < p->never_count; i++)
+		mem_free(p->never[i]);
+	mem_free(p->always);
+	mem_free(p->never);
+	*p = (struct archive_prefs){ 0 };
+}
+
+void msglog_free(struct msglog **out)
+{
+	struct msglog *log = *out;
+
+	*out = NULL;
+	if (!log)
+		return;
+	if (!list_unlinked(&log->dirty))
+		list_remove(&log->dirty);
+	positions_fini(&log->flight);
+	positions_fini(&log->left);
+	prefs_free(&log->prefs);
+	mem_free(log);
+}
+
+/* --- loading --- */
+
+static struct msglog *log_of(struct account *a)
+{
+	if (!a->log) {
+		a->log = mem_new(struct msglog);
+		a->log->account = a;
+		list_init(&a->log->want);
+		list_init(&a->log->dirty);
+	}
+	return a->log;
+}
+
+static char **copy_texts(char **texts, size_t n)
+{
+	char **copy = n ? mem_alloc(n * sizeof(*copy)) : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = mem_strdup(texts[i]);
+	return copy;
+}
+
+static void take_state(struct msglog *log, const Starling__LogState *s)
+{
+	log->last = s->last;
+	if (log->tail < s->delivered)
+		log->tail = s->delivered;
+	log->waiting = s->waiting;
+	log->behind = s->waiting > 0 && log->last > log->tail;
+	for (size_t i = 0; i < s->n_holes; i++)
+		positions_add(&log->left, s->holes[i]);
+	prefs_free(&log->prefs);
+	if (!s->prefs)
+		return;
+	log->prefs.fallback = s->prefs->default_;
+	log->prefs.always = copy_texts(s->prefs->always, s->prefs->n_always);
+	log->prefs.always_count = (uint32_t)s->prefs->n_always;
+	log->prefs.never = copy_texts(s->prefs->never, s->prefs->n_never);
+	log->prefs.never_count = (uint32_t)s->prefs->n_never;
+}
+
+static void try_open(void *ctx);
+
+static void on_opened(const struct ipc_result *result, const Starling__LogState *state, void *ctx)
+{
+	struct account *a = ctx;
+	struct msglog *log = a->log;
+
+	if (a->dead || a->sm->stopping) {
+		account_unpin(a);
+		return;
+	}
+	if (!ipc_ok(result) && result->code != CODE(NOT_FOUND)) {
+		later_run(a->sm, later_backoff_ms(log->attempts++), try_open, a);
+		return;
+	}
+	if (state)
+		take_state(log, state);
+	log->load = ACCOUNT_LOADED;
+	log->attempts = 0;
+	waiters_wake(&log->want, a);
+	/* What does not exist may be made at any moment. */
+	if (!state && !a->dead)
+		log->load = ACCOUNT_UNKNOWN;
+	account_unpin(a);
+}
+
+static void try_open(void *ctx)
+{
+	struct account *a = ctx;
+	struct ipc_opts opts = { .deadline_ms = LOAD_DEADLINE_MS };
+	Starling__AccountKey request = STARLING__ACCOUNT_KEY__INIT;
+
+	if (a->dead || a->sm->stopping) {
+		account_unpin(a);
+		return;
+	}
+	request.account = a->bare_text;
+	call_storage_log_open(a->sm->bus, ipc_any("storage"), &opts, &request, on_opened, a);
+}
+
+bool msglog_ready(const struct account *a)
+{
+	return a->log && a->log->load == ACCOUNT_LOADED && list_empty(&a->log->want);
+}
+
+void msglog_with(struct account *a, account_fn fn, void *ctx)
+{
+	struct msglog *log = log_of(a);
+
+	if (msglog_ready(a)) {
+		fn(a, ctx);
+		return;
+	}
+	waiters_add(&log->want, fn, ctx);
+	if (log->load != ACCOUNT_UNKNOWN)
+		return;
+	log->load = ACCOUNT_LOADING;
+	account_pin(a);
+	try_open(a);
+}
+
+void msglog_hint(struct account *a, uint64_t tail)
+{
+	struct msglog *log = log_of(a);
+
+	if (tail > log->tail)
+		log->tail = tail;
+	if (log->load == ACCOUNT_LOADED && log->tail >= log->last)
+		msglog_none_behind(a);
+}
+
+/* --- preferences --- */
+
+const struct archive_prefs *msglog_prefs(const struct account *a)
+{
+	return a->log && a->log->load == ACCOUNT_LOADED ? &a->log->prefs : NULL;
+}
+
+void msglog_set_prefs(struct account *a, struct archive_prefs *fresh)
+{
+	struct msglog *log = log_of(a);
+
+	prefs_free(&log->prefs);
+	log->prefs = *fresh;
+	*fresh = (struct archive_prefs){ 0 };
+}
+
+/* --- writing behind --- */
+
+/* What the store is to know. With too many holes the mark goes down instead: some come twice then, none is missed. */
+static uint64_t fill(const struct msglog *log, uint64_t *holes, size_t *out_n)
+{
+	uint32_t i = 0, k = 0, n = 0;
+	const struct positions *f = &log->flight, *l = &log->left;
+
+	while (i < f->count || k < l->count) {
+		uint64_t next = k == l->count || (i < f->count && f->at[i] < l->at[k]) ? f->at[i++] : l->at[k++];
+
+		if (next > log->tail)
+			break;
+		if (n == HOLES_MAX) {
+			*out_n = 0;
+			return holes[0] - 1;
+		}
+		holes[n++] = next;
+	}
+	*out_n = n;
+	return log->tail;
+}
+
+static void write_now(struct account *a);
+
+static void on_written(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+{
+	struct account *a = ctx;
+
+	(void)reply;
+	a->sm->slot_work[a->slot]--;
+	if (!a->dead && !a->sm->stopping) {
+		a->log->writing = false;
+		if (result->code == CODE(FENCED))
+			ownership_fenced(a->sm, a->slot);
+		else if (a->log->written_again)
+			write_now(a);
+		else if (!ipc_ok(result) && result->code != CODE(NOT_FOUND))
+			msglog_save(a, false);
+	}
+	account_unpin(a);
+}
+
+static void write_now(struct account *a)
+{
+	struct msglog *log = a->log;
+	Starling__LogDeliveredRequest request = STARLING__LOG_DELIVERED_REQUEST__INIT;
+	Starling__Fence fence = STARLING__FENCE__INIT;
+	uint64_t holes[HOLES_MAX];
+
+	if (!list_unlinked(&log->dirty))
+		list_remove(&log->dirty);
+	log->written_again = log->writing;
+	if (log->writing || a->sm->stopping || !ownership_epoch(a->sm, a->slot))
+		return;
+	fence.slot = a->slot;
+	fence.epoch = ownership_epoch(a->sm, a->slot);
+	request.account = a->bare_text;
+	request.delivered = fill(log, holes, &request.n_holes);
+	request.holes = holes;
+	request.fence = &fence;
+	log->writing = true;
+	a->sm->slot_work[a->slot]++;
+	account_pin(a);
+	call_storage_log_delivered(a->sm->bus, ipc_any("storage"), NULL, &request, on_written, a);
+}
+
+static void save_dirty(void *ctx)
+{
+	struct sm *sm = ctx;
+
+	sm->saving_logs = false;
+	msglog_save_all(sm);
+}
+
+void msglog_save_all(struct sm *sm)
+{
+	struct list_node all;
+
+	list_init(&all);
+	while (!list_empty(&sm->dirty_logs)) {
+		struct list_node *n = sm->dirty_logs.next;
+
+		list_remove(n);
+		list_push_back(&all, n);
+	}
+	while (!list_empty(&all)) {
+		struct msglog *log = list_entry(all.next, struct msglog, dirty);
+
+		list_remove(&log->dirty);
+		write_now(log->account);
+	}
+}
+
+void msglog_save(struct account *a, bool now)
+{
+	struct sm *sm = a->sm;
+
+	if (now) {
+		write_now(a);
+		return;
+	}
+	if (list_unlinked(&a->log->dirty))
+		list_push_back(&sm->dirty_logs, &a->log->dirty);
+	if (sm->saving_logs || sm->stopping)
+		return;
+	sm->saving_logs = true;
+	later_run(sm, SAVE_MS, save_dirty, sm);
+}
+
+void msglog_init(struct sm *sm)
+{
+	list_init(&sm->dirty_logs);
+}
+
+/* --- where messages are --- */
+
+bool msglog_committed(struct account *a, uint64_t id)
+{
+	if (id <= a->log->last)
+		return false;
+	a->log->last = id;
+	return true;
+}
+
+void msglog_in_flight(struct account *a, uint64_t id)
+{
+	positions_remove(&a->log->left, id);
+	positions_add(&a->log->flight, id);
+}
+
+void msglog_move_tail(struct account *a, uint64_t tail)
+{
+	if (tail > a->log->tail)
+		a->log->tail = tail;
+}
+
+void msglog_acked(struct account *a, uint64_t id)
+{
+	if (a->log && (positions_remove(&a->log->flight, id) || positions_remove(&a->log->left, id)))
+		msglog_save(a, false);
+}
+
+void msglog_orphan(struct account *a, uint64_t id)
+{
+	if (!a->log || !positions_remove(&a->log->flight, id))
+		return;
+	positions_add(&a->log->left, id);
+	msglog_save(a, false);
+}
+
+bool msglog_on_list(const struct account *a, uint64_t id)
+{
+	list_for_each (n, &a->sessions) {
+		if (unacked_has(&list_entry(n, struct session, of_account)->list, id))
+			return true;
+	}
+	return false;
+}
+
+void msglog_orphan_unlisted(struct account *a)
+{
+	struct positions *f = a->log ? &a->log->flight : NULL;
+
+	for (uint32_t i = f ? f->count : 0; i-- > 0;) {
+		if (i < f->count && !msglog_on_list(a, f->at[i]))
+			msglog_orphan(a, f->at[i]);
+	}
+}
+
+void msglog_keep_behind(struct account *a)
+{
+	a->log->behind = true;
+	a->log->waiting++;
+}
+
+void msglog_none_behind(struct account *a)
+{
+	msglog_move_tail(a, a->log->last);
+	a->log->behind = false;
+	a->log->waiting = 0;
+}
+
+void msglog_archive_read(struct account *a, struct session *s, uint64_t up_to)
+{
+	(void)a;
+	if (!s->available && up_to > s->archive_read)
+		s->archive_read = up_to;
+}

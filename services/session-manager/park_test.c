@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stream management as the owner sees it: parking, resuming at another edge, attaching after the owner lost its memory; the flock is faked. */
+#include "services/session-manager/edge.h"
+#include "services/session-manager/fake_edge.h"
+
+static void log_in_managed(void)
+{
+	log_in_both();
+	assert_int_equal(fake_enable(B, "b@h.test/two", 600, 1), 600);
+	/* What B got before is acknowledged: its own presence. */
+	fake_acked(B, 100);
+	fake_forget();
+}
+
+static struct session *b(void)
+{
+	return session_find(fake.sm, B);
+}
+
+static void a_parked_session_keeps_what_comes(void **state)
+{
+	struct fake_resumed r;
+
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>one</message>");
+	fake_turns(4);
+	assert_non_null(fake_delivered(B, "one", 0));
+	fake_close(B, "b@h.test/two", true);
+	assert_true(b()->parked);
+	fake_forget();
+	fake_chat(A, 2, "b@h.test", "<message>two</message>");
+	fake_chat(A, 3, "b@h.test/two", "<message>three</message>");
+	fake_turns(4);
+	assert_null(fake_delivered(B, "two", 0));
+	assert_int_equal(fake_accepted(A), 3);
+	/* It had received nothing since it enabled stream management. */
+	r = fake_resume(B, "b@h.test", EDGE2, 0);
+	assert_int_equal(r.code, 0);
+	assert_int_equal(r.accepted, 1);
+	fake_turns(4);
+	assert_non_null(fake_delivered(B, "one", 0));
+	assert_non_null(fake_delivered(B, "two", 0));
+	assert_non_null(fake_delivered(B, "three", 0));
+	assert_null(fake_delivered(B, "three", 1));
+	assert_int_equal(b()->edge->instance, EDGE2);
+}
+
+static void what_the_client_has_does_not_come_again(void **state)
+{
+	(void)state;
+	log_in_managed();
+	for (uint64_t i = 1; i <= 3; i++)
+		fake_chat(A, i, "b@h.test", i == 3 ? "<message>last</message>" : "<message>early</message>");
+	fake_turns(4);
+	fake_close(B, "b@h.test/two", true);
+	fake_forget();
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 2).code, 0);
+	fake_turns(4);
+	assert_null(fake_delivered(B, "early", 0));
+	assert_non_null(fake_delivered(B, "last", 0));
+}
+
+static void too_high_a_count_is_refused(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_close(B, "b@h.test/two", true);
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 1).code, CODE(INVALID));
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 0).code, 0);
+}
+
+static void strangers_resume_nothing(void **state)
+{
+	(void)state;
+	log_in_managed();
+	assert_int_equal(fake_resume(B, "a@h.test", EDGE2, 0).code, CODE(NOT_FOUND));
+	assert_int_equal(fake_resume(A, "a@h.test", EDGE2, 0).code, CODE(NOT_FOUND)); /* has not enabled it */
+	assert_int_equal(fake_resume(77, "b@h.test", EDGE2, 0).code, CODE(NOT_FOUND));
+}
+
+static void the_edge_that_had_it_lets_go(void **state)
+{
+	(void)state;
+	log_in_managed();
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 0).code, 0);
+	assert_int_equal(fake_count(METHOD_EDGE_END), 1);
+	/* Its Close, on the way already, ends nothing. */
+	fake_close(B, "b@h.test/two", false);
+	assert_non_null(b());
+}
+
+static void a_dead_edge_parks_its_managed_sessions(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake.edge_alive = false;
+	sm_on_directory(fake.sm);
+	wait_for_timers();
+	assert_null(session_find(fake.sm, A));
+	assert_non_null(b());
+	assert_true(b()->parked);
+	assert_true(b()->available);
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 0).code, 0);
+}
+
+static void presence_comes_again_from_the_copy(void **state)
+{
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	(void)state;
+	log_in_managed();
+	meta.kind = KIND_IQ;
+	meta.type = TYPE_RESULT;
+	meta.id = TEXT("q");
+	meta.to = TEXT("b@h.test/two");
+	fake_submit(A, 1, &meta, "<iq type='result' id='q'/>");
+	fake_turns(2);
+	assert_non_null(fake_delivered(B, "id='q'", 0));
+	fake_forget();
+	fake_close(B, "b@h.test/two", true);
+	fake_resume(B, "b@h.test", EDGE2, 0);
+	fake_turns(2);
+	assert_non_null(fake_delivered(B, "id='q'", 0));
+}
+
+static void lost_deliveries_are_repaired(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>arrived</message>");
+	fake_chat(A, 2, "b@h.test", "<message>lost</message>");
+	fake_turns(4);
+	fake_forget();
+	/* The way to the edge broke between the two. */
+	assert_int_equal(fake_attach(B, "b@h.test/two", unacked_sent(&b()->list) - 1, b()->list.acked, 0, NULL, 0), 0);
+	fake_turns(4);
+	assert_null(fake_delivered(B, "arrived", 0));
+	assert_non_null(fake_delivered(B, "lost", 0));
+	assert_null(fake_delivered(B, "lost", 1));
+}
+
+static void forget_everything(void)
+{
+	bool all[SLOT_COUNT];
+
+	memset(all, 1, sizeof(all));
+	account_drop_slots(fake.sm, all);
+	fake_turns(2);
+	fake_forget();
+}
+
+/* Committed by the owner before, never delivered: the next one finds it in the log. */
+static void a_new_owner_reads_on_from_where_the_edge_is(void **state)
+{
+	uint64_t unacked[] = { 2 };
+
+	(void)state;
+	log_in_managed();
+	for (uint64_t i = 1; i <= 3; i++)
+		fake_chat(A, i, "b@h.test",
+		          i == 1   ? "<message>acked</message>"
+		          : i == 2 ? "<message>written</message>"
+		                   : "<message>never</message>");
+	fake_turns(4);
+	fake.delivered = 0; /* nothing was written behind */
+	fake.hole_count = 0;
+	forget_everything();
+	fake.sm->ownership->slots[0].epoch = 6;
+	/* Two arrived, one is acknowledged; the record tells of its presence. */
+	assert_int_equal(fake_attach(B, "b@h.test/two", 5, 4, 2, unacked, 1), 0);
+	fake_turns(6);
+	assert_true(session_takes_messages(b()));
+	assert_null(fake_delivered(B, "acked", 0));
+	assert_null(fake_delivered(B, "written", 0));
+	assert_non_null(fake_delivered(B, "never", 0));
+	assert_null(fake_delivered(B, "never", 1));
+}
+
+static void a_submission_again_is_found_in_the_log(void **state)
+{
+	struct ipc_call call = { .source = EDGE, .payload = STR("<message>once</message>") };
+	Starling__SubmitEvent r = STARLING__SUBMIT_EVENT__INIT;
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>once</message>");
+	fake_turns(4);
+	forget_everything();
+	assert_int_equal(fake_attach(A, "a@h.test/one", 0, 0, 0, NULL, 0), 0);
+	meta.kind = KIND_MESSAGE;
+	meta.type = TYPE_CHAT;
+	meta.to = TEXT("b@h.test");
+	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
+	r.stream = A;
+	r.number = 1;
+	r.meta = &meta;
+	r.again = true;
+	on_session_submit(&call, &r);
+	fake_turns(6);
+	assert_int_equal(fake.row_count, 1);
+	assert_int_equal(fake_accepted(A), 1);
+}
+
+static void an_older_edge_answers_written(void **state)
+{
+	struct ipc_call call = { .source = EDGE };
+	Starling__WrittenEvent w = STARLING__WRITTEN_EVENT__INIT;
+	uint64_t ids[] = { 1 };
+
+	(void)state;
+	fake.old_edge = true;
+	log_in_both();
+	fake_chat(A, 1, "b@h.test", "<message>hi</message>");
+	fake_turns(4);
+	assert_int_equal(fake_delivered(B, "hi", 0)->delivery, 1);
+	w.stream = B;
+	w.account = TEXT("b@h.test");
+	w.deliveries = ids;
+	w.n_deliveries = 1;
+	on_session_written(&call, &w);
+	fake_close(B, "b@h.test/two", false);
+	fake_turns(4);
+	assert_int_equal(fake.delivered, 1);
+	assert_int_equal(fake.hole_count, 0);
+}
+
+static void a_former_owners_request_is_fenced(void **state)
+{
+	struct ipc_call call = { .source = OTHER, .code = -1, .payload = STR("<message>x</message>") };
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+	Starling__RouteRequest r = STARLING__ROUTE_REQUEST__INIT;
+
+	(void)state;
+	log_in_both();
+	meta.kind = KIND_MESSAGE;
+	meta.type = TYPE_CHAT;
+	meta.from = TEXT("z@h.test/q");
+	meta.to = TEXT("b@h.test");
+	r.meta = &meta;
+	r.sender_epoch = 9;
+	on_stanza_take(&call, &r);
+	fake_turns(3);
+	assert_int_equal(call.code, 0);
+	protobuf_c_message_free_unpacked(call.reply, NULL);
+	call.code = -1;
+	r.sender_epoch = 8;
+	on_stanza_take(&call, &r);
+	assert_int_equal(call.code, CODE(FENCED));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_parked_session_keeps_what_comes),
+		TEST(what_the_client_has_does_not_come_again),
+		TEST(too_high_a_count_is_refused),
+		TEST(strangers_resume_nothing),
+		TEST(the_edge_that_had_it_lets_go),
+		TEST(a_dead_edge_parks_its_managed_sessions),
+		TEST(presence_comes_again_from_the_copy),
+		TEST(lost_deliveries_are_repaired),
+		TEST(a_new_owner_reads_on_from_where_the_edge_is),
+		TEST(a_submission_again_is_found_in_the_log),
+		TEST(an_older_edge_answers_written),
+		TEST(a_former_owners_request_is_fenced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: each user logs in with a device that was never there, takes what waits for it, and reads its whole archive (XEP-0313)."""
+import asyncio
+import random
+
+from device import MAM, Device, genuine
+from history import archive_log, device_log
+
+PAGE = 200
+AT_ONCE = 4         # users who read at the same time
+QUIET_S = 3         # nothing came for so long: nothing more waits
+RSM = "{http://jabber.org/protocol/rsm}"
+
+
+async def page(device, after):
+    """(results, last id, complete) of one page; None when the connection broke."""
+    answer = asyncio.get_running_loop().create_future()
+    name = "m%d" % id(answer)
+    device.pages = (name, [])
+    device.query("<query xmlns='%s' queryid='%s'><set xmlns='%s'><max>%d</max>%s</set></query>" % (
+        MAM[1:-1], name, RSM[1:-1], PAGE, "<after>%s</after>" % after if after else ""), lambda e: answer.done() or answer.set_result(e))
+    device.ask()
+    iq = await asyncio.wait_for(answer, 60)
+    if iq is None:
+        return None
+    fin = iq.find(MAM + "fin")
+    if fin is None:
+        raise RuntimeError("an archive query of %s was refused" % device.jid)
+    results = device.pages[1]
+    return results, fin.findtext("%sset/%slast" % (RSM, RSM)), fin.get("complete") in ("true", "1")
+
+
+async def read_archive(device, log, host):
+    after, complete = None, False
+    while not complete:
+        got = await page(device, after)
+        if got is None:
+            while not device.live:
+                await asyncio.sleep(0.1)
+            continue
+        results, last, complete = got
+        for name, message in results:
+            if message is not None and message.get("type") == "error":
+                continue  # an answer to the user, noted when it came
+            key = genuine(message, host) if message is not None else None
+            log.add("M", key or "?", name)
+        if not complete and (last is None or last == after):
+            raise RuntimeError("an archive query of %s does not come to an end" % device.jid)
+        after = last
+
+
+async def last_visit(crowd, user):
+    history, place = crowd.config["history"], crowd.place
+    log = device_log(history, user + ".final", place.now)
+    device = Device(place, user, "final", random.Random(user), log)
+    device.start()
+    deadline = place.loop.time() + 60
+    while not device.live and place.loop.time() < deadline:
+        await asyncio.sleep(0.05)
+    device.last_delivery = place.loop.time()
+    while place.loop.time() - device.last_delivery < QUIET_S and place.loop.time() < deadline:
+        await asyncio.sleep(0.2)
+    archive = archive_log(history, user, place.now)
+    await read_archive(device, archive, place.host)
+    archive.close()
+    device.leave()
+    log.close()
+
+
+async def collect(crowd, users):
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def visit(user):
+        async with gate:
+            await last_visit(crowd, user)
+
+    await asyncio.gather(*(visit(user) for user, _ in users))
