@@ -84,6 +84,7 @@ class Run:
         self.args, self.server, self.own = args, server, server is None
         self.history = args.history or tempfile.mkdtemp(prefix="chaos-")
         self.noted, self.workers, self.links, self.liar = [], [], None, None
+        self.complaint = ""     # what was in the server's logs that no fault explains
         self.started = time.monotonic()
         self.log = Log(os.path.join(self.history, "faults"), self.now)
 
@@ -129,9 +130,9 @@ class Run:
 
     async def inflict(self, faults):
         loop = asyncio.get_running_loop()
-        start = loop.time()
         nem = nemesis.Nemesis(self.server, self.tell, self.links.tell if self.links else None, self.note)
         await self.phase("load")
+        start = loop.time()
         await nem.run(faults, start)
         # A kind that found no victim (it was being started again) gets another chance.
         for text in nemesis.missing(faults, self.noted):
@@ -176,17 +177,28 @@ class Run:
                 await self.phase("collect")
         finally:
             shown.cancel()
-            for w in self.workers + [w for w in (self.liar, self.links) if w]:
-                await w.quit()
-            self.log.close()
-            if self.own and self.server:
-                await asyncio.to_thread(self.server.close)
+            await self.end()
         return self.judge(faults)
+
+    async def end(self):
+        """What was started last ends first."""
+        for w in self.workers + ([self.liar] if self.liar else []):
+            await w.quit()
+        self.log.close()
+        if self.own and self.server:
+            try:
+                await asyncio.to_thread(self.server.close)
+            except AssertionError as complaint:
+                self.complaint = str(complaint)
+        if self.links:
+            await self.links.quit()
 
     def judge(self, faults):
         """(verdict, what makes the run invalid)"""
         checker = Checker(self.history)
         verdict = checker.run()
+        if self.complaint:
+            verdict.violation("logs", self.complaint[:20000])
         text = table(verdict, checker, nemesis.summary(self.noted))
         print(text, flush=True)
         with open(os.path.join(self.history, "verdict.md"), "w") as f:

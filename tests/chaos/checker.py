@@ -14,6 +14,7 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     phantom      delivered or archived, and never sent so
     refused      came back as an error: overload is to slow down, not to refuse
     protocol     the server broke XEP-0198, or a client never got its last messages acknowledged
+    logs         a sanitizer's report, or a warning that no fault explains (chaos.py looks)
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
 meant for another device that never came back.
@@ -23,7 +24,7 @@ import sys
 
 from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
 
-KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol")
+KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "logs")
 SHOWN = 20          # of each kind, in full
 
 

@@ -114,7 +114,9 @@ class Crowd:
     async def load(self):
         for i, d in enumerate(self.devices):
             self.place.loop.call_later(i * 0.02, d.start)
-        await asyncio.sleep(len(self.devices) * 0.02 + 1)
+        deadline = self.place.loop.time() + 60
+        while self.place.loop.time() < deadline and not all(d.state == "online" for d in self.devices):
+            await asyncio.sleep(0.1)
         self.talking = True
         self.misbehaving = [self.place.loop.create_task(getattr(self, "be_" + d.kind)(d)) for d in self.devices if hasattr(self, "be_" + d.kind)]
 
@@ -199,6 +201,8 @@ class Crowd:
             d.tries = 0
             if d.link is None:
                 d.later(0, None)
+            elif d.link.mute or d.link.deaf:
+                d.lose("in the end")
             d.start()
         deadline = self.place.loop.time() + self.config.get("drain", 120)
         while self.place.loop.time() < deadline:
