@@ -215,7 +215,7 @@ BEGIN
 	RETURN done;
 END $$;
 
--- --- what storage does by a timer (docs/decisions/0028-storage-log-upkeep.md) ---
+-- --- what storage does by a timer (docs/decisions/0028-storage-log-upkeep.md): one instance at a time, the others are answered -1 ---
 
 -- An archive may have millions of rows: deleting the account only notes what is to be erased. Account numbers are never used again.
 CREATE TABLE accounts_gone (account_id bigint PRIMARY KEY);
@@ -232,6 +232,9 @@ DECLARE
 	account bigint;
 	done    bigint;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		RETURN -1;
+	END IF;
 	FOR account IN SELECT g.account_id FROM accounts_gone g ORDER BY g.account_id LIMIT 100 LOOP
 		done := message_log_erase(account, 9223372036854775807, most, true);
 		IF done > 0 THEN
@@ -256,6 +259,10 @@ DECLARE
 	here   bigint;
 	a      record;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		done := -1;
+		RETURN;
+	END IF;
 	done := 0;
 	FOR a IN SELECT c.id, c.host, k.delivered, k.holes FROM accounts c LEFT JOIN message_cursors k ON k.account_id = c.id
 		WHERE c.id > after ORDER BY c.id LIMIT 100 LOOP
@@ -298,6 +305,9 @@ DECLARE
 	used   boolean;
 	part   record;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		RETURN -1;
+	END IF;
 	PERFORM set_config('lock_timeout', '2s', true);
 	FOR n IN 0..2 LOOP
 		done := done + message_log_partition(now_us + n * width)::integer;
