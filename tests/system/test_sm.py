@@ -267,6 +267,7 @@ def test_what_the_client_lacks_comes_once(flock, pair):
     assert c.bodies(1) == ["after"]
     c.nothing(lambda e: local(e) == "message")
     c.request()
+    c.ack()
     c.close()
     # Nothing is left to be found at the next login.
     c = Client(flock).login(a.name, a.password).online()
@@ -517,7 +518,6 @@ def test_the_owner_dies(own):
         for i in range(20):
             d.message(c.jid, "m%d" % i)
         own.wait_healthy()
-        d.out += 0
         assert d.request() == d.out
         assert c.bodies(20) == ["m%d" % i for i in range(20)]
         c.ack()
