@@ -186,7 +186,9 @@ static void on_monitor(void *ctx)
 			zsock_recheck(l->socket); /* lets the socket take notice of its new connection */
 			l->base->events->on_open(l, l->base->ctx);
 		} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-			if (!l->complained)
+			if (!l->complained && l->base->optional)
+				log_info(NULL, "%s refuses our key endpoint=%s status=%d", l->base->what, l->endpoint, value);
+			else if (!l->complained)
 				log_warn(NULL, "%s refuses our key endpoint=%s status=%d", l->base->what, l->endpoint, value);
 			l->complained = true;
 			link_drop(l, "key refused");
