@@ -2,6 +2,7 @@
 #include "services/session-manager/outbound.h"
 
 #include "common/base/mem.h"
+#include "common/xmpp/jid.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/carbons.h"
 #include "services/session-manager/deliver_log.h"
@@ -37,8 +38,8 @@ static void handled(struct receipt *r)
 
 static bool wants_copies(const struct session *s, const struct packet *p)
 {
-	/* To oneself: every client gets it anyway. */
-	if (str_eq(str_from(p->meta->to), s->account->bare) || !carbon_eligible(p->meta, true))
+	/* To oneself: every client gets it, or a copy, as received. */
+	if (str_eq(jid_view_bare(str_from(p->meta->to)), s->account->bare) || !carbon_eligible(p->meta, true))
 		return false;
 	list_for_each (n, &s->account->sessions) {
 		const struct session *other = list_entry(n, struct session, of_account);
