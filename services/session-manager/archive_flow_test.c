@@ -7,16 +7,16 @@
 
 #define ID(n)     (1700000000000000u + (uint64_t)(n))
 #define QUERY(in) "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2' queryid='f&apos;1'>" in "</query></iq>"
-#define FORM(in)                                                                                                                           \
+#define SUBMIT(in)                                                                                                                         \
 	"<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>" in "</x>"
 #define FIELD(var, value) "<field var='" var "'><value>" value "</value></field>"
+#define MESSAGE           "<message type='chat'><body>x</body></message>"
 #define RSM(in)           "<set xmlns='http://jabber.org/protocol/rsm'>" in "</set>"
 
 /* --- the store's log: messages 1 to `count` for a@h.test --- */
 
 static struct {
 	uint32_t count;
-	Starling__LogState state;
 	Starling__LogQueryRequest *query, *first_query; /* the newest one and the one before */
 	Starling__ArchivePrefsSetRequest *prefs;
 	Starling__LogRetractRequest *retract;
@@ -39,8 +39,7 @@ static void fill_entries(void)
 		starling__log_entry__init(&entries[i]);
 		entries[i].id = ID(i + 1);
 		entries[i].meta = &metas[i];
-		entries[i].stanza = (ProtobufCBinaryData){ 42, (uint8_t *)TEXT("<message type='chat'><body>x</body></message>") };
-		entries[i].stanza.len = strlen((char *)entries[i].stanza.data);
+		entries[i].stanza = (ProtobufCBinaryData){ sizeof(MESSAGE) - 1, (uint8_t *)TEXT(MESSAGE) };
 		entries[i].received = entries[i].archived = true;
 		entry_list[i] = &entries[i];
 	}
@@ -71,39 +70,14 @@ static void serve_query(struct fake_record *r)
 	fake_answer(r, q->limit ? store.code : store.named_code, &reply.base);
 }
 
-static void serve_fetch(struct fake_record *r)
-{
-	const Starling__LogFetchRequest *q = (const void *)r->message;
-	Starling__LogFetchReply reply = STARLING__LOG_FETCH_REPLY__INIT;
-	Starling__LogEntry *found[8];
-
-	for (uint32_t i = 0; i < store.count; i++) {
-		bool asked = q->n_ids == 0 && entries[i].id > q->after;
-
-		for (size_t k = 0; k < q->n_ids; k++)
-			asked = asked || q->ids[k] == entries[i].id;
-		if (asked)
-			found[reply.n_entries++] = &entries[i];
-	}
-	reply.entries = found;
-	reply.complete = true;
-	fake_answer(r, store.code, &reply.base);
-}
-
 static bool serve(struct fake_record *r)
 {
 	Starling__LogMetadataReply metadata = STARLING__LOG_METADATA_REPLY__INIT;
 	Starling__Empty empty = STARLING__EMPTY__INIT;
 
 	switch (r->method) {
-	case METHOD_STORAGE_LOG_OPEN:
-		fake_answer(r, 0, &store.state.base);
-		return true;
 	case METHOD_STORAGE_LOG_QUERY:
 		serve_query(r);
-		return true;
-	case METHOD_STORAGE_LOG_FETCH:
-		serve_fetch(r);
 		return true;
 	case METHOD_STORAGE_LOG_METADATA:
 		metadata.first = store.count ? ID(1) : 0;
@@ -141,6 +115,16 @@ static bool serve_one(void)
 	return false;
 }
 
+/* Lets timers run for a while, and answers what they ask. */
+static void wait_until(bool (*done)(void))
+{
+	for (int i = 0; i < 100 && !done(); i++) {
+		uv_sleep(10);
+		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		serve_one();
+	}
+}
+
 /* As fake_turn, with this log in it. */
 static void turns(int n)
 {
@@ -156,7 +140,6 @@ static int log_in(void **state)
 	fake_start(state);
 	fake.options.archive_page_max = 250;
 	memset(&store, 0, sizeof(store));
-	starling__log_state__init(&store.state);
 	fill_entries();
 	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
 	fake_forget();
@@ -312,6 +295,29 @@ static void a_page_of_large_messages_is_short(void **state)
 	mem_free(large);
 }
 
+static bool answered(void)
+{
+	return got(1) != NULL;
+}
+
+static void who_does_not_read_gets_no_more(void **state)
+{
+	struct session *s = session_find(fake.sm, A);
+	size_t real = s->list.bytes;
+
+	(void)state;
+	store.count = 1;
+	s->list.bytes += 1 << 20;
+	query(QUERY(SUBMIT(FIELD("with", "b@h.test"))));
+	wait_for_timers();
+	assert_int_equal(store.queries, 0);
+	assert_null(got(0));
+	s->list.bytes = real;
+	wait_until(answered);
+	expect_text(got(0), "<result");
+	expect_text(got(1), "<fin");
+}
+
 static void who_counts_gets_no_page(void **state)
 {
 	(void)state;
@@ -327,8 +333,8 @@ static void filters_become_bounds(void **state)
 	const Starling__LogQueryRequest *q;
 
 	(void)state;
-	query(QUERY(FORM(FIELD("with", "B@H.test/Two") FIELD("start", "2023-11-14T22:13:20Z") FIELD("end", "2023-11-14T22:13:21.5+00:00")
-	                         FIELD("include-groupchat", "false")) RSM("<max>1000</max><after>1700000000000007</after>")));
+	query(QUERY(SUBMIT(FIELD("with", "B@H.test/Two") FIELD("start", "2023-11-14T22:13:20Z") FIELD("end", "2023-11-14T22:13:21.5+00:00")
+	                           FIELD("include-groupchat", "false")) RSM("<max>1000</max><after>1700000000000007</after>")));
 	q = store.query;
 	assert_string_equal(q->with, "b@h.test/Two");
 	assert_int_equal(q->from_id, ID(0));
@@ -343,7 +349,7 @@ static void filters_become_bounds(void **state)
 	query(QUERY(RSM("<before>1700000000000007</before>")));
 	assert_true(store.query->backward && store.query->require_after);
 	assert_int_equal(store.query->before, ID(7));
-	query(QUERY(FORM(FIELD("start", "1960-01-01T00:00:00Z") FIELD("end", "1960-01-01T00:00:00Z"))));
+	query(QUERY(SUBMIT(FIELD("start", "1960-01-01T00:00:00Z") FIELD("end", "1960-01-01T00:00:00Z"))));
 	assert_int_equal(store.query->from_id, 0);
 	assert_int_equal(store.query->to_id, 1);
 }
@@ -352,7 +358,7 @@ static void ids_of_the_form_must_exist(void **state)
 {
 	(void)state;
 	store.count = 2;
-	query(QUERY(FORM(FIELD("after-id", "1700000000000001") FIELD("before-id", "1700000000000009"))));
+	query(QUERY(SUBMIT(FIELD("after-id", "1700000000000001") FIELD("before-id", "1700000000000009"))));
 	assert_int_equal(store.queries, 2);
 	assert_int_equal(store.first_query->n_ids, 2);
 	assert_int_equal(store.first_query->limit, 0);
@@ -360,7 +366,7 @@ static void ids_of_the_form_must_exist(void **state)
 	assert_int_equal(store.query->to_id, ID(8));
 	assert_int_equal(store.query->n_ids, 0);
 	store.named_code = CODE(NOT_FOUND);
-	query(QUERY(FORM(FIELD("after-id", "1700000000000001"))));
+	query(QUERY(SUBMIT(FIELD("after-id", "1700000000000001"))));
 	expect_error("item-not-found");
 	assert_int_equal(store.queries, 3);
 }
@@ -369,13 +375,13 @@ static void single_messages(void **state)
 {
 	(void)state;
 	store.count = 2;
-	query(QUERY(FORM(
+	query(QUERY(SUBMIT(
 	        "<field var='ids'><value>1700000000000002</value><value>1700000000000001</value><value>1700000000000002</value></field>")));
 	assert_int_equal(store.query->n_ids, 2);
 	assert_true(store.query->ids[0] == ID(1) && store.query->ids[1] == ID(2));
 	assert_int_equal(store.query->limit, 2);
 	store.code = CODE(NOT_FOUND);
-	query(QUERY(FORM("<field var='ids'><value>1700000000000003</value></field>")));
+	query(QUERY(SUBMIT("<field var='ids'><value>1700000000000003</value></field>")));
 	expect_error("item-not-found");
 }
 
@@ -384,16 +390,16 @@ static void bad_queries(void **state)
 	static const struct {
 		const char *bytes, *condition;
 	} table[] = {
-		{ QUERY(FORM(FIELD("with", "@"))), "bad-request" },
-		{ QUERY(FORM("<field var='with'><value>a@b</value><value>c@d</value></field>")), "bad-request" },
-		{ QUERY(FORM(FIELD("start", "yesterday"))), "bad-request" },
-		{ QUERY(FORM(FIELD("end", "2023-02-30T00:00:00Z"))), "bad-request" },
-		{ QUERY(FORM(FIELD("end", ""))), "bad-request" },
-		{ QUERY(FORM(FIELD("include-groupchat", "perhaps"))), "bad-request" },
-		{ QUERY(FORM(FIELD("{u:x}search", "x"))), "feature-not-implemented" },
-		{ QUERY(FORM(FIELD("before-id", "opaque"))), "item-not-found" },
-		{ QUERY(FORM(FIELD("after-id", "0000000000000000"))), "item-not-found" },
-		{ QUERY(FORM(FIELD("ids", "x"))), "item-not-found" },
+		{ QUERY(SUBMIT(FIELD("with", "@"))), "bad-request" },
+		{ QUERY(SUBMIT("<field var='with'><value>a@b</value><value>c@d</value></field>")), "bad-request" },
+		{ QUERY(SUBMIT(FIELD("start", "yesterday"))), "bad-request" },
+		{ QUERY(SUBMIT(FIELD("end", "2023-02-30T00:00:00Z"))), "bad-request" },
+		{ QUERY(SUBMIT(FIELD("end", ""))), "bad-request" },
+		{ QUERY(SUBMIT(FIELD("include-groupchat", "perhaps"))), "bad-request" },
+		{ QUERY(SUBMIT(FIELD("{u:x}search", "x"))), "feature-not-implemented" },
+		{ QUERY(SUBMIT(FIELD("before-id", "opaque"))), "item-not-found" },
+		{ QUERY(SUBMIT(FIELD("after-id", "0000000000000000"))), "item-not-found" },
+		{ QUERY(SUBMIT(FIELD("ids", "x"))), "item-not-found" },
 		{ QUERY(RSM("<after>x</after>")), "item-not-found" },
 		{ QUERY(RSM("<before>x</before>")), "item-not-found" },
 		{ QUERY(RSM("<max>ten</max>")), "bad-request" },
@@ -442,7 +448,7 @@ static void queries_run_one_at_a_time(void **state)
 		meta.to = TEXT("");
 		meta.child_name = TEXT("query");
 		meta.child_ns = TEXT("urn:xmpp:mam:2");
-		fake_submit(A, (uint64_t)i + 1, &meta, QUERY(FORM(FIELD("with", "b@h.test"))));
+		fake_submit(A, (uint64_t)i + 1, &meta, QUERY(SUBMIT(FIELD("with", "b@h.test"))));
 	}
 	assert_int_equal(fake.call_count, 1);
 	store.silent = false;
@@ -470,7 +476,7 @@ static void too_many_queries_are_refused(void **state)
 		meta.to = TEXT("");
 		meta.child_name = TEXT("query");
 		meta.child_ns = TEXT("urn:xmpp:mam:2");
-		fake_submit(A, (uint64_t)i + 1, &meta, QUERY(FORM(FIELD("with", "b@h.test"))));
+		fake_submit(A, (uint64_t)i + 1, &meta, QUERY(SUBMIT(FIELD("with", "b@h.test"))));
 	}
 	expect_error("resource-constraint");
 	store.silent = false;
@@ -526,8 +532,6 @@ static void set_prefs(const char *bytes)
 static void preferences(void **state)
 {
 	static const char get[] = "<iq type='get' id='q'><prefs xmlns='urn:xmpp:mam:2'/></iq>";
-	Starling__ArchivePrefs prefs = STARLING__ARCHIVE_PREFS__INIT;
-	char *never[] = { TEXT("n@h.test") };
 
 	(void)state;
 	fake.options.archive_default = ARCHIVE_ROSTER;
@@ -543,10 +547,8 @@ static void preferences(void **state)
 	store.code = CODE(UNAVAILABLE);
 	set_prefs(PREFS(" default='always'", ""));
 	expect_error("resource-constraint");
-	prefs.default_ = STARLING__ARCHIVE_PREFS__DEFAULT__ALWAYS;
-	prefs.never = never;
-	prefs.n_never = 1;
-	store.state.prefs = &prefs;
+	set_prefs(get);
+	expect_text(got(0), "default='never'");
 }
 
 static void bad_preferences(void **state)
@@ -634,6 +636,11 @@ static void a_tombstone(void **state)
 	assert_int_equal(store.retracts, 1);
 }
 
+static bool retracted_again(void)
+{
+	return store.retracts == 2;
+}
+
 static void a_retraction_is_tried_again(void **state)
 {
 	(void)state;
@@ -641,10 +648,7 @@ static void a_retraction_is_tried_again(void **state)
 	retract("r1", TYPE_CHAT, "<message id='r1'><retract xmlns='urn:xmpp:message-retract:1' id='w1'/></message>");
 	assert_int_equal(store.retracts, 1);
 	store.code = 0;
-	for (int i = 0; i < 60 && store.retracts < 2; i++) {
-		uv_sleep(10);
-		turns(1);
-	}
+	wait_until(retracted_again);
 	assert_int_equal(store.retracts, 2);
 }
 
@@ -658,21 +662,36 @@ static void offline(const char *bytes)
 }
 
 /* Messages 3 and 4 wait, and 1, which was left. */
-static uint64_t hole[] = { ID(1) };
-static void some_wait(void)
+static int log_in_to_mail(void **state)
 {
-	store.count = 4;
-	store.state.delivered = ID(2);
-	store.state.last = ID(4);
-	store.state.waiting = 2;
-	store.state.holes = hole;
-	store.state.n_holes = 1;
+	fake_start(state);
+	fake.options.archive_page_max = 250;
+	memset(&store, 0, sizeof(store));
+	fill_entries();
+	for (uint32_t i = 0; i < 4; i++) {
+		Starling__LogAppendRequest row = STARLING__LOG_APPEND_REQUEST__INIT;
+
+		row.recipient = TEXT("a@h.test");
+		row.archived = true;
+		row.meta = &metas[i];
+		fake.rows[i].id = ID(i + 1);
+		fake.rows[i].request = (void *)fake_copy(&row.base);
+		fake.rows[i].stanza = mem_strdup(MESSAGE);
+	}
+	fake.row_count = 4;
+	fake.delivered = ID(2);
+	fake.holes[0] = ID(1);
+	fake.hole_count = 1;
+	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
+	fake_forget();
+	return 0;
 }
+
+#define MAIL(f) cmocka_unit_test_setup_teardown(f, log_in_to_mail, log_out)
 
 static void they_are_counted_and_listed(void **state)
 {
 	(void)state;
-	some_wait();
 	ask("query", "http://jabber.org/protocol/disco#info",
 	    "<iq type='get' id='q'><query xmlns='http://jabber.org/protocol/disco#info' node='http://jabber.org/protocol/offline'/></iq>");
 	expect_text(got(0), "<identity category='automation' type='message-list'/>");
@@ -689,7 +708,6 @@ static void they_are_viewed(void **state)
 	const Starling__DeliverEvent *e;
 
 	(void)state;
-	some_wait();
 	offline(OFFLINE("get", "<item action='view' node='1700000000000003'/>"));
 	expect_text(got(0), "<message type='chat'><body>x</body></message>");
 	e = got_event(0);
@@ -710,11 +728,13 @@ static void they_are_viewed(void **state)
 static void they_are_removed(void **state)
 {
 	(void)state;
-	some_wait();
 	offline(OFFLINE("set", "<item action='remove' node='1700000000000001'/><item action='remove' node='1700000000000003'/>"));
 	assert_string_equal(got(0), "<iq id='q' type='result'/>");
+	assert_int_equal(fake.hole_count, 1);
+	assert_int_equal(fake.holes[0], ID(4));
 	offline(OFFLINE("set", "<purge/>"));
 	assert_string_equal(got(0), "<iq id='q' type='result'/>");
+	assert_int_equal(fake.hole_count, 0);
 	offline(OFFLINE("set", "<item action='remove' node='1700000000000002'/>"));
 	expect_error("item-not-found");
 }
@@ -735,7 +755,6 @@ static void bad_offline_requests(void **state)
 	};
 
 	(void)state;
-	some_wait();
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		offline(table[i].bytes);
 		expect_error(table[i].condition);
@@ -743,7 +762,7 @@ static void bad_offline_requests(void **state)
 	fake_forget();
 	ask_to("b@h.test", "offline", "http://jabber.org/protocol/offline", OFFLINE("get", "<fetch/>"));
 	expect_error("forbidden");
-	store.code = CODE(UNAVAILABLE);
+	fake.storage_code = CODE(UNAVAILABLE);
 	offline(OFFLINE("get", "<fetch/>"));
 	expect_error("resource-constraint");
 }
@@ -755,6 +774,7 @@ int main(void)
 		FLOW(an_empty_archive),
 		FLOW(a_page_may_be_flipped),
 		FLOW(a_page_of_large_messages_is_short),
+		FLOW(who_does_not_read_gets_no_more),
 		FLOW(who_counts_gets_no_page),
 		FLOW(filters_become_bounds),
 		FLOW(ids_of_the_form_must_exist),
@@ -770,10 +790,10 @@ int main(void)
 		FLOW(copies_are_turned_on_and_off),
 		FLOW(a_tombstone),
 		FLOW(a_retraction_is_tried_again),
-		FLOW(they_are_counted_and_listed),
-		FLOW(they_are_viewed),
-		FLOW(they_are_removed),
-		FLOW(bad_offline_requests),
+		MAIL(they_are_counted_and_listed),
+		MAIL(they_are_viewed),
+		MAIL(they_are_removed),
+		MAIL(bad_offline_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,8 @@ static uint32_t form_of_received(const struct session *s, const Starling__LogEnt
 		return FORM(PLAIN);
 	if (session_takes_messages(s) && (resource.n == 0 || !someone_at(s->account, resource)))
 		return FORM(PLAIN);
+	if (str_is(s->full, e->meta->from))
+		return SKIP;
 	return s->carbons && carbon_eligible(e->meta, false) ? FORM(CARBON_RECEIVED) : SKIP;
 }
 

@@ -37,6 +37,12 @@ struct hand_out {
 	bool left_to_catchup;
 };
 
+/* Who wrote it to another one of its own account's clients needs no copy. */
+static bool wrote(const struct session *s, const Starling__StanzaMeta *m)
+{
+	return str_is(s->full, m->from);
+}
+
 static void choose(struct hand_out *h, struct account *a, const Starling__StanzaMeta *m)
 {
 	struct str resource = jid_view_resource(str_from(m->to));
@@ -55,7 +61,7 @@ static void choose(struct hand_out *h, struct account *a, const Starling__Stanza
 			h->left_to_catchup = true;
 		else if (own)
 			h->to[h->count++] = s;
-		else if (copy && s->carbons && s->catchup.mode != CATCHUP_REBUILD)
+		else if (copy && s->carbons && s->catchup.mode != CATCHUP_REBUILD && !wrote(s, m))
 			h->copies[h->copy_count++] = s;
 	}
 }
@@ -189,7 +195,7 @@ void deliver_received_copies(struct account *a, const struct packet *p, const st
 		struct session *s = list_entry(n, struct session, of_account);
 		bool given = found ? s == found : session_takes_messages(s);
 
-		if (!given && s->carbons && deliver_reachable(s) && count < OUTBOX_TARGETS)
+		if (!given && s->carbons && !wrote(s, p->meta) && deliver_reachable(s) && count < OUTBOX_TARGETS)
 			to[count++] = s;
 	}
 	send_copies(a, to, count, p, 0, FORM(CARBON_RECEIVED));

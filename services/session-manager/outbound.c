@@ -38,7 +38,7 @@ static void handled(struct receipt *r)
 
 static bool wants_copies(const struct session *s, const struct packet *p)
 {
-	/* To oneself: either every client gets it, or one of them is written to, of which the others need not know. */
+	/* To oneself: every client gets it, or a copy, as received. */
 	if (str_eq(jid_view_bare(str_from(p->meta->to)), s->account->bare) || !carbon_eligible(p->meta, true))
 		return false;
 	list_for_each (n, &s->account->sessions) {

@@ -210,7 +210,10 @@ static void request(struct iq *iq, const char *whole, const char *action, struct
 
 static void get(struct iq *iq)
 {
-	request(iq, "fetch", "view", waiting_new(iq, send_one, done_plain));
+	struct waiting *w = waiting_new(iq, send_one, done_plain);
+
+	w->sends = true;
+	request(iq, "fetch", "view", w);
 }
 
 static void set(struct iq *iq)

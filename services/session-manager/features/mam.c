@@ -140,7 +140,7 @@ static void run(struct archive_turn *t)
 	struct session *s = session_find(q->turn.iq->sm, q->turn.iq->stream);
 
 	/* Before its first presence, what waits must be known when the page is there. */
-	if (!s)
+	if (!s || q->turn.iq->sm->stopping)
 		start(NULL, q);
 	else if (q->open && !s->available)
 		msglog_with(s->account, start, q);

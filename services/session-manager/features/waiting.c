@@ -34,49 +34,65 @@ static size_t piece(const struct waiting *w)
 	return left < most ? left : most;
 }
 
-static void advance(struct waiting *w, const Starling__LogFetchReply *reply)
+/* Behind what has been shown: the first n entries, or all that there is. */
+static void advance(struct waiting *w, const Starling__LogFetchReply *reply, size_t n)
 {
-	uint64_t newest = reply->n_entries ? reply->entries[reply->n_entries - 1]->id : 0;
+	bool all = n == reply->n_entries && (reply->complete || n == 0);
+	uint64_t newest = n ? reply->entries[n - 1]->id : 0;
 	size_t end = w->ids_read + piece(w);
 
-	if (w->ids_read == w->ids_n) {
-		w->after = reply->complete || !newest ? w->last : newest;
-	} else if (reply->complete || !newest) {
+	if (w->ids_read == w->ids_n)
+		w->after = all ? w->last : n ? newest : w->after;
+	else if (all)
 		w->ids_read = end;
-	} else {
+	else
 		while (w->ids_read < end && w->ids[w->ids_read] <= newest)
 			w->ids_read++;
-	}
 }
 
-static bool show(struct waiting *w, const Starling__LogFetchReply *reply)
+/* How many entries it got through: not all where the client must first take some. *out_enough: the rest is not wanted. */
+static size_t show(struct waiting *w, const Starling__LogFetchReply *reply, bool *out_enough)
 {
-	for (size_t i = 0; i < reply->n_entries; i++) {
+	bool behind = w->ids_read == w->ids_n;
+	size_t i;
+
+	*out_enough = false;
+	for (i = 0; i < reply->n_entries && !*out_enough; i++) {
 		const Starling__LogEntry *e = reply->entries[i];
 
-		if (!e->meta || !e->received || (w->ids_read == w->ids_n && e->id > w->last))
+		if (!e->meta || !e->received || (behind && e->id > w->last))
 			continue;
+		if (w->sends && !archive_line_room(&w->turn))
+			break;
 		w->seen++;
-		if (w->each && !w->each(w, e))
-			return false;
+		*out_enough = !w->each(w, e);
 	}
-	return true;
+	return i;
+}
+
+static void go_on(struct archive_turn *t)
+{
+	fetch((struct waiting *)t);
 }
 
 static void on_page(const struct ipc_result *result, const Starling__LogFetchReply *reply, void *ctx)
 {
 	struct waiting *w = ctx;
+	bool enough;
 
 	if (!ipc_ok(result)) {
 		finish(w, result->code);
-	} else if (w->asked_n && reply->complete && w->seen + reply->n_entries < w->asked_n) {
-		finish(w, CODE(NOT_FOUND));
-	} else if (!show(w, reply)) {
-		finish(w, CODE(OK));
-	} else {
-		advance(w, reply);
-		fetch(w);
+		return;
 	}
+	if (w->asked_n && reply->complete && w->seen + reply->n_entries < w->asked_n) {
+		finish(w, CODE(NOT_FOUND));
+		return;
+	}
+	advance(w, reply, show(w, reply, &enough));
+	if (enough)
+		finish(w, CODE(OK));
+	else
+		archive_line_wait(&w->turn, go_on);
 }
 
 static void fetch(struct waiting *w)
@@ -85,6 +101,10 @@ static void fetch(struct waiting *w)
 
 	request.account = w->account->bare_text;
 	request.received_only = true;
+	if (w->turn.iq->sm->stopping) {
+		finish(w, CODE(UNAVAILABLE));
+		return;
+	}
 	if (w->ids_read < w->ids_n) {
 		request.ids = w->ids + w->ids_read;
 		request.n_ids = piece(w);
@@ -157,7 +177,7 @@ static void run(struct archive_turn *t)
 {
 	struct session *s = session_find(t->iq->sm, t->iq->stream);
 
-	if (s)
+	if (s && !t->iq->sm->stopping)
 		msglog_with(s->account, loaded, t);
 	else
 		loaded(NULL, t);

@@ -18,8 +18,9 @@ struct account;
 /* A request for them; heap, freed at its end. */
 struct waiting {
 	struct archive_turn turn;
-	/* For each message; false: enough. NULL: they are only looked up. */
+	/* For each message; false: enough. */
 	bool (*each)(struct waiting *w, const Starling__LogEntry *e);
+	bool sends; /* `each` sends it to the client: not more than that can take */
 	/* Answers the iq. code: OK, or why not all could be read; NOT_FOUND when one of `asked` does not wait. */
 	void (*done)(struct waiting *w, int code);
 	const uint64_t *asked; /* just these, rising, each once; in the arena of the iq */
