@@ -14,6 +14,7 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     phantom      delivered or archived, and never sent so
     refused      came back as an error: overload is to slow down, not to refuse
     protocol     the server broke XEP-0198, or a client never got its last messages acknowledged
+    untold       the database's rows (sql.py) and the archive as read over XMPP are not the same number
     logs         a sanitizer's report, or a warning that no fault explains (chaos.py looks)
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
@@ -22,9 +23,10 @@ meant for another device that never came back.
 import os
 import sys
 
+import sql
 from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
 
-KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "logs")
+KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "untold", "logs")
 SHOWN = 20          # of each kind, in full
 
 
@@ -73,6 +75,7 @@ class Checker:
         self.sent = {}          # (device with incarnation, recipient): Sent
         self.by_recipient = {}  # user: [senders]
         self.by_sender = {}     # user: [(sender, recipient)]
+        self.entries = {}       # user: entries that its archive showed
         self.verdict = Verdict()
         self.histogram = [0] * 400  # of the time from sending to the ack, in steps of an eighth of a power of two
 
@@ -84,7 +87,19 @@ class Checker:
             self.by_sender.setdefault(sender.split(".")[0], []).append((sender, recipient))
         for user in users(self.folder):
             self.check_user(user)
+        self.check_sql(sql.load(self.folder))
         return self.verdict
+
+    def check_sql(self, rows):
+        """What the database holds, and what the users were shown of it."""
+        if rows is None:
+            return
+        for key, n in rows["doubled"]:
+            self.verdict.violation("doubled", "%s has %d rows in the log" % (key, n))
+        for user in sorted(set(rows["entries"]) | set(self.entries)):
+            held, shown = rows["entries"].get(user, 0), self.entries.get(user, 0)
+            if held != shown:
+                self.verdict.violation("untold", "%s has %d entries in the log and was shown %d" % (user, held, shown))
 
     # --- what was sent ------------------------------------------------------------------------------------------------
 
@@ -183,6 +198,9 @@ class Checker:
             return archive
         for _, _, key, name in read(path):
             where = "in the archive of %s, id %s" % (user, name)
+            self.entries[user] = self.entries.get(user, 0) + 1
+            if key == "!":
+                continue
             if key == "?":
                 v.violation("phantom", where)
                 continue

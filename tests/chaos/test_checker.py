@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checker on histories made up here: a good one passes, and each fault is found, as what it is and as nothing else."""
+import json
+import os
+
 import pytest
 
 from checker import KINDS, Checker
@@ -234,6 +237,23 @@ def test_refused(story):
 def test_protocol(story):
     story.devices[A].append("V h_went_back")
     story.finds(protocol=1)
+
+
+@pytest.mark.parametrize("rows, found", [
+    ({"doubled": [], "entries": {"u00": 10, "u01": 10}}, {}),
+    ({"doubled": [], "entries": {"u00": 10, "u01": 11}}, {"untold": 1}),
+    ({"doubled": [[make_key(A + ".0", "u01", 3), 2]], "entries": {"u00": 10, "u01": 10}}, {"doubled": 1}),
+])
+def test_rows_past_the_server(story, rows, found):
+    with open(os.path.join(story.folder, "sql.json"), "w") as f:
+        json.dump(rows, f)
+    story.finds(**found)
+
+
+def test_untold(story):
+    with open(os.path.join(story.folder, "sql.json"), "w") as f:
+        json.dump({"doubled": [], "entries": {}}, f)
+    story.finds(untold=2)
 
 
 def test_a_history_that_is_not_whole_is_refused(story):
