@@ -65,7 +65,6 @@ class Place:
         self.host, self.address, self.port, self.password = config["host"], config["address"], config["port"], config["password"]
         self.patience = config.get("patience", 25)
         self.start = config["start"]
-        self.violations = 0
         self.edges = Edges(config["children"], config["edge_role"]) if config.get("children") else None
         self.tasks = set()
 
@@ -215,7 +214,6 @@ class Crowd:
         for d in self.devices:
             if d.unacked or d.again or d.state != "online":
                 d.log.add("V", "in the end %s with %d unacknowledged" % (d.state, len(d.unacked) + len(d.again)))
-                self.place.violations += 1
 
     async def collect(self):
         for d in self.devices:

@@ -224,6 +224,21 @@ def test_a_sent_carbon_is_none(story):
     story.finds()
 
 
+def test_a_carbon_of_a_sent_one_is_no_promise(story):
+    story.devices["u00.d1"] = ["N 0", "C bound e1"] + ["D %s i%d s -" % (make_key(A + ".0", "u01", n), n) for n in (1, 2, 4, 5)]
+    assert story.finds()["carbons missed"] == 1
+
+
+def test_own_messages_are_not_missed(story):
+    answer = make_key(B + ".0", "u00", 1)
+    story.devices[B] += ["S u00 1", "A u00 1"]
+    for user, at in (("u00", 5), ("u01", 5)):
+        story.archives[user].insert(at, "M %s j1" % answer)
+    story.devices[A].append("D %s j1 p -" % answer)
+    story.devices["u01.d1"].insert(7, "D %s j1 s -" % answer)
+    story.finds()
+
+
 def test_phantom_of_no_known_body(story):
     story.devices[B].append("P from_nobody")
     story.finds(phantom=1)
