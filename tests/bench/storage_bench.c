@@ -398,6 +398,21 @@ static void open_store(struct bench *b)
 		uv_run(&b->loop, UV_RUN_ONCE);
 }
 
+static void more_partitions(struct bench *b)
+{
+	PGconn *c = PQconnectdb(b->dsn);
+	char sql[160];
+
+	snprintf(sql, sizeof sql,
+	         "SELECT message_log_partition((extract(epoch FROM now()) * 1000000)::bigint - n * 2592000000000) FROM generate_series(1, "
+	         "%u) n",
+	         b->partitions);
+	PQclear(PQexec(c, sql));
+	if (PQstatus(c) != CONNECTION_OK)
+		fprintf(stderr, "storage_bench: %s", PQerrorMessage(c));
+	PQfinish(c);
+}
+
 static void arguments(struct bench *b, int argc, char **argv)
 {
 	struct {
@@ -463,6 +478,8 @@ int main(int argc, char **argv)
 	b.stanza = mem_alloc(b.bytes + 1);
 	memset(b.stanza, 'x', b.bytes);
 	open_store(&b);
+	if (b.partitions)
+		more_partitions(&b);
 	create_accounts(&b);
 	measure(&b);
 	store_free(&b.store);

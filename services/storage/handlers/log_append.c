@@ -98,7 +98,8 @@ static void answer_append(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
-/* u: what has no fixed size; numbers are picked from their arrays, which is cheaper than a column.
+/* OFFSET 0 keeps look-ups what they are, by index, also when the plan is made while the table is small.
+ * u: what has no fixed size; numbers are picked from their arrays, which is cheaper than a column.
  * x: each append with its accounts, and whether it may write at all; a message to oneself has no sender but is `own`.
  * y: positions in the order of arrival, and for those that ask: an earlier append of the same name, or that too many wait. Within a batch nobody asks
  * for the name of another (op.h), so what the statement's snapshot has is enough: the accounts' locks were taken before it. */
@@ -112,8 +113,10 @@ const struct method log_append = {
 	       "CASE WHEN f.slot IS NOT NULL THEN 6 WHEN r.id IS NULL AND u.recipient IS NOT NULL THEN 8 ELSE 0 END AS code "
 	       "FROM unnest($1::text[], $2::text[], $5::bytea[], $6::bytea[], $7::bytea[]) WITH ORDINALITY "
 	       "AS u (recipient, sender, marks, meta, stanza, ord) "
-	       "LEFT JOIN accounts r ON r.jid = u.recipient LEFT JOIN accounts s ON s.jid = u.sender "
-	       "LEFT JOIN slot_fence f ON f.slot = (($8::int8[])[u.ord] & 1023)::int4 AND f.epoch > ($9::int8[])[u.ord]), "
+	       "LEFT JOIN LATERAL (SELECT id FROM accounts WHERE jid = u.recipient OFFSET 0) r ON true "
+	       "LEFT JOIN LATERAL (SELECT id FROM accounts WHERE jid = u.sender OFFSET 0) s ON true "
+	       "LEFT JOIN LATERAL (SELECT slot FROM slot_fence WHERE slot = (($8::int8[])[u.ord] & 1023)::int4 "
+	       "AND epoch > ($9::int8[])[u.ord] OFFSET 0) f ON true), "
 	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + ord - 1 AS id, "
 	       "CASE WHEN code = 0 AND (bits & 6144 > 0 OR bits >= 65536) THEN message_log_ask(sender, recipient, from_bare, to_bare, "
 	       "CASE WHEN bits & 2048 > 0 THEN substr(marks, 1, 8) END, "

@@ -35,8 +35,9 @@ static int bind_delivered(struct op *op, const ProtobufCMessage *request, struct
 const struct method log_delivered = {
 	.name = "LogDelivered",
 	.kind = METHOD_WRITE,
-	.sql = "WITH a AS MATERIALIZED (SELECT a.id, CASE WHEN f.epoch > $4::int8 THEN 6 WHEN a.id IS NULL THEN 8 ELSE 0 END AS code FROM "
-	       "(SELECT 1) one LEFT JOIN accounts a ON a.host = $1 AND a.local = $2 LEFT JOIN slot_fence f ON f.slot = $3::int4) "
+	.sql = "WITH a AS MATERIALIZED (SELECT id, CASE WHEN fenced THEN 6 WHEN id IS NULL THEN 8 ELSE 0 END AS code FROM (SELECT "
+	       "(SELECT id FROM accounts WHERE host = $1 AND local = $2) AS id, "
+	       "EXISTS (SELECT FROM slot_fence WHERE slot = $3::int4 AND epoch > $4::int8) AS fenced) one) "
 	       "SELECT code, CASE WHEN code = 0 THEN message_log_delivered(id, $5::int8, $6::int8[]) IS NULL END FROM a",
 	.bind = bind_delivered,
 	.answer = op_answer_empty,

@@ -90,7 +90,8 @@ const struct method log_open = {
 	       LAST_OF("m.recipient = (SELECT id FROM a) AND NOT m.archived") "), 0), "
 	       "coalesce(c.delivered, 0), coalesce(c.holes, '{}'), message_log_waiting(a.id, coalesce(c.delivered, 0), 10000), "
 	       "coalesce(p.mode, 0), coalesce(p.always, '{}'), coalesce(p.never, '{}') "
-	       "FROM a LEFT JOIN message_cursors c ON c.account_id = a.id LEFT JOIN archive_prefs p ON p.account_id = a.id",
+	       "FROM a LEFT JOIN LATERAL (SELECT delivered, holes FROM message_cursors WHERE account_id = a.id OFFSET 0) c ON true "
+	       "LEFT JOIN LATERAL (SELECT mode, always, never FROM archive_prefs WHERE account_id = a.id OFFSET 0) p ON true",
 	.bind = bind_open,
 	.answer = answer_open,
 };

@@ -51,10 +51,11 @@ static void answer_fetch(struct op *op, const PGresult *res, int row)
 #define SENT     "m.sender = (SELECT id FROM a)"
 #define RECEIVED "m.recipient = (SELECT id FROM a) AND m.archived"
 #define PASSING  "m.recipient = (SELECT id FROM a) AND NOT m.archived"
-#define WAITING  " AND m.stanza <> '' AND (m.id > (SELECT delivered FROM a) OR m.id = ANY (coalesce((SELECT holes FROM a), '{}'::bigint[])))"
+#define WAITING  " AND m.stanza <> '' AND " \
+	"(m.id > coalesce((SELECT delivered FROM c), 0) OR m.id = ANY (coalesce((SELECT holes FROM c), '{}'::bigint[])))"
 #define FETCH(which) \
-	"WITH a AS MATERIALIZED (SELECT a.id, coalesce(c.delivered, 0) AS delivered, coalesce(c.holes, '{}') AS holes FROM accounts a " \
-	"LEFT JOIN message_cursors c ON c.account_id = a.id WHERE a.host = $1 AND a.local = $2) " \
+	"WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2), c AS MATERIALIZED (SELECT delivered, holes FROM " \
+	"message_cursors WHERE account_id = (SELECT id FROM a)) " \
 	"SELECT id, sent, received, archived, meta, stanza, total FROM (SELECT n.*, count(*) OVER () AS total, row_number() OVER o AS rank, " \
 	"sum(octet_length(stanza)) OVER o - octet_length(stanza) AS before FROM (SELECT * FROM (" \
 	BRANCH("true", "false", "true", SENT " AND NOT $6::bool", which) " UNION ALL " \

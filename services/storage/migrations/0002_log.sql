@@ -10,8 +10,9 @@ DECLARE
 BEGIN
 	BEGIN
 		PERFORM pg_advisory_xact_lock(1398031702, 0);
-		SELECT greatest(last_value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) INTO base FROM message_log_position;
-		PERFORM setval('message_log_position', base + n - 1);
+		SELECT setval('message_log_position',
+		              greatest(last_value + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint) + n - 1) - n + 1
+			INTO base FROM message_log_position;
 		RAISE SQLSTATE 'SL001';
 	EXCEPTION WHEN SQLSTATE 'SL001' THEN
 		RETURN base;
