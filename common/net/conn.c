@@ -176,6 +176,9 @@ int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const c
 {
 	if (c->tls != CONN_TLS_NONE || c->z || c->state != CONN_OPEN)
 		return -1;
+	/* What came in clear and was not used must not come out as if it had been encrypted. */
+	if (c->spare && c->spare->held.n > c->spare->held.start)
+		return -1;
 	c->ssl = tls_server_new(set, host, alpn);
 	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1)
 		return -1;

@@ -49,7 +49,7 @@ bool conn_closing(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-/* TLS, as server, once what is queued has been written in clear. Arguments as tls_server_new. */
+/* TLS, as server, once what is queued has been written in clear. Arguments as tls_server_new. Fails while bytes are left over that on_data did not use. */
 int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn);
 /* zlib, both ways, from the next byte. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);

@@ -13,6 +13,7 @@
 #include "services/c2s-edge/metrics.h"
 
 /* Enough to keep auth's and the owners' queues filled, few enough that the last of them is answered in time. */
+#define TLS_A_TURN       32u /* handshakes cost about a millisecond each, and the loop must not stand still */
 #define SASL_AT_ONCE     128u
 #define OPEN_AT_ONCE     256u
 #define ALMOST_EXPIRED_S (7 * 86400)
@@ -142,6 +143,7 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 	make_hosts(edge);
 	raise_file_limit(edge);
 	c2s_ticker_start(edge);
+	c2s_gate_init_turns(&edge->tls_gate, edge, TLS_A_TURN);
 	c2s_gate_init(&edge->sasl_gate, edge, SASL_AT_ONCE);
 	c2s_gate_init(&edge->open_gate, edge, OPEN_AT_ONCE);
 	c2s_gate_set_rate(&edge->open_gate, (uint32_t)edge->config->login_rate);
@@ -226,6 +228,7 @@ void c2s_edge_free(struct c2s_edge **out)
 		listener_free(&edge->listeners[i]);
 	net_timer_cancel(edge->net, &edge->drain_timer);
 	drop_streams(edge);
+	c2s_gate_fini(&edge->tls_gate);
 	c2s_gate_fini(&edge->sasl_gate);
 	c2s_gate_fini(&edge->open_gate);
 	c2s_ticker_stop(edge);

@@ -203,7 +203,7 @@ struct c2s_edge {
 	struct list_node reports; /* sessions whose owner is to be told what was acknowledged */
 	struct list_node answers; /* c2s_sm: clients that wait for an <a/>, the longest first */
 	struct c2s_ticker *ticker;
-	struct c2s_gate sasl_gate, open_gate;
+	struct c2s_gate tls_gate, sasl_gate, open_gate;
 	uint32_t elsewhere; /* turn among the edges that clients are sent to */
 	uint64_t *pressed;  /* owners whose queue is long */
 	uint32_t pressed_count;

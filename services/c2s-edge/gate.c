@@ -10,16 +10,32 @@ static void on_timer(struct wheel_timer *t)
 	drain(list_entry(t, struct c2s_gate, timer));
 }
 
+static void on_turn(struct net_task *t)
+{
+	struct c2s_gate *g = list_entry(t, struct c2s_gate, turn);
+
+	g->inside = 0;
+	drain(g);
+}
+
 void c2s_gate_init(struct c2s_gate *g, struct c2s_edge *edge, uint32_t max)
 {
 	*g = (struct c2s_gate){ .edge = edge, .max = max };
 	list_init(&g->waiting);
 	wheel_timer_init(&g->timer, on_timer);
+	net_task_init(&g->turn, on_turn);
+}
+
+void c2s_gate_init_turns(struct c2s_gate *g, struct c2s_edge *edge, uint32_t max)
+{
+	c2s_gate_init(g, edge, max);
+	g->by_turns = true;
 }
 
 void c2s_gate_fini(struct c2s_gate *g)
 {
 	net_timer_cancel(g->edge->net, &g->timer);
+	net_task_cancel(&g->turn);
 }
 
 /* A second's worth may pass at once. */
@@ -49,6 +65,8 @@ static bool is_open(const struct c2s_gate *g)
 static void pass(struct c2s_gate *g, struct c2s_stream *s, void (*go)(struct c2s_stream *s))
 {
 	g->inside++;
+	if (g->by_turns)
+		net_defer(g->edge->net, &g->turn);
 	if (g->rate)
 		g->tokens--;
 	go(s);

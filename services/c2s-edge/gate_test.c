@@ -122,6 +122,41 @@ static void beginnings_of_sasl_stand_in_line(void **state)
 	fake_turn();
 }
 
+/* One that waits for its turn must not get in by what it said in clear meanwhile. */
+static void handshakes_go_by_turns(void **state)
+{
+	static const char starttls[] = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+	struct c2s_gate *g;
+
+	(void)state;
+	g = &fake.edge->tls_gate;
+	g->max = 0;
+	fake_connect();
+	fake_say(FAKE_HEADER);
+	fake_hear();
+	fake_say(starttls);
+	assert_string_equal(fake_hear(), "");
+	g->max = 1;
+	c2s_gate_set_rate(g, 0);
+	assert_string_equal(fake_hear(), "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+	assert_int_equal(fake_stream()->state, C2S_TLS);
+	assert_int_equal(g->inside, 0); /* the turn is over */
+	close(fake.peer);
+	fake_turn();
+	g->max = 0;
+	fake_connect();
+	fake_say(FAKE_HEADER);
+	fake_hear();
+	fake_say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+	         "mechanism='PLAIN'>=</auth>");
+	g->max = 1;
+	fake_asked();
+	c2s_gate_set_rate(g, 0);
+	fake_turn();
+	assert_true(!fake_stream() || fake_stream()->state == C2S_CLOSING);
+	assert_string_equal(fake_asked(), "");
+}
+
 /* --- the ring ----------------------------------------------------------------------------------------------------- */
 
 static void the_ring_keeps_order_while_it_grows_and_turns(void **state)
@@ -157,6 +192,7 @@ int main(void)
 		TEST(new_sessions_have_a_rate),
 		TEST(resumptions_pass_the_line),
 		TEST(beginnings_of_sasl_stand_in_line),
+		TEST(handshakes_go_by_turns),
 		cmocka_unit_test(the_ring_keeps_order_while_it_grows_and_turns),
 	};
 
