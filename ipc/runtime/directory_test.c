@@ -172,6 +172,32 @@ static void test_limbo(void **state)
 	directory_fini(&d);
 }
 
+/* No router lists it any more, but its direct connection stands. */
+static void test_lingers(void **state)
+{
+	struct seen seen = { 0 };
+	struct directory d;
+	Starling__Registration a = reg(1, "auth", 1, READY);
+
+	(void)state;
+	directory_init(&d, &events, &seen);
+	merge(&d, 0, &a, NULL);
+	directory_find(&d, 1)->lingers = true;
+	merge(&d, 0, NULL, NULL);
+	assert_int_equal(seen.gone, 0);
+	assert_true(directory_find(&d, 1)->leaving);
+	merge(&d, 0, &a, NULL); /* it was the router's mistake */
+	assert_false(directory_find(&d, 1)->leaving);
+	assert_int_equal(d.limbo, 0);
+	merge(&d, 0, NULL, NULL);
+	directory_tick(&d, DIRECTORY_LINGER_MS - 1);
+	assert_int_equal(seen.gone, 0);
+	directory_tick(&d, DIRECTORY_LINGER_MS);
+	assert_int_equal(seen.gone, 1);
+	assert_int_equal(d.limbo, 0);
+	directory_fini(&d);
+}
+
 static void test_new_connection_breaks(void **state)
 {
 	struct seen seen = { 0 };
@@ -219,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_limbo),
+		cmocka_unit_test(test_lingers),
 		cmocka_unit_test(test_new_connection_breaks),
 		cmocka_unit_test(test_domains),
 	};

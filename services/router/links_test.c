@@ -465,6 +465,39 @@ static void test_later_lies_are_refused(void **state)
 	finish(&c, server);
 }
 
+/* A key that is taken off the list, of which only the server has heard so far: the connection ends, and no other comes. */
+static void test_key_revoked(void **state)
+{
+	char path[256], line[128], kept[2048] = "";
+	struct ipc_bus *server;
+	struct server s;
+	struct client c;
+	struct err e;
+	FILE *f;
+
+	(void)state;
+	couple(&c, &s, &server, "storage");
+	flock_path(&flock, "keys/allow", path);
+	f = fopen(path, "r");
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, "c2s-edge ", 9) != 0)
+			strcat(kept, line);
+	fclose(f);
+	f = fopen(path, "w");
+	fputs(kept, f);
+	fclose(f);
+	assert_int_equal(ipc_bus_reload_keys(server, &e), 0);
+	assert_true(flock_run(&flock, &c.reset, 1, 2000));
+	flock_run(&flock, NULL, 0, 1000);
+	assert_int_equal(stats_of(server).links, 0);
+	call(&c, ipc_any("storage"), METHOD_AUTH_MECHANISMS, 0);
+	assert_true(flock_run(&flock, &c.done, 1, 2000));
+	assert_int_equal(c.code, 0);
+	unlink(path);
+	assert_int_equal(ipc_bus_reload_keys(server, &e), -1); /* the list that it has stays in force */
+	finish(&c, server);
+}
+
 /* --- the flock -------------------------------------------------------------------------------------------------- */
 
 static void victim_run(void)
@@ -501,6 +534,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_wrong_key_is_refused),
 		cmocka_unit_test(test_lies_are_refused),
 		cmocka_unit_test(test_later_lies_are_refused),
+		cmocka_unit_test(test_key_revoked),
 	};
 	int router = flock_main(argc, argv);
 

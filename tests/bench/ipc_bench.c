@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ipc_bench: what a record costs. A client and a server, each a process with a bus, and a real router between them: Unix socket, CURVE. The client
+ * ipc_bench: what a record costs. A client and a server, each a process with a bus, and a real router: Unix socket, CURVE. They speak directly, or through
+ * the router where IPC_BENCH_LINK is none. The client
  * sends stanza-like events (edge.Deliver, 200 bytes of payload) or calls, as many at once as asked; the server sends each back.
  *
  * usage: ipc_bench [events|calls] [RECORDS] [IN_FLIGHT]
- * Prints records a second (both directions counted) and the CPU time of each process per record that it touched. */
-#include <sys/resource.h>
+ * Prints records a second (both directions counted), and the CPU time and the wake-ups (voluntary context switches of all its threads) of each process per
+ * record that it touched. */
+#include <dirent.h>
 
 #include "ipc/gen/auth.client.h"
 #include "ipc/gen/edge.client.h"
@@ -100,7 +102,7 @@ static void on_joined(void *ctx)
 
 static void run_server(void)
 {
-	struct ipc_config config = { .serves = serves, .serve_count = 2 };
+	struct ipc_config config = { .serves = serves, .serve_count = 2, .link = getenv("IPC_BENCH_LINK") };
 
 	uv_loop_init(&flock.loop);
 	ipc_bus_set_state(flock_bus(&flock, "storage", "storage", &config, NULL, NULL), STARLING__INSTANCE_STATE__INSTANCE_READY);
@@ -109,25 +111,52 @@ static void run_server(void)
 	_exit(1);
 }
 
-static double cpu_us(const struct rusage *u)
-{
-	return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1e6 + (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
-}
+struct usage {
+	double cpu_us, wakeups;
+};
 
-/* CPU time of a child until now: user and system ticks in /proc/PID/stat. */
-static double child_us(pid_t pid)
+static double wakeups_of(const char *status)
 {
-	char path[64];
-	unsigned long user = 0, sys = 0;
-	FILE *f;
+	FILE *f = fopen(status, "r");
+	unsigned long n = 0;
+	char line[128];
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
-		user = sys = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
+			n = strtoul(line + 24, NULL, 10);
 	if (f)
 		fclose(f);
-	return (double)(user + sys) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+	return (double)n;
+}
+
+/* Of a process until now: the scheduler's account of each of its threads. */
+static struct usage usage_of(pid_t pid)
+{
+	struct usage u = { 0 };
+	struct dirent *entry;
+	char path[300];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		unsigned long long ns;
+		FILE *f;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, entry->d_name);
+		u.wakeups += wakeups_of(path);
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid, entry->d_name);
+		f = fopen(path, "r");
+		if (f && fscanf(f, "%llu", &ns) == 1)
+			u.cpu_us += (double)ns / 1e3;
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return u;
 }
 
 static uint64_t find_server(void)
@@ -139,25 +168,32 @@ static uint64_t find_server(void)
 	return ipc_bus_instances(bus, "storage", list, 1) ? list[0]->instance : 0;
 }
 
-static void report(uint64_t us, double client, double router, double serving)
+static struct usage per_record(struct usage before, pid_t pid)
 {
+	struct usage u = usage_of(pid);
 	double records = (double)total * 2;
 
+	return (struct usage){ (u.cpu_us - before.cpu_us) / records, (u.wakeups - before.wakeups) / records };
+}
+
+static void report(uint64_t us, struct usage client, struct usage router, struct usage serving)
+{
 	printf("%s: %llu there and back, %llu in flight: %.0f records/s", calls ? "calls" : "events", (unsigned long long)total,
-	       (unsigned long long)in_flight, records * 1e6 / (double)us);
+	       (unsigned long long)in_flight, (double)total * 2e6 / (double)us);
 	if (in_flight == 1)
 		printf(", %.1f us a round trip", (double)us / (double)total);
-	printf("\nCPU us per record: client %.2f (sent or received), router %.2f (forwarded), server %.2f, all three %.2f\n",
-	       client / records, router / records, serving / records, (client + router + serving) / records);
+	printf("\nCPU us per record: client %.2f (sent or received), router %.2f, server %.2f, all three %.2f\n", client.cpu_us,
+	       router.cpu_us, serving.cpu_us, client.cpu_us + router.cpu_us + serving.cpu_us);
+	printf("wake-ups per record: client %.2f, router %.2f, server %.2f, all three %.2f\n", client.wakeups, router.wakeups,
+	       serving.wakeups, client.wakeups + router.wakeups + serving.wakeups);
 }
 
 int main(int argc, char **argv)
 {
 	static const char *const roles[] = { "router", "storage", "c2s-edge", NULL };
 	static const struct ipc_bus_hooks hooks = { .on_joined = on_joined };
-	struct ipc_config config = { .serves = serves, .serve_count = 2 };
-	struct rusage before, after;
-	double router_us, server_us;
+	struct ipc_config config = { .serves = serves, .serve_count = 2, .link = getenv("IPC_BENCH_LINK") };
+	struct usage client_use, router_use, server_use;
 	uint64_t start;
 	pid_t child;
 	int router = flock_main(argc, argv);
@@ -181,16 +217,15 @@ int main(int argc, char **argv)
 	bus = flock_bus(&flock, "c2s-edge", "c2s-edge", &config, &hooks, NULL);
 	flock_run(&flock, &joined, 1, 5000);
 	server = find_server();
-	getrusage(RUSAGE_SELF, &before);
-	router_us = child_us(flock.router);
-	server_us = child_us(child);
+	client_use = usage_of(getpid());
+	router_use = usage_of(flock.router);
+	server_use = usage_of(child);
 	start = clock_mono_us();
 	more();
 	while (back < total && clock_mono_us() - start < 300000000)
 		uv_run(&flock.loop, UV_RUN_ONCE);
 	start = clock_mono_us() - start;
-	getrusage(RUSAGE_SELF, &after);
-	report(start, cpu_us(&after) - cpu_us(&before), child_us(flock.router) - router_us, child_us(child) - server_us);
+	report(start, per_record(client_use, getpid()), per_record(router_use, flock.router), per_record(server_use, child));
 	flock_end(child, SIGKILL);
 	ipc_bus_free(&bus);
 	flock_end(flock.router, SIGTERM);
