@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * link: a DEALER socket with a monitor. ZeroMQ's own reconnecting is off: a reconnected socket looks as before from here, while what
- * was on the way is gone. High-water marks are off, since credit bounds what is in flight (ipc/README.md, flow control). */
+ * link: a DEALER socket with a monitor. It is closed at the first disconnect, long before ZeroMQ would reconnect: a reconnected socket looks as
+ * before from here, while what was on the way is gone. With reconnecting off, or with ZMQ_IMMEDIATE, ZeroMQ would drop what arrived before the
+ * disconnect and is not read yet. High-water marks are off, since credit bounds what is in flight (ipc/README.md, flow control). */
 #include "ipc/runtime/link.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #define CONNECT_MS    3000u
 #define RETRY_MIN_MS  100u
+#define NEVER_MS      (24 * 3600 * 1000)
 #define NO_SOCKET_MS  2000u
 #define READ_REST     1024u      /* frames of a connection that has ended */
 #define KEPT_BYTES    (2u << 20) /* of a large frame's storage */
@@ -56,8 +58,7 @@ static void set_options(struct link *l, void *socket)
 	set_int(socket, ZMQ_LINGER, 0);
 	set_int(socket, ZMQ_SNDHWM, 0);
 	set_int(socket, ZMQ_RCVHWM, 0);
-	set_int(socket, ZMQ_IMMEDIATE, 1);
-	set_int(socket, ZMQ_RECONNECT_IVL, -1);
+	set_int(socket, ZMQ_RECONNECT_IVL, NEVER_MS);
 	set_int(socket, ZMQ_HANDSHAKE_IVL, (int)CONNECT_MS);
 	set_int(socket, ZMQ_IPV6, 1);
 	set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
@@ -91,7 +92,7 @@ void link_free(struct link **pl, int linger_ms)
 	if (!l)
 		return;
 	*pl = NULL;
-	close_sockets(l, linger_ms);
+	close_sockets(l, l->state == LINK_JOINED ? linger_ms : 0);
 	buf_fini(&l->out);
 	mem_free(l->endpoint);
 	mem_free(l);
@@ -185,7 +186,9 @@ static void on_monitor(void *ctx)
 			zsock_recheck(l->socket); /* lets the socket take notice of its new connection */
 			l->base->events->on_open(l, l->base->ctx);
 		} else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-			if (!l->complained)
+			if (!l->complained && l->base->optional)
+				log_info(NULL, "%s refuses our key endpoint=%s status=%d", l->base->what, l->endpoint, value);
+			else if (!l->complained)
 				log_warn(NULL, "%s refuses our key endpoint=%s status=%d", l->base->what, l->endpoint, value);
 			l->complained = true;
 			link_drop(l, "key refused");
@@ -229,7 +232,7 @@ void link_flush(struct link *l)
 	if (frame.n <= FRAME_HEAD || !l->socket)
 		return;
 	l->touched = true;
-	/* EAGAIN: the connection has just ended, or does not know yet that it stands. The first is told by the monitor; the second passes. */
+	/* To a connection that has just ended as well: the monitor tells, and then it is lost. */
 	if (zmq_send(zsock_socket(l->socket), frame.p, frame.n, ZMQ_DONTWAIT) < 0)
 		return;
 	l->frames_out++;

@@ -40,6 +40,7 @@ struct link_base {
 	char (*server_keys)[KEYS_Z85 + 1]; /* of who listens; tried in turn: more than one while keys are exchanged */
 	size_t server_key_count;
 	const char *what; /* is connected to, for the log */
+	bool optional;    /* there is another way: a refusal is no warning */
 	uint64_t retry_max_ms;
 	int heartbeat_ms; /* of ZeroMQ itself, in its own thread; 0: none */
 	const struct link_events *events;

@@ -109,6 +109,7 @@ void pair_want(struct ipc_bus *bus, struct peer *p)
 	c->base.server_keys = c->server_key;
 	c->base.server_key_count = 1;
 	c->base.what = "instance";
+	c->base.optional = true;
 	c->base.retry_max_ms = RETRY_MAX_MS;
 	c->base.heartbeat_ms = HEARTBEAT_MS;
 	c->base.events = &events;

@@ -195,6 +195,7 @@ struct c2s_edge {
 	uint32_t host_count;
 	struct list_node streams;
 	uint32_t stream_count;
+	uint32_t logging_in;
 	struct c2s_table sessions;
 	struct c2s_slot *slots;
 	struct list_node attach_queue;

@@ -5,7 +5,9 @@
 
 #include "services/c2s-edge/metrics.h"
 
-#define IN_LINE_MS 1000u
+#define LATE_MS    1000u
+#define CROWD      1000u /* so many at once that have not logged in: it is mostly we who are slow */
+#define CROWD_TIME 10u   /* times timeouts.login, in a crowd */
 #define WARM_MS    5000u /* a connection that was silent for so long gives its parser's memory back */
 
 void c2s_limits_apply(struct c2s_stream *s)
@@ -24,6 +26,15 @@ void c2s_limits_apply(struct c2s_stream *s)
 	conn_set_rate(s->conn, (uint32_t)c->read_rate, (uint32_t)c->read_burst);
 }
 
+static void leave_logins(struct c2s_stream *s)
+{
+	if (!s->in_logins)
+		return;
+	ratelimit_leave(s->edge->logins, conn_peer(s->conn), s->logins_shared);
+	s->in_logins = false;
+	s->edge->logging_in--;
+}
+
 bool c2s_limits_admit(struct c2s_stream *s)
 {
 	const struct net_addr *peer = conn_peer(s->conn);
@@ -34,6 +45,7 @@ bool c2s_limits_admit(struct c2s_stream *s)
 		return false;
 	}
 	s->in_logins = true;
+	s->edge->logging_in++;
 	if (s->edge->addresses && ratelimit_enter(s->edge->addresses, peer, now, &s->addresses_shared) != RATELIMIT_OK) {
 		metric_inc(&c2s_metrics.refused_address);
 		c2s_limits_release(s);
@@ -45,20 +57,17 @@ bool c2s_limits_admit(struct c2s_stream *s)
 
 void c2s_limits_logged_in(struct c2s_stream *s)
 {
-	if (s->in_logins)
-		ratelimit_leave(s->edge->logins, conn_peer(s->conn), s->logins_shared);
-	s->in_logins = false;
+	leave_logins(s);
 	net_timer_set(s->edge->net, &s->timer, WARM_MS);
 	s->warm = true;
 }
 
 void c2s_limits_release(struct c2s_stream *s)
 {
-	if (s->in_logins)
-		ratelimit_leave(s->edge->logins, conn_peer(s->conn), s->logins_shared);
+	leave_logins(s);
 	if (s->in_addresses)
 		ratelimit_leave(s->edge->addresses, conn_peer(s->conn), s->addresses_shared);
-	s->in_logins = s->in_addresses = false;
+	s->in_addresses = false;
 }
 
 /* --- the stream's one timer --------------------------------------------------------------------------------------- */
@@ -83,22 +92,24 @@ void c2s_limits_read(struct c2s_stream *s)
 	net_timer_set(s->edge->net, &s->timer, WARM_MS);
 }
 
+/* Handshakes of thousands take longer than one login may; all of them would be refused together, and come again. */
+static bool in_crowd(const struct c2s_stream *s, uint64_t now)
+{
+	return s->edge->logging_in > CROWD && now < s->login->deadline_ms + (CROWD_TIME - 1) * (uint64_t)s->edge->config->login_ms;
+}
+
 static void on_login_timer(struct c2s_stream *s)
 {
 	void (*retry)(struct c2s_stream *) = s->login->retry;
 	uint64_t now = net_now(s->edge->net);
 	struct c2s_input in = { 0 };
 
-	/* In line behind others: that time is not its own. */
-	if (!list_unlinked(&s->login->waiting)) {
-		net_timer_set(s->edge->net, &s->timer, IN_LINE_MS);
-		return;
-	}
-	if (now >= s->login->deadline_ms) {
+	/* In line behind others the time is not its own. */
+	if (now >= s->login->deadline_ms && list_unlinked(&s->login->waiting) && !in_crowd(s, now)) {
 		c2s_stream_event(s, C2S_EV_TIMEOUT, &in);
 		return;
 	}
-	net_timer_set(s->edge->net, &s->timer, s->login->deadline_ms - now);
+	net_timer_set(s->edge->net, &s->timer, now < s->login->deadline_ms ? s->login->deadline_ms - now : LATE_MS);
 	s->login->retry = NULL;
 	if (retry)
 		retry(s);

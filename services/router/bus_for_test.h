@@ -89,6 +89,7 @@ static inline struct ipc_bus *server_new(struct server *s, const char *role, uin
 
 struct client {
 	struct ipc_bus *bus;
+	uint64_t only; /* instance whose loss and resets are counted; 0: any */
 	unsigned joined, lost, reset, high, low;
 	unsigned done;
 	int code;
@@ -102,15 +103,17 @@ static inline void on_joined(void *ctx)
 
 static inline void on_lost(uint64_t instance, const char *role, void *ctx)
 {
-	(void)instance;
+	struct client *c = ctx;
+
 	(void)role;
-	((struct client *)ctx)->lost++;
+	c->lost += c->only == 0 || c->only == instance;
 }
 
 static inline void on_reset(uint64_t instance, void *ctx)
 {
-	(void)instance;
-	((struct client *)ctx)->reset++;
+	struct client *c = ctx;
+
+	c->reset += c->only == 0 || c->only == instance;
 }
 
 static inline void on_pressure(uint64_t instance, bool high, void *ctx)

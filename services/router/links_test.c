@@ -45,6 +45,7 @@ static uint64_t couple(struct client *c, struct server *s, struct ipc_bus **out_
 	client_new(c, 0);
 	to = client_find(c, role);
 	assert_int_equal(to, ipc_bus_instance(*out_server));
+	c->only = to;
 	call(c, ipc_instance(to), METHOD_AUTH_MECHANISMS, 0);
 	assert_true(flock_run(&flock, &c->done, 1, 2000));
 	assert_true(settled(c->bus, to));
@@ -73,7 +74,7 @@ static void test_order_across_the_switch(void **state)
 		struct ipc_stats stats;
 
 		client_new(&c, 0);
-		to = client_find(&c, "storage");
+		to = c.only = client_find(&c, "storage");
 		while (sent < 20000) {
 			for (unsigned burst = 1 + (unsigned)(sent % 37); burst > 0; burst--)
 				assert_int_equal(deliver(&c, to, ++sent), IPC_SENT);
@@ -115,13 +116,10 @@ static void test_last_words(void **state)
 
 /* --- breaks ----------------------------------------------------------------------------------------------------- */
 
-static void break_at(struct ipc_bus *bus, uint64_t instance, bool for_good)
+static void break_at(struct ipc_bus *bus, uint64_t instance)
 {
 	struct peer *p = peer_of(bus, instance);
-	struct ipc_bus *listener = bus;
 
-	if (for_good)
-		unlink(listener->direct->endpoint + strlen("ipc://"));
 	assert_non_null(p->pair);
 	pair_drop(p->pair, "the test breaks it");
 }
@@ -142,7 +140,7 @@ static void test_break_and_again(void **state)
 		flock_run(&flock, NULL, 0, 50);
 		assert_int_equal(s.held_count, 1);
 		assert_int_equal(c.done, 0);
-		break_at(by_client ? c.bus : server, by_client ? to : ipc_bus_instance(c.bus), false);
+		break_at(by_client ? c.bus : server, by_client ? to : ipc_bus_instance(c.bus));
 		assert_true(flock_run(&flock, &c.done, 1, 2000));
 		assert_int_equal(c.code, STARLING__CODE__CODE_PEER_LOST);
 		assert_true(flock_run(&flock, &c.reset, 1, 2000));
@@ -170,7 +168,8 @@ static void test_break_for_good(void **state)
 
 	(void)state;
 	listener = to > ipc_bus_instance(c.bus) ? server : c.bus;
-	break_at(listener, listener == server ? ipc_bus_instance(c.bus) : to, true);
+	unlink(listener->direct->endpoint + strlen("ipc://"));
+	break_at(listener, listener == server ? ipc_bus_instance(c.bus) : to);
 	assert_true(flock_run(&flock, &c.reset, 1, 2000));
 	before = stats_of(c.bus).direct_out;
 	for (uint64_t i = 1; i <= 3000; i++)
@@ -233,6 +232,7 @@ static void test_peer_stopped_and_killed(void **state)
 	call(&c, ipc_instance(instance), METHOD_AUTH_MECHANISMS, 0);
 	assert_true(flock_run(&flock, &c.done, 1, 2000));
 	assert_true(settled(c.bus, instance));
+	c.only = instance;
 	kill(victim, SIGSTOP);
 	flock_run(&flock, NULL, 0, 1000); /* the router allows three silent intervals of 400 ms */
 	assert_int_equal(c.lost + c.reset, 0);

@@ -198,14 +198,12 @@ static struct session *reader_of(struct account *a)
 	return NULL;
 }
 
-void catchup_left(struct account *a)
+static void give_left(struct account *a, struct session *s)
 {
-	struct session *s = a->log && a->log->left.count && !msglog_held(a) ? reader_of(a) : NULL;
-	struct positions left;
+	struct positions left = a->log->left;
 
-	if (!s)
+	if (left.count == 0)
 		return;
-	left = a->log->left;
 	a->log->left = (struct positions){ 0 };
 	for (uint32_t i = 0; i < left.count; i++) {
 		if (!unacked_has(&s->list, left.at[i]))
@@ -214,6 +212,14 @@ void catchup_left(struct account *a)
 	}
 	positions_fini(&left);
 	outbox_pump(s);
+}
+
+void catchup_left(struct account *a)
+{
+	struct session *s = a->log && a->log->left.count && !msglog_held(a) ? reader_of(a) : NULL;
+
+	if (s)
+		give_left(a, s);
 }
 
 static void cancel(struct session *s)
@@ -229,7 +235,7 @@ static void offline(struct account *a, void *ctx)
 	struct session *busy = s && a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
 
 	if (s && session_takes_messages(s) && !msglog_held(a) && s->catchup.mode == CATCHUP_NONE) {
-		catchup_left(a);
+		give_left(a, s);
 		/* Somebody whose client is away does not hold it up. */
 		if (busy && !session_live(busy))
 			cancel(busy);

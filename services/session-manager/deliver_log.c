@@ -47,7 +47,7 @@ static void choose(struct hand_out *h, struct account *a, const Starling__Stanza
 {
 	struct str resource = jid_view_resource(str_from(m->to));
 	struct session *match = resource.n ? session_by_resource(a, resource) : NULL;
-	bool copy = carbon_eligible(m, false);
+	bool copy = carbon_eligible(m, false) && !str_eq(jid_view_bare(str_from(m->from)), a->bare);
 
 	if (match && !deliver_reachable(match))
 		match = NULL;

@@ -102,36 +102,50 @@ size_t op_bytes(const struct op *op)
 	return sizeof *op + buf_str(&op->args.data).n + buf_str(&op->head_args.data).n;
 }
 
-/* Two parameters, and the account's lock. */
-static int bind_jid(struct op *op, const char *jid, uint32_t *out_lock, const char **why)
+/* The local part's length, or 0 for what is no bare JID of an account. */
+static size_t check_jid(struct str text, const char **why)
 {
-	struct str text = str_from(jid);
 	const char *at = text.n ? memchr(text.p, '@', text.n) : NULL;
 	size_t local_n = at ? (size_t)(at - text.p) : 0;
-	uint64_t hash;
 
-	if (local_n == 0 || local_n + 1 == text.n || text.n > ACCOUNT_MAX || memchr(text.p, '/', text.n)) {
-		*why = "account is not a bare JID";
-		return STARLING__CODE__CODE_INVALID;
-	}
-	pg_args_bytes(&op->args, str_make(at + 1, text.n - local_n - 1));
-	pg_args_bytes(&op->args, str_make(text.p, local_n));
-	hash = hash_fnv1a64(text);
-	*out_lock = (uint32_t)(hash ^ hash >> 32) & INT32_MAX;
+	if (local_n && local_n + 1 < text.n && text.n <= ACCOUNT_MAX && !memchr(text.p, '/', text.n))
+		return local_n;
+	*why = "account is not a bare JID";
 	return 0;
+}
+
+static uint32_t lock_of(struct str jid)
+{
+	uint64_t hash = hash_fnv1a64(jid);
+
+	return (uint32_t)(hash ^ hash >> 32) & INT32_MAX;
 }
 
 int op_bind_account(struct op *op, const char *jid, const char **why)
 {
-	return bind_jid(op, jid, &op->lock, why);
+	struct str text = str_from(jid);
+	size_t local_n = check_jid(text, why);
+
+	if (local_n == 0)
+		return STARLING__CODE__CODE_INVALID;
+	pg_args_bytes(&op->args, str_make(text.p + local_n + 1, text.n - local_n - 1));
+	pg_args_bytes(&op->args, str_make(text.p, local_n));
+	op->lock = lock_of(text);
+	return 0;
 }
 
-int op_bind_other_account(struct op *op, const char *jid, const char **why)
+int op_bind_jid(struct op *op, const char *jid, uint32_t *out_lock, const char **why)
 {
-	if (*jid)
-		return bind_jid(op, jid, &op->lock_other, why);
-	pg_args_null(&op->args);
-	pg_args_null(&op->args);
+	struct str text = str_from(jid);
+
+	if (text.n == 0) {
+		pg_args_null(&op->args);
+		return 0;
+	}
+	if (check_jid(text, why) == 0)
+		return STARLING__CODE__CODE_INVALID;
+	pg_args_bytes(&op->args, text);
+	*out_lock = lock_of(text);
 	return 0;
 }
 

@@ -116,8 +116,8 @@ size_t op_bytes(const struct op *op);
 
 /* Two parameters, host and local, of a bare JID; also sets the lock. 0 or INVALID. */
 int op_bind_account(struct op *op, const char *jid, const char **why);
-/* The same for a second account; both null where there is none. */
-int op_bind_other_account(struct op *op, const char *jid, const char **why);
+/* One parameter, the bare JID, null where it is empty; and its lock. */
+int op_bind_jid(struct op *op, const char *jid, uint32_t *out_lock, const char **why);
 /* Two parameters, slot and epoch; both null without a fence. 0 or INVALID. */
 int op_bind_fence(struct op *op, const Starling__Fence *fence, const char **why);
 void op_bind_text(struct op *op, const char *text);

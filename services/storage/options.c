@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/storage/options.h"
 
+#include "services/storage/archive_limits.h"
 #include "services/storage/pg_dsn.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -31,15 +32,28 @@ const struct config_option options_table[] = {
 	{ "roster_max", CONFIG_INT, AT(roster_items), "10000", 1, 1000000, NULL, false, false, "Most items in one roster." },
 	{ "fetch_bytes", CONFIG_SIZE, AT(fetch_bytes), "1MiB", 1024, 64 * MIB, NULL, false, false,
 	  "Size of stanzas at which one reply with stored messages is full." },
+	{ "archive.max_age", CONFIG_DURATION, AT(archive_max_age_ms), "0ms", 0, INT64_MAX / 1000, NULL, false, false,
+	  "How long archives keep a message, unless it still waits for delivery; 0 keeps it for ever." },
+	{ "archive.max_messages", CONFIG_INT, AT(archive_max_messages), "0", 0, INT32_MAX, NULL, false, false,
+	  "How many messages one account's archive keeps, the newest; 0 keeps all." },
+	{ "archive.hosts", CONFIG_LIST, AT(archive_hosts), NULL, 0, 0, NULL, false, false,
+	  "Limits of single hosts, each written like \"example.org max_age=30d max_messages=10000\"; what is not named there has no "
+	  "limit." },
+	{ "archive.interval", CONFIG_DURATION, AT(archive_interval_ms), "1h", 1000, 604800000, NULL, false, false,
+	  "How often the limits of archives are applied." },
 	CONFIG_END,
 };
 
 int options_check(const struct config_shared *shared, const void *config, struct err *e)
 {
 	const struct options *o = config;
+	struct archive_limits limits;
 	struct pg_dsn dsn;
 
 	(void)shared;
+	if (archive_limits_init(&limits, o, e) < 0)
+		return -1;
+	archive_limits_fini(&limits);
 	if (pg_dsn_init(&dsn, o->dsn, o->password_file, e) < 0)
 		return -1;
 	pg_dsn_fini(&dsn);

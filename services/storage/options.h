@@ -21,6 +21,10 @@ struct options {
 	int64_t queue_bytes;
 	int64_t roster_items;
 	int64_t fetch_bytes;
+	int64_t archive_max_age_ms;
+	int64_t archive_max_messages;
+	struct config_list archive_hosts;
+	int64_t archive_interval_ms;
 };
 
 extern const struct config_option options_table[];

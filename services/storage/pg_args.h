@@ -10,10 +10,10 @@
 
 #include "common/base/buf.h"
 
-#define PG_ARGS_MAX 24
+#define PG_ARGS_MAX 16
 
 /* Type numbers that PostgreSQL never changes (pg_type.dat). */
-enum pg_oid { PG_BOOL = 16, PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25 };
+enum pg_oid { PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25 };
 
 struct pg_args {
 	struct buf data;

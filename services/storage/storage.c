@@ -38,7 +38,7 @@ int storage_start(struct daemon *d, void **out_state, struct err *e)
 {
 	const struct options *o = daemon_config(d);
 	struct storage *s = mem_new(struct storage);
-	const struct store_config config = {
+	struct store_config config = {
 		.loop = daemon_loop(d),
 		.dsn = o->dsn,
 		.password_file = o->password_file,
@@ -53,6 +53,7 @@ int storage_start(struct daemon *d, void **out_state, struct err *e)
 		.queue_max = (uint32_t)o->queue_max,
 		.queue_bytes = (size_t)o->queue_bytes,
 		.limits = { (uint32_t)o->roster_items, (uint32_t)o->fetch_bytes },
+		.upkeep_ms = (uint64_t)o->archive_interval_ms,
 		.log = daemon_log(d),
 		.on_ready = on_ready,
 		.on_refused = on_refused,
@@ -62,8 +63,14 @@ int storage_start(struct daemon *d, void **out_state, struct err *e)
 
 	s->daemon = d;
 	store_metrics_register();
+	if (archive_limits_init(&s->archive, o, e) < 0) {
+		mem_free(s);
+		return -1;
+	}
+	config.archive = &s->archive;
 	s->store = store_new(&config, e);
 	if (!s->store) {
+		archive_limits_fini(&s->archive);
 		mem_free(s);
 		return -1;
 	}
@@ -93,6 +100,7 @@ void storage_stop(void *state)
 	struct storage *s = state;
 
 	store_free(&s->store);
+	archive_limits_fini(&s->archive);
 	mem_free(s);
 }
 

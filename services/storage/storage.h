@@ -5,10 +5,12 @@
 #define STORAGE_STORAGE_H
 
 #include "common/daemon/daemon.h"
+#include "services/storage/archive_limits.h"
 
 struct storage {
 	struct daemon *daemon;
 	struct store *store;
+	struct archive_limits archive;
 	bool running; /* joined the flock */
 	bool ready;   /* the store has been usable once */
 	bool draining;

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "ipc/proto/envelope.pb-c.h"
+#include "services/storage/keeper.h"
 #include "services/storage/migrate.h"
 #include "services/storage/pool.h"
 #include "services/storage/store_metrics.h"
@@ -13,6 +14,7 @@ struct store {
 	struct pg_dsn dsn;
 	struct migrate *migrate; /* until the schema is right */
 	struct pool *pool;       /* from then on */
+	struct keeper *keeper;
 	struct arena *scratch;
 	uint32_t open;
 	size_t open_bytes;
@@ -73,6 +75,22 @@ static void pool_start(struct store *s)
 	s->pool = pool_new(&config);
 }
 
+static void keeper_start(struct store *s)
+{
+	const struct keeper_config config = {
+		.loop = s->config.loop,
+		.dsn = &s->dsn,
+		.connect_timeout_ms = s->config.connect_timeout_ms,
+		.statement_timeout_ms = s->config.statement_timeout_ms,
+		.interval_ms = s->config.upkeep_ms,
+		.limits = s->config.archive,
+		.log = s->config.log,
+	};
+
+	if (s->config.upkeep_ms)
+		s->keeper = keeper_new(&config);
+}
+
 static void on_migrated(uint32_t applied, uint32_t version, void *ctx)
 {
 	struct store *s = ctx;
@@ -80,6 +98,7 @@ static void on_migrated(uint32_t applied, uint32_t version, void *ctx)
 	log_info(s->config.log, "schema is at version %u, %u new", version, applied);
 	migrate_free(&s->migrate);
 	pool_start(s);
+	keeper_start(s);
 }
 
 static void on_migrate_refused(const char *why, void *ctx)
@@ -206,6 +225,7 @@ void store_free(struct store **store)
 	*store = NULL;
 	s->freeing = true;
 	migrate_free(&s->migrate);
+	keeper_free(&s->keeper);
 	pool_free(&s->pool);
 	pg_dsn_fini(&s->dsn);
 	arena_free(&s->scratch);

@@ -12,6 +12,7 @@
 #include "services/storage/op.h"
 
 struct store;
+struct archive_limits;
 
 struct store_config {
 	uv_loop_t *loop;
@@ -25,6 +26,8 @@ struct store_config {
 	uint32_t queue_max; /* operations accepted and not yet answered; more fail OVERLOAD */
 	size_t queue_bytes;
 	struct op_limits limits;
+	const struct archive_limits *archive; /* outlives the store; may be NULL */
+	uint64_t upkeep_ms;                   /* how often archives' limits are applied; 0: no upkeep of the log at all */
 	const struct log_ctx *log;
 	void (*on_ready)(void *ctx);                    /* once: schema up to date and a connection usable */
 	void (*on_refused)(const char *why, void *ctx); /* the schema cannot be brought up to date */

@@ -31,6 +31,7 @@ GAUGE(metric_connections_up, "starling_storage_connections", "Usable connections
 COUNTER(metric_losses, "starling_storage_connection_losses_total", NULL, "Connections to PostgreSQL that broke");
 GAUGE(metric_open, "starling_storage_open_operations", "Operations accepted and not yet answered");
 GAUGE(metric_open_bytes, "starling_storage_open_bytes", "Memory of operations accepted and not yet answered");
+COUNTER(metric_erased, "starling_storage_log_erased_total", NULL, "Entries of archives erased by their limits or with their accounts");
 
 static struct metric errors[] = {
 	[PG_CLASS_ROW] = { .name = ERRORS, .labels = "class=\"row\"", .help = "Errors of PostgreSQL by what they mean" },
@@ -43,9 +44,10 @@ static struct metric errors[] = {
 void store_metrics_register(void)
 {
 	struct metric *const all[] = {
-		&metric_reads,          &metric_writes,         &metric_batches,      &metric_batches_split, &metric_batch_writes,
-		&metric_commit_seconds, &metric_read_seconds,   &metric_refused_away, &metric_refused_full,  &metric_expired,
-		&metric_unconfirmed,    &metric_connections_up, &metric_losses,       &metric_open,          &metric_open_bytes,
+		&metric_reads,        &metric_writes,         &metric_batches,      &metric_batches_split,
+		&metric_batch_writes, &metric_commit_seconds, &metric_read_seconds, &metric_refused_away,
+		&metric_refused_full, &metric_expired,        &metric_unconfirmed,  &metric_connections_up,
+		&metric_losses,       &metric_open,           &metric_open_bytes,   &metric_erased,
 	};
 
 	for (size_t i = 0; i < COUNT(all); i++)

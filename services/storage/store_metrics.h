@@ -11,6 +11,7 @@ extern struct metric metric_reads, metric_writes; /* operations that reached Pos
 extern struct metric metric_batches, metric_batch_writes, metric_batches_split, metric_commit_seconds, metric_read_seconds;
 extern struct metric metric_refused_away, metric_refused_full, metric_expired, metric_unconfirmed;
 extern struct metric metric_connections_up, metric_losses, metric_open, metric_open_bytes;
+extern struct metric metric_erased; /* rows that upkeep took out of the log */
 
 void store_metrics_register(void);
 void store_metrics_error(enum pg_class class);

@@ -40,10 +40,9 @@ async def read_archive(device, log, host):
             continue
         results, last, complete = got
         for name, message in results:
-            if message is not None and message.get("type") == "error":
-                continue  # an answer to the user, noted when it came
             key = genuine(message, host) if message is not None else None
-            log.add("M", key or "?", name)
+            # An error is an answer to the user, noted when it came; that some servers archive it is their business.
+            log.add("M", "!" if message is not None and message.get("type") == "error" else key or "?", name)
         if not complete and (last is None or last == after):
             raise RuntimeError("an archive query of %s does not come to an end" % device.jid)
         after = last

@@ -18,6 +18,7 @@ import time
 import crowd
 import nemesis
 import plan
+import sql
 from checker import Checker
 from history import Log
 from liar import LIES
@@ -84,6 +85,7 @@ class Run:
         self.args, self.server, self.own = args, server, server is None
         self.history = args.history or tempfile.mkdtemp(prefix="chaos-")
         self.noted, self.workers, self.links, self.liar = [], [], None, None
+        self.complaint = ""     # what was in the server's logs that no fault explains
         self.started = time.monotonic()
         self.log = Log(os.path.join(self.history, "faults"), self.now)
 
@@ -129,9 +131,9 @@ class Run:
 
     async def inflict(self, faults):
         loop = asyncio.get_running_loop()
-        start = loop.time()
         nem = nemesis.Nemesis(self.server, self.tell, self.links.tell if self.links else None, self.note)
         await self.phase("load")
+        start = loop.time()
         await nem.run(faults, start)
         # A kind that found no victim (it was being started again) gets another chance.
         for text in nemesis.missing(faults, self.noted):
@@ -159,7 +161,7 @@ class Run:
 
     def plan(self):
         a = self.args
-        return [] if a.no_faults else plan.make(a.seed, a.minutes * 60, SERVERS[a.server].scale, a.interval)
+        return [] if a.no_faults else plan.make(a.seed, a.minutes * 60, SERVERS[a.server].scale, a.interval, a.only)
 
     async def run(self):
         a = self.args
@@ -174,19 +176,32 @@ class Run:
                 await asyncio.to_thread(self.server.wait_healthy)
                 await self.phase("drain")
                 await self.phase("collect")
+                if self.own:
+                    await asyncio.to_thread(sql.look, self.server, self.history)
         finally:
             shown.cancel()
-            for w in self.workers + [w for w in (self.liar, self.links) if w]:
-                await w.quit()
-            self.log.close()
-            if self.own and self.server:
-                await asyncio.to_thread(self.server.close)
+            await self.end()
         return self.judge(faults)
+
+    async def end(self):
+        """What was started last ends first."""
+        for w in self.workers + ([self.liar] if self.liar else []):
+            await w.quit()
+        self.log.close()
+        if self.own and self.server:
+            try:
+                await asyncio.to_thread(self.server.close)
+            except AssertionError as complaint:
+                self.complaint = str(complaint)
+        if self.links:
+            await self.links.quit()
 
     def judge(self, faults):
         """(verdict, what makes the run invalid)"""
         checker = Checker(self.history)
         verdict = checker.run()
+        if self.complaint:
+            verdict.violation("logs", self.complaint[:20000])
         text = table(verdict, checker, nemesis.summary(self.noted))
         print(text, flush=True)
         with open(os.path.join(self.history, "verdict.md"), "w") as f:
@@ -202,9 +217,10 @@ def arguments():
     p.add_argument("--minutes", type=float, default=10)
     p.add_argument("--seed", type=int, default=random.randrange(1, 1 << 31))
     p.add_argument("--users", type=int, default=40)
-    p.add_argument("--rate", type=float, default=320, help="messages a second over all users")
+    p.add_argument("--rate", type=float, default=360, help="messages a second over all users")
     p.add_argument("--processes", type=int, default=1, help="client processes")
     p.add_argument("--interval", type=float, default=14, help="seconds between faults")
+    p.add_argument("--only", metavar="WORD", help="faults whose target or name holds this, such as session-manager or kill")
     p.add_argument("--drain", type=float, default=120, help="seconds in which all must be acknowledged in the end")
     p.add_argument("--no-faults", action="store_true")
     p.add_argument("--history", help="folder for the history, kept; otherwise a temporary one, kept when the promise was broken")
@@ -213,8 +229,21 @@ def arguments():
     return p
 
 
+def check(parser, args):
+    if args.minutes <= 0:
+        parser.error("--minutes: more than none")
+    if args.users < 2:
+        parser.error("--users: two at least, to talk to each other")
+    if args.only and not plan.make(1, 60, SERVERS[args.server].scale, args.interval, args.only):
+        parser.error("--only: no fault is called so (plan.py lists them)")
+    if args.server == "starling" and args.bin and not os.access(os.path.join(args.bin, "starlingctl"), os.X_OK):
+        parser.error("--bin: there is no starlingctl in %s" % args.bin)
+    return args
+
+
 def main():
-    args = arguments().parse_args()
+    parser = arguments()
+    args = check(parser, parser.parse_args())
     run = Run(args)
     try:
         verdict, invalid = asyncio.run(run.run())

@@ -14,16 +14,19 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     phantom      delivered or archived, and never sent so
     refused      came back as an error: overload is to slow down, not to refuse
     protocol     the server broke XEP-0198, or a client never got its last messages acknowledged
+    untold       the database's rows (sql.py) and the archive as read over XMPP are not the same number
+    logs         a sanitizer's report, or a warning that no fault explains (chaos.py looks)
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
-meant for another device that never came back.
+meant for another device that never came back; a carbon (XEP-0280) of what another device sent that did not come: it has no promise.
 """
 import os
 import sys
 
+import sql
 from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
 
-KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol")
+KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "untold", "logs")
 SHOWN = 20          # of each kind, in full
 
 
@@ -50,7 +53,7 @@ class Verdict:
     def __init__(self):
         self.violations = dict.fromkeys(KINDS, 0)
         self.examples = []
-        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "sessions", "resumed", "resumed elsewhere",
+        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed", "sessions", "resumed", "resumed elsewhere",
                                      "connections lost"), 0)
         self.stall_ms, self.stall_of = 0, ""
 
@@ -70,8 +73,10 @@ class Checker:
         setup = load_setup(folder)
         self.strict, self.managed = set(setup["strict"]), set(setup["managed"])
         self.sent = {}          # (device with incarnation, recipient): Sent
+        self.again = set()      # keys of those that were sent again: they may come long after their place
         self.by_recipient = {}  # user: [senders]
         self.by_sender = {}     # user: [(sender, recipient)]
+        self.entries = {}       # user: entries that its archive showed
         self.verdict = Verdict()
         self.histogram = [0] * 400  # of the time from sending to the ack, in steps of an eighth of a power of two
 
@@ -83,7 +88,19 @@ class Checker:
             self.by_sender.setdefault(sender.split(".")[0], []).append((sender, recipient))
         for user in users(self.folder):
             self.check_user(user)
+        self.check_sql(sql.load(self.folder))
         return self.verdict
+
+    def check_sql(self, rows):
+        """What the database holds, and what the users were shown of it."""
+        if rows is None:
+            return
+        for key, n in rows["doubled"]:
+            self.verdict.violation("doubled", "%s has %d rows in the log" % (key, n))
+        for user in sorted(set(rows["entries"]) | set(self.entries)):
+            held, shown = rows["entries"].get(user, 0), self.entries.get(user, 0)
+            if held != shown:
+                self.verdict.violation("untold", "%s has %d entries in the log and was shown %d" % (user, held, shown))
 
     # --- what was sent ------------------------------------------------------------------------------------------------
 
@@ -111,6 +128,7 @@ class Checker:
                 self.waited(ms - open_since.pop((recipient, n)), device, ms)
             elif tag == "R":
                 counts["sent again"] += 1
+                self.again.add("%s/%s/%s" % (sender, line[2], line[3]))
             elif tag == "N":
                 sender = "%s.%s" % (device, line[2])
                 open_since.clear()
@@ -175,13 +193,16 @@ class Checker:
                     v.violation("lost", "%s/%s/%d is not in its sender's archive" % (sender, recipient, n))
 
     def read_archive(self, user):
-        """{key: (id, place among what the user received; None for what the user sent)}, in order."""
-        v, archive, last, place = self.verdict, {}, {}, 0
+        """{key: (id, place among those of its direction)}, in order."""
+        v, archive, last, places = self.verdict, {}, {}, {True: 0, False: 0}
         path = os.path.join(self.folder, ARCHIVES, user)
         if not os.path.exists(path):
             return archive
         for _, _, key, name in read(path):
             where = "in the archive of %s, id %s" % (user, name)
+            self.entries[user] = self.entries.get(user, 0) + 1
+            if key == "!":
+                continue
             if key == "?":
                 v.violation("phantom", where)
                 continue
@@ -198,20 +219,20 @@ class Checker:
             if n < last.get((sender, recipient), 0):
                 v.violation("reordered", "%s %s, behind number %d" % (key, where, last[(sender, recipient)]))
             last[(sender, recipient)] = max(n, last.get((sender, recipient), 0))
-            archive[key] = (name, place if recipient == user else None)
-            place += recipient == user
+            received = recipient == user
+            archive[key] = (name, places[received])
+            places[received] += 1
             v.counts["archived"] += 1
         return archive
 
     def check_device(self, user, device, archive, reached):
         v, seen = self.verdict, {}
-        order = {}              # (sender, recipient): highest number that came
-        spans, span = [], None  # places in the archive of the first and last live delivery of each session
-        came = bytearray(len(archive) + 1)
+        order = {}              # (sender, recipient): highest number that came, and in which session
+        spans = []              # for each session, of messages received and of carbons of sent ones: places of the first and the last live delivery
+        came = {True: bytearray(len(archive) + 1), False: bytearray(len(archive) + 1)}
         for line in read(os.path.join(self.folder, DEVICES, device)):
             if line[0] == "C" and line[2] == "bound":
-                span = [None, None]
-                spans.append(span)
+                spans.append({True: [None, None], False: [None, None]})
             if line[0] != "D":
                 continue
             _, ms, key, name, kind, flag = line
@@ -231,40 +252,49 @@ class Checker:
             seen[key] = name
             reached.add(key)
             v.counts["delivered"] += 1
-            self.check_order(order, sender, recipient, n, flag, "%s %s" % (key, where))
+            self.check_order(order, (sender, recipient), n, len(spans), flag, "%s %s" % (key, where))
             if key not in archive:
                 continue
             there, place = archive[key]
             if name and name != there:
                 v.violation("misnamed", "%s %s, in the archive %s" % (key, where, there))
-            if place is not None:
-                came[place] = 1
-                if flag == "-" and span is not None:
-                    span[0] = place if span[0] is None else min(span[0], place)
-                    span[1] = place if span[1] is None else max(span[1], place)
+            received = kind != "s"
+            came[received][place] = 1
+            if flag == "-" and spans and key not in self.again:
+                span = spans[-1][received]
+                span[0] = place if span[0] is None else span[0]
+                span[1] = place if span[1] is None else max(span[1], place)
         if device in self.managed:
-            self.check_spans(device, archive, spans, came)
+            self.check_spans(user, device, archive, spans, came)
 
-    def check_order(self, order, sender, recipient, n, flag, text):
-        highest = order.get((sender, recipient), 0)
-        order[(sender, recipient)] = max(n, highest)
-        if n < highest and flag == "d":
+    def check_order(self, order, pair, n, session, flag, text):
+        highest, then = order.get(pair, (0, 0))
+        if n > highest:
+            order[pair] = (n, session)
+        elif flag == "d":
             self.verdict.counts["late"] += 1
-        elif n < highest:
-            self.verdict.violation("reordered", "%s, behind number %d" % (text, highest))
+        else:
+            self.verdict.violation("reordered", "%s, behind number %d%s" % (text, highest, "" if then == session else ", which came in an earlier session"))
 
-    def check_spans(self, device, archive, spans, came):
-        """What a session got live is a stretch of the archive without holes."""
-        missing = set()
-        for first, last in spans:
-            place = came.find(0, first, last) if first is not None else -1
-            while place >= 0:
-                missing.add(place)
-                place = came.find(0, place + 1, last)
-        if missing:
-            for key, (name, place) in archive.items():
-                if place in missing:
-                    self.verdict.violation("missed", "%s at %s, id %s" % (key, device, name))
+    def check_spans(self, user, device, archive, spans, came):
+        """What a session got live is a stretch of the archive without holes. Of messages received, it must be; of carbons of sent ones, it is counted."""
+        missing = {True: set(), False: set()}
+        for session in spans:
+            for received, (first, last) in session.items():
+                place = came[received].find(0, first, last) if first is not None else -1
+                while place >= 0:
+                    missing[received].add(place)
+                    place = came[received].find(0, place + 1, last)
+        if not missing[True] and not missing[False]:
+            return
+        for key, (name, place) in archive.items():
+            received = split_key(key)[1] == user
+            if place not in missing[received]:
+                continue
+            if received:
+                self.verdict.violation("missed", "%s at %s, id %s" % (key, device, name))
+            elif not key.startswith(device + "."):  # what it sent itself does not come back
+                self.verdict.counts["carbons missed"] += 1
 
 
 def main():

@@ -65,7 +65,6 @@ class Place:
         self.host, self.address, self.port, self.password = config["host"], config["address"], config["port"], config["password"]
         self.patience = config.get("patience", 25)
         self.start = config["start"]
-        self.violations = 0
         self.edges = Edges(config["children"], config["edge_role"]) if config.get("children") else None
         self.tasks = set()
 
@@ -95,7 +94,7 @@ class Crowd:
         self.users = people[config["part"]::config["parts"]]
         self.devices, self.talking, self.misbehaving = [], False, []
         self.contacts = {}
-        self.debt = 0.0
+        self.debt, self.talked = 0.0, loop.time()
         for user, kinds in self.users:
             dice = random.Random("user %s %s" % (config["seed"], user))
             self.contacts[user] = dice.sample([u for u in self.everybody if u != user], min(8, len(self.everybody) - 1))
@@ -114,7 +113,9 @@ class Crowd:
     async def load(self):
         for i, d in enumerate(self.devices):
             self.place.loop.call_later(i * 0.02, d.start)
-        await asyncio.sleep(len(self.devices) * 0.02 + 1)
+        deadline = self.place.loop.time() + 60
+        while self.place.loop.time() < deadline and not all(d.state == "online" for d in self.devices):
+            await asyncio.sleep(0.1)
         self.talking = True
         self.misbehaving = [self.place.loop.create_task(getattr(self, "be_" + d.kind)(d)) for d in self.devices if hasattr(self, "be_" + d.kind)]
 
@@ -164,8 +165,10 @@ class Crowd:
 
     be_plain = be_flaky
 
-    def talk(self, seconds):
+    def talk(self):
         """Sends what the rate says is due. Who cannot send now leaves it to others."""
+        now = self.place.loop.time()
+        seconds, self.talked = min(now - self.talked, 1), now
         self.debt = min(self.debt + self.config["rate"] / self.config["parts"] * seconds, self.config["rate"] * CATCH_UP_S)
         due = min(int(self.debt), 2 + int(3 * self.config["rate"] * seconds))
         self.debt -= due
@@ -199,6 +202,8 @@ class Crowd:
             d.tries = 0
             if d.link is None:
                 d.later(0, None)
+            elif d.link.mute or d.link.deaf:
+                d.lose("in the end")
             d.start()
         deadline = self.place.loop.time() + self.config.get("drain", 120)
         while self.place.loop.time() < deadline:
@@ -209,7 +214,6 @@ class Crowd:
         for d in self.devices:
             if d.unacked or d.again or d.state != "online":
                 d.log.add("V", "in the end %s with %d unacknowledged" % (d.state, len(d.unacked) + len(d.again)))
-                self.place.violations += 1
 
     async def collect(self):
         for d in self.devices:
@@ -243,8 +247,7 @@ def say(**line):
 async def main(config):
     loop = asyncio.get_running_loop()
     crowd = Crowd(config, loop)
-    step = 0.05
-    tasks = [loop.create_task(every(step, lambda: crowd.talking and crowd.talk(step))),
+    tasks = [loop.create_task(every(0.05, lambda: crowd.talking and crowd.talk())),
              loop.create_task(every(1, lambda: say(stats=crowd.stats()))),
              loop.create_task(every(1, lambda: [d.tick() for d in crowd.devices])),
              loop.create_task(every(5, lambda: [d.log.flush() for d in crowd.devices]))]

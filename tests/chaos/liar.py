@@ -146,13 +146,13 @@ class Swaps(Honest):
     """Delivers some messages behind the next one."""
 
     def downward(self, session, piece, link):
-        if not is_chat(piece):
-            return [piece]
-        if session.held is None:
+        held, session.held = session.held, None
+        if held:
+            return [piece, held] if is_chat(piece) else [held, piece]
+        if is_chat(piece):
             session.held = piece
             return []
-        held, session.held = session.held, None
-        return [piece, held]
+        return [piece]
 
 
 class Invents(Honest):
@@ -161,7 +161,7 @@ class Invents(Honest):
     def downward(self, session, piece, link):
         if is_chat(piece) and self.turn(session):
             session.up -= 1
-            return [piece, piece.replace(b"/u", b"/u9", 1)]
+            return [piece, re.sub(rb"(<body[^>]*>[^/]*/u)", rb"\g<1>9", piece)]
         return [piece]
 
 

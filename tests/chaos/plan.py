@@ -36,10 +36,13 @@ def kinds(scale):
     return out + [Kind("connections reset", "reset", "clients", None, (0.1, 0.6), 2), Kind("connections silent", "hole", "clients", (2.0, 12.0), (0.1, 0.5), 1)]
 
 
-def make(seed, seconds, scale, interval):
-    """The plan: faults by time. scale: {role: instances}; interval: mean seconds between faults, or less where each kind would not have its turn."""
+def make(seed, seconds, scale, interval, only=None):
+    """The plan: faults by time. scale: {role: instances}; interval: mean seconds between faults, or less where each kind would not have its turn; only:
+    kinds in whose target or name this is."""
     rng = random.Random("plan %s" % seed)
-    all_kinds = kinds(scale)
+    all_kinds = [k for k in kinds(scale) if not only or only in "%s: %s" % (k.target, k.name)]
+    if not all_kinds:
+        return []
     order = rng.sample(all_kinds, len(all_kinds))
     usable = seconds - WARM_UP - COOL_DOWN
     more = max(int(usable / interval) - len(order), 0)

@@ -14,21 +14,25 @@ class Half(asyncio.Protocol):
 
     def __init__(self, link, other=None):
         self.link, self.other, self.transport = link, other, None
+        self.early = []         # came before the other end was there
 
     def connection_made(self, transport):
         self.transport = transport
+        self.link.halves.add(self)
         if self.other is None:
-            self.link.halves.add(self)
-            transport.pause_reading()
             asyncio.get_running_loop().create_task(self.link.connect(self))
-        elif self.link.silent:
-            transport.pause_reading()
+        if self.link.silent:
+            # Not at once: the transport begins to read after this call, whatever is said in it.
+            asyncio.get_running_loop().call_soon(lambda: self.link.silent and transport.pause_reading())
 
     def data_received(self, data):
-        self.other.transport.write(data)
+        if self.other is None:
+            self.early.append(data)
+        else:
+            self.other.transport.write(data)
 
     def pause_writing(self):
-        if self.other.transport:
+        if self.other:
             self.other.transport.pause_reading()
 
     def resume_writing(self):
@@ -62,11 +66,11 @@ class Link:
             near.transport.abort()
             return
         near.other = far
-        self.halves.add(far)
         if near.transport.is_closing():
             far.transport.abort()
-        elif not self.silent:
-            near.transport.resume_reading()
+        for data in near.early:
+            far.transport.write(data)
+        near.early = []
 
     def cut(self):
         for half in list(self.halves):
@@ -83,7 +87,7 @@ class Link:
         self.silent -= 1
         if not self.silent:
             for half in self.halves:
-                if half.other and not half.transport.is_closing():
+                if not half.transport.is_closing():
                     half.transport.resume_reading()
 
 

@@ -60,6 +60,11 @@ class Starling:
         return os.path.join(self.flock.state, "run", "children")
 
     @property
+    def postgres(self):
+        """How to look into its database; past the proxies."""
+        return "host=%s user=starling dbname=starling" % os.path.join(self.flock.state, "run", "pg")
+
+    @property
     def redis_socket(self):
         return os.path.join(self.flock.state, "run", "redis.sock")
 

@@ -20,6 +20,7 @@ import sys
 import time
 
 import zmq
+import zmq.utils.z85
 
 REPO = os.environ.get("STARLING_REPO") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -39,12 +40,12 @@ def generate():
 
 
 generate()
-from ipc.proto import (admin_pb2, auth_pb2, bus_pb2, edge_pb2, envelope_pb2, session_pb2, stanza_pb2, storage_pb2,  # noqa: E402
-                       types_pb2)
+from ipc.proto import (admin_pb2, auth_pb2, bus_pb2, edge_pb2, envelope_pb2, link_pb2, session_pb2, stanza_pb2,  # noqa: E402
+                       storage_pb2, types_pb2)
 from google.protobuf.message_factory import MessageFactory  # noqa: E402
 
 E = envelope_pb2
-MODULES = (bus_pb2, admin_pb2, auth_pb2, storage_pb2, session_pb2, edge_pb2, stanza_pb2)
+MODULES = (bus_pb2, admin_pb2, auth_pb2, storage_pb2, session_pb2, edge_pb2, stanza_pb2, link_pb2)
 WINDOW = 1024
 Method = collections.namedtuple("Method", "number name request reply event")
 Record = collections.namedtuple("Record", "envelope body payload")
@@ -143,7 +144,7 @@ class Bus:
                                                  domains=domains)
         self.instance = self.registration.instance
         keys = os.path.join(state_dir, "keys")
-        public, secret = key or read_key(os.path.join(keys, role + ".key"))
+        public, secret = self.key = key or read_key(os.path.join(keys, role + ".key"))
         server = next(k for r, k in read_allow(os.path.join(keys, "allow")) if r == "router").encode()
         self.zmq = zmq.Context()
         self.poller, self.links = zmq.Poller(), []
@@ -367,3 +368,59 @@ class Bus:
         self.owed[e.source] += 1
         if self.owed[e.source] >= (self.registration.window or WINDOW) // 4 or not self.inbox:
             self.post(e.source, E.Envelope(kind=E.KIND_CREDIT, credit=self.owed.pop(e.source)))
+
+
+class Direct:
+    """A direct connection to an instance that announces a link (ipc/proto/link.proto), beside a bus whose instance number is lower. `Bus` itself has none
+    and is reached through routers."""
+
+    def __init__(self, bus, to, key=None, source=None):
+        registration = bus.instances()[to]
+        self.bus, self.to, self.source, self.number = bus, to, source or bus.instance, secrets.randbits(63) + 1
+        self.records = []
+        self.socket = s = bus.zmq.socket(zmq.DEALER)
+        s.linger, s.sndhwm, s.rcvhwm = 0, 0, 0
+        s.curve_publickey, s.curve_secretkey = key or bus.key
+        s.curve_serverkey = zmq.utils.z85.encode(registration.link_key)
+        s.connect(registration.link)
+
+    def close(self):
+        self.socket.close()
+
+    def open(self, timeout=3.0, to=None):
+        """Raises what the other end says against it; TIMEOUT when it says nothing."""
+        self.post("link.Open", link_pb2.LinkOpenRequest(connection=self.number), E.KIND_CALL, call=1, to=to)
+        answer = self.wait(lambda e: e.method == METHODS["link.Open"].number, timeout)
+        if not answer:
+            raise CallFailed(E.CODE_TIMEOUT)
+        if answer.envelope.kind == E.KIND_FAILURE:
+            raise CallFailed(answer.envelope.code, answer.envelope.text)
+
+    def post(self, method, message, kind=E.KIND_EVENT, call=0, source=None, to=None):
+        envelope = E.Envelope(kind=kind, method=METHODS[method].number, source=source or self.source, destination=to or self.to, call=call,
+                              deadline_ms=5000 if kind == E.KIND_CALL else 0)
+        self.socket.send(pack_frame([Record(envelope, message.SerializeToString(), b"")]))
+
+    def marker(self, timeout=3.0):
+        """Waits for the other end's marker, which comes through a router; True when it names this connection."""
+        number = METHODS["link.Marker"].number
+        self.bus.pump_until(lambda: any(r.envelope.method == number for r in self.bus.inbox), timeout)
+        found = [r for r in self.bus.inbox if r.envelope.method == number]
+        self.bus.inbox = collections.deque(r for r in self.bus.inbox if r.envelope.method != number)
+        return bool(found) and link_pb2.LinkMarkerEvent.FromString(found[-1].body).connection == self.number
+
+    def passed(self):
+        self.post("link.Passed", link_pb2.LinkMarkerEvent(connection=self.number))
+
+    def wait(self, wanted, timeout=3.0):
+        """The first record by this connection whose envelope is wanted, or None. The bus is kept alive meanwhile."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            while self.socket.poll(10):
+                self.records += unpack_frame(self.socket.recv())
+            for record in self.records:
+                if wanted(record.envelope):
+                    self.records.remove(record)
+                    return record
+            self.bus.pump(0.01)
+        return None

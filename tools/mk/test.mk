@@ -34,11 +34,17 @@ fuzz-targets: $(FUZZ_BINS)
 fuzz: fuzz-targets ## fuzz every parser; FUZZ_SECONDS=n in all (default 60)
 	@tools/run-tests $(BUILD) fuzz
 
+# Breaks a flock while clients talk through it (docs/reliability.md). CHAOS_ARGS: more options of tests/chaos/chaos.py.
+MINUTES ?= 10
+.PHONY: chaos
+chaos: release ## break a flock under load, MINUTES=n, and check every message's history; SEED=s repeats a plan
+	@$(PYTHON) tests/chaos/chaos.py --bin $(BUILD)/release/bin --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
+
 # What `make test` runs once the packages are there. STAGES names some of them.
-STAGES ?= unit contract system scaled fuzz
+STAGES ?= unit contract system scaled chaos fuzz
 .PHONY: test-here
 test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets)
 	@tools/run-tests $(BUILD) $(STAGES)
-test: ## every test: unit, contract, system, system scaled, fuzz smoke
+test: ## every test: unit, contract, system, system scaled, two minutes of chaos, fuzz smoke
 	@tools/install-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) test-here

@@ -1,19 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/storage/handlers/log.h"
 
+#include <endian.h>
 #include <sodium.h>
 
-int64_t log_hash(struct str text)
+/* Part of the stored format, like the marks' letters: never to be changed. */
+static void hash(char kind, struct str text, uint8_t out[LOG_MARK_SIZE])
 {
-	/* Part of the stored format: never to be changed. */
-	static const uint8_t key[crypto_shorthash_KEYBYTES] = "starling log 01";
-	uint8_t out[crypto_shorthash_BYTES];
-	int64_t v = 0;
+	uint8_t key[crypto_shorthash_KEYBYTES] = "starling log 1";
 
+	_Static_assert(crypto_shorthash_BYTES == LOG_MARK_SIZE, "a mark is one hash");
+	key[sizeof key - 1] = (uint8_t)kind;
 	crypto_shorthash(out, (const uint8_t *)(text.p ? text.p : ""), text.n, key);
+}
+
+int64_t log_hash(struct str jid)
+{
+	uint8_t out[LOG_MARK_SIZE];
+	uint64_t v = 0;
+
+	hash('j', jid, out);
 	for (size_t i = 0; i < sizeof out; i++)
-		v = (int64_t)((uint64_t)v << 8 | out[i]);
-	return v ? v : 1;
+		v = v << 8 | out[i];
+	return (int64_t)v;
+}
+
+size_t log_mark(enum log_mark kind, struct str text, uint8_t *out)
+{
+	hash((char)kind, text, out);
+	return LOG_MARK_SIZE;
+}
+
+void log_bind_mark(struct op *op, enum log_mark kind, struct str text)
+{
+	uint8_t mark[LOG_MARK_SIZE];
+
+	if (text.n == 0)
+		pg_args_null(&op->args);
+	else
+		pg_args_bytes(&op->args, str_make(mark, log_mark(kind, text, mark)));
 }
 
 struct str log_bare(struct str jid)
@@ -23,32 +48,41 @@ struct str log_bare(struct str jid)
 	return slash ? str_make(jid.p, (size_t)(slash - jid.p)) : jid;
 }
 
+static bool is_full(struct str jid)
+{
+	return log_bare(jid).n < jid.n;
+}
+
 void log_bind_full(struct op *op, struct str jid)
 {
-	if (log_bare(jid).n < jid.n)
-		pg_args_int8(&op->args, log_hash(jid));
-	else
-		pg_args_null(&op->args);
+	struct str full = is_full(jid) ? jid : STR("");
+
+	log_bind_mark(op, MARK_FROM, full);
+	log_bind_mark(op, MARK_TO, full);
 }
 
-static void bind_text(struct op *op, const char *text)
+void log_bind_names(struct op *op, const Starling__StanzaMeta *meta, uint64_t key_stream, uint64_t key_number)
 {
-	if (*text)
-		pg_args_int8(&op->args, log_hash(str_from(text)));
-	else
-		pg_args_null(&op->args);
-}
+	const struct {
+		enum log_mark kind;
+		struct str text;
+		bool there;
+	} marks[] = {
+		{ MARK_KEY, str_make((const uint64_t[]){ htole64(key_stream), htole64(key_number) }, 16), key_stream != 0 },
+		{ MARK_ID, str_from(meta->id), *meta->id },
+		{ MARK_ORIGIN, str_from(meta->origin_id), *meta->origin_id },
+		{ MARK_FROM, str_from(meta->from), is_full(str_from(meta->from)) },
+		{ MARK_TO, str_from(meta->to), is_full(str_from(meta->to)) },
+	};
+	uint8_t out[sizeof marks / sizeof marks[0] * LOG_MARK_SIZE];
+	size_t n = 0;
 
-void log_bind_names(struct op *op, const Starling__StanzaMeta *meta)
-{
-	struct str from = str_from(meta->from), to = str_from(meta->to);
-
-	bind_text(op, meta->id);
-	bind_text(op, meta->origin_id);
-	pg_args_int8(&op->args, log_hash(log_bare(from)));
-	pg_args_int8(&op->args, log_hash(log_bare(to)));
-	log_bind_full(op, from);
-	log_bind_full(op, to);
+	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+		if (marks[i].there)
+			n += log_mark(marks[i].kind, marks[i].text, out + n);
+	pg_args_int8(&op->args, log_hash(log_bare(str_from(meta->from))));
+	pg_args_int8(&op->args, log_hash(log_bare(str_from(meta->to))));
+	pg_args_bytes(&op->args, str_make(out, n));
 }
 
 void log_bind_meta(struct op *op, const Starling__StanzaMeta *meta)

@@ -79,25 +79,22 @@ static void answer_open(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
+/* clang-format off */
 #define LAST_OF(where) "(SELECT m.id FROM message_log m WHERE " where " ORDER BY m.id DESC LIMIT 1)"
-#define SENT           "m.sender = (SELECT id FROM a)"
-#define RECEIVED       "m.recipient = (SELECT id FROM a) AND m.archived"
-#define PASSING        "m.recipient = (SELECT id FROM a) AND NOT m.archived"
 
 const struct method log_open = {
 	.name = "LogOpen",
 	.kind = METHOD_READ,
-	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) "
-	       "SELECT coalesce(greatest(" LAST_OF(SENT) ", " LAST_OF(RECEIVED) ", " LAST_OF(
-	               PASSING) "), 0), "
-	                        "coalesce(c.delivered, 0), coalesce(c.holes, '{}'), message_log_waiting(a.id, coalesce(c.delivered, 0), "
-	                        "10000), "
-	                        "coalesce(p.mode, 0), coalesce(p.always, '{}'), coalesce(p.never, '{}') "
-	                        "FROM a LEFT JOIN message_cursors c ON c.account_id = a.id LEFT JOIN archive_prefs p ON p.account_id = "
-	                        "a.id",
+	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) SELECT coalesce(greatest("
+	       LAST_OF("m.sender = (SELECT id FROM a)") ", " LAST_OF("m.recipient = (SELECT id FROM a) AND m.archived") ", "
+	       LAST_OF("m.recipient = (SELECT id FROM a) AND NOT m.archived") "), 0), "
+	       "coalesce(c.delivered, 0), coalesce(c.holes, '{}'), message_log_waiting(a.id, coalesce(c.delivered, 0), 10000), "
+	       "coalesce(p.mode, 0), coalesce(p.always, '{}'), coalesce(p.never, '{}') "
+	       "FROM a LEFT JOIN message_cursors c ON c.account_id = a.id LEFT JOIN archive_prefs p ON p.account_id = a.id",
 	.bind = bind_open,
 	.answer = answer_open,
 };
+/* clang-format on */
 
 const char *const log_open_offline_sql =
         "SELECT id, time_us, meta, stanza FROM (SELECT m.*, sum(octet_length(stanza)) OVER (ORDER BY id) - octet_length(stanza) AS before "
@@ -151,14 +148,14 @@ static struct moved read_offline(struct op *op, int row, struct str host)
 
 static void bind_moved(struct op *op, const struct moved *moved, uint32_t n)
 {
-	static const enum pg_oid types[] = { PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_BYTEA, PG_BYTEA };
+	static const enum pg_oid types[] = { PG_INT8, PG_INT8, PG_INT8, PG_BYTEA, PG_BYTEA, PG_BYTEA };
 	const struct pg_args **rows = arena_alloc(op->scratch, n * sizeof *rows);
 	struct pg_args *row = arena_zalloc(op->scratch, n * sizeof *row), target = op->args;
 
 	for (uint32_t i = 0; i < n; i++) {
 		op->args = (struct pg_args){ 0 };
 		pg_args_int8(&op->args, (int64_t)moved[i].id);
-		log_bind_names(op, moved[i].meta);
+		log_bind_names(op, moved[i].meta, 0, 0);
 		pg_args_bytes(&op->args, moved[i].packed);
 		pg_args_bytes(&op->args, moved[i].stanza);
 		row[i] = op->args;
@@ -209,16 +206,12 @@ const struct method log_move = {
 	.name = "LogMove",
 	.kind = METHOD_WRITE,
 	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2), "
-	       "u AS MATERIALIZED (SELECT u.* FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], "
-	       "$9::int8[], "
-	       "$10::bytea[], $11::bytea[]) WITH ORDINALITY AS u (id, name, origin, from_bare, to_bare, from_full, to_full, meta, stanza, "
-	       "ord)), "
+	       "u AS MATERIALIZED (SELECT u.* FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::bytea[], $7::bytea[], $8::bytea[]) "
+	       "WITH ORDINALITY AS u (id, from_bare, to_bare, marks, meta, stanza, ord)), "
 	       "d AS (DELETE FROM offline_messages o USING u WHERE o.account_id = (SELECT id FROM a) AND o.id = u.id "
 	       "RETURNING u.*, o.account_id), "
-	       "i AS (INSERT INTO message_log (id, recipient, from_bare, to_bare, from_full, to_full, name, origin, archived, own, meta, "
-	       "stanza) "
-	       "SELECT (SELECT message_log_positions(cardinality($3::int8[]))) + d.ord - 1, d.account_id, d.from_bare, d.to_bare, "
-	       "d.from_full, "
-	       "d.to_full, d.name, d.origin, false, false, d.meta, d.stanza FROM d) SELECT 0",
+	       "i AS (INSERT INTO message_log (id, recipient, from_bare, to_bare, archived, own, marks, meta, stanza) "
+	       "SELECT (SELECT message_log_positions(cardinality($3::int8[]))) + d.ord - 1, d.account_id, d.from_bare, d.to_bare, false, "
+	       "false, d.marks, d.meta, d.stanza FROM d) SELECT 0",
 	.answer = answer_move,
 };

@@ -130,99 +130,61 @@ static void answer_query(struct op *op, const PGresult *res, int row)
 
 /* --- statements ---------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define ACCOUNT  "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) "
-#define SENT     "m.sender = (SELECT id FROM a) AND m.id BETWEEN $3::int8 AND $4::int8"
-#define RECEIVED "m.recipient = (SELECT id FROM a) AND m.archived AND m.id BETWEEN $3::int8 AND $4::int8"
+#define SENT     "m.sender = (SELECT id FROM a)"
+#define RECEIVED "m.recipient = (SELECT id FROM a) AND m.archived"
 
-#define BRANCH(sent, received, where, direction)                                                                                           \
-	"(SELECT m.id, " sent " AS sent, " received " AS received, true AS archived, m.meta, m.stanza FROM message_log m WHERE " where     \
-	" ORDER BY m.id " direction " LIMIT $5::int4 + 1)"
-#define PAGE(direction, which)                                                                                                             \
-	ACCOUNT "SELECT id, sent, received, archived, meta, stanza, total FROM (SELECT n.*, count(*) OVER () AS total, "                   \
-	        "row_number() OVER o AS rank, sum(octet_length(stanza)) OVER o - octet_length(stanza) AS before FROM (SELECT * FROM "      \
-	        "(" BRANCH("true", "false",                                                                                                \
-	                   SENT " AND m.to_bare BETWEEN $7::int8 AND $8::int8 AND ($9::int8 IS NULL OR m.to_full = $9::int8)" which,       \
-	                   direction) " UNION ALL " BRANCH("m.own", "true",                                                                \
-	                                                   RECEIVED " AND m.from_bare BETWEEN $7::int8 AND $8::int8 AND ($9::int8 IS "     \
-	                                                            "NULL OR m.from_full = $9::int8 OR "                                   \
-	                                                            "m.own AND m.to_full = $9::int8)" which,                               \
-	                                                   direction) ") u ORDER BY id " direction                                         \
-	                                                              " LIMIT $5::int4 + 1) n WINDOW o AS (ORDER BY id " direction         \
-	                                                              ")) w WHERE rank <= $5::int4 AND before < $6::int8 ORDER BY id"
+/* A page, from each index in its order, so that the limit ends the walk early. The byte limit lets at least one through. */
+#define WITH_SENT     " AND m.to_bare BETWEEN $7::int8 AND $8::int8 AND ($10::bytea IS NULL OR position($10::bytea IN m.marks) > 0)"
+#define WITH_RECEIVED " AND m.from_bare BETWEEN $7::int8 AND $8::int8 AND ($9::bytea IS NULL OR position($9::bytea IN m.marks) > 0 " \
+	"OR m.own AND position($10::bytea IN m.marks) > 0)"
+#define BRANCH(sent, received, where, which, direction) \
+	"(SELECT m.id, " sent " AS sent, " received " AS received, true AS archived, m.meta, m.stanza FROM message_log m WHERE " where \
+	" AND m.id BETWEEN $3::int8 AND $4::int8" which " ORDER BY m.id " direction " LIMIT $5::int4 + 1)"
+#define PAGE(which, direction) \
+	ACCOUNT "SELECT id, sent, received, archived, meta, stanza, total FROM (SELECT n.*, count(*) OVER () AS total, " \
+	"row_number() OVER o AS rank, sum(octet_length(stanza)) OVER o - octet_length(stanza) AS before FROM (SELECT * FROM (" \
+	BRANCH("true", "false", SENT WITH_SENT, which, direction) " UNION ALL " \
+	BRANCH("m.own", "true", RECEIVED WITH_RECEIVED, which, direction) ") u ORDER BY id " direction " LIMIT $5::int4 + 1) n " \
+	"WINDOW o AS (ORDER BY id " direction ")) w WHERE rank <= $5::int4 AND before < $6::int8 ORDER BY id"
+#define AMONG " AND m.id = ANY ($11::int8[])"
 
-/* Counting reads indexes alone, unless a resource is asked for. */
-#define NUMBER(where) "(SELECT count(*) FROM (SELECT FROM message_log m WHERE " where " LIMIT " COUNT_MAX ") q)"
-#define MATCHES(more, sent, received)                                                                                                      \
-	"least(" COUNT_MAX ", " NUMBER(SENT " AND m.to_bare BETWEEN $5::int8 AND $6::int8" sent more) " + " NUMBER(                        \
-	        RECEIVED " AND m.from_bare BETWEEN $5::int8 AND $6::int8" received more) ")"
-#define HAS(id)                                                                                                                            \
-	"(EXISTS (SELECT FROM message_log m WHERE m.sender = (SELECT id FROM a) AND m.id = " id ") OR EXISTS (SELECT FROM message_log m "  \
-	"WHERE m.recipient = (SELECT id FROM a) AND m.archived AND m.id = " id "))"
-#define HEAD(sent, received)                                                                                                                            \
-	ACCOUNT "SELECT CASE WHEN ($9::int8 = 0 OR " HAS(                                                                                               \
-	        "$9::int8") ") AND ($10::int8 = 0 OR " HAS("$10::int8") ") AND "                                                                        \
-	                                                                "(cardinality($11::int8[]) = 0 OR " NUMBER("m.sender = (SELECT "                \
-	                                                                                                           "id FROM a) AND m.id "               \
-	                                                                                                           "= ANY ($11::int8[])") " + " NUMBER( \
-	                                                                        "m.recipient = (SELECT id FROM a) AND m.archived AND "                  \
-	                                                                        "m.id = ANY ($11::int8[])") " = "                                       \
-	                                                                                                    "(SELECT count(DISTINCT i) "                \
-	                                                                                                    "FROM unnest($11::int8[]) "                 \
-	                                                                                                    "i)) THEN 0 ELSE 8 END, "                   \
-	                                                                                                    "CASE WHEN NOT $7::bool THEN "              \
-	                                                                                                    "0 WHEN "                                   \
-	                                                                                                    "cardinality($11::int8[]) > "               \
-	                                                                                                    "0 THEN (SELECT "                           \
-	                                                                                                    "count(DISTINCT i) FROM "                   \
-	                                                                                                    "unnest($11::int8[]) i) "                   \
-	                                                                                                    "ELSE " MATCHES(                            \
-	                                                                                                            "", sent,                           \
-	                                                                                                            received) " END, "                  \
-	                                                                                                                      "CASE WHEN "              \
-	                                                                                                                      "NOT "                    \
-	                                                                                                                      "$7::bool "               \
-	                                                                                                                      "THEN 0 "                 \
-	                                                                                                                      "WHEN "                   \
-	                                                                                                                      "cardinalit"              \
-	                                                                                                                      "y($11::"                 \
-	                                                                                                                      "int8[]) > "              \
-	                                                                                                                      "0 THEN "                 \
-	                                                                                                                      "(SELECT "                \
-	                                                                                                                      "count("                  \
-	                                                                                                                      "DISTINCT "               \
-	                                                                                                                      "i) FROM "                \
-	                                                                                                                      "unnest($"                \
-	                                                                                                                      "11::int8[]"              \
-	                                                                                                                      ") i WHERE "              \
-	                                                                                                                      "i < "                    \
-	                                                                                                                      "$8::int8) "              \
-	                                                                                                                      "ELSE"                    \
-	                                                                                                                      " " MATCHES(              \
-	                                                                                                                              " A"              \
-	                                                                                                                              "ND"              \
-	                                                                                                                              " m"              \
-	                                                                                                                              ".i"              \
-	                                                                                                                              "d "              \
-	                                                                                                                              "< "              \
-	                                                                                                                              "$8"              \
-	                                                                                                                              "::"              \
-	                                                                                                                              "in"              \
-	                                                                                                                              "t"               \
-	                                                                                                                              "8",              \
-	                                                                                                                              sent,             \
-	                                                                                                                              received) " END"
+const char *const log_query_backward_sql = PAGE("", "DESC");
+const char *const log_query_ids_sql = PAGE(AMONG, "ASC");
+const char *const log_query_ids_backward_sql = PAGE(AMONG, "DESC");
 
-const char *const log_query_backward_sql = PAGE("DESC", "");
-const char *const log_query_ids_sql = PAGE("ASC", " AND m.id = ANY ($10::int8[])");
-const char *const log_query_ids_backward_sql = PAGE("DESC", " AND m.id = ANY ($10::int8[])");
+/* What the head says: OK or NOT_FOUND, how many match, how many of them are below a position. Counting reads indexes alone, unless a resource is
+ * asked for. */
+#define HAS(id) \
+	"(" id " = 0 OR EXISTS (SELECT FROM message_log m WHERE " SENT " AND m.id = " id ") OR " \
+	"EXISTS (SELECT FROM message_log m WHERE " RECEIVED " AND m.id = " id "))"
+#define NUMBER(where)  "(SELECT count(*) FROM (SELECT FROM message_log m WHERE " where " LIMIT " COUNT_MAX ") q)"
+#define RANGE          " AND m.id BETWEEN $3::int8 AND $4::int8"
+#define IDS(condition) "(SELECT count(DISTINCT i) FROM unnest($11::int8[]) i WHERE " condition ")"
+#define BY_IDS         "cardinality($11::int8[]) > 0"
+#define ALL_THERE \
+	"(NOT " BY_IDS " OR " NUMBER(SENT " AND m.id = ANY ($11::int8[])") " + " NUMBER(RECEIVED " AND m.id = ANY ($11::int8[])") " = " \
+	IDS("true") ")"
+#define MATCHES(sent, received, more) \
+	"least(" COUNT_MAX ", " NUMBER(SENT RANGE " AND m.to_bare BETWEEN $5::int8 AND $6::int8" sent more) " + " \
+	NUMBER(RECEIVED RANGE " AND m.from_bare BETWEEN $5::int8 AND $6::int8" received more) ")"
+#define HEAD(sent, received) \
+	ACCOUNT "SELECT CASE WHEN " HAS("$9::int8") " AND " HAS("$10::int8") " AND " ALL_THERE " THEN 0 ELSE 8 END, " \
+	"CASE WHEN NOT $7::bool THEN 0 WHEN " BY_IDS " THEN " IDS("true") " ELSE " MATCHES(sent, received, "") " END, " \
+	"CASE WHEN NOT $7::bool THEN 0 WHEN " BY_IDS " THEN " IDS("i < $8::int8") " ELSE " \
+	MATCHES(sent, received, " AND m.id < $8::int8") " END"
+#define FULL_SENT     " AND position($13::bytea IN m.marks) > 0"
+#define FULL_RECEIVED " AND (position($12::bytea IN m.marks) > 0 OR m.own AND position($13::bytea IN m.marks) > 0)"
+
 const char *const log_query_head_sql = HEAD("", "");
-const char *const log_query_head_full_sql =
-        HEAD(" AND m.to_full = $12::int8", " AND (m.from_full = $12::int8 OR m.own AND m.to_full = $12::int8)");
+const char *const log_query_head_full_sql = HEAD(FULL_SENT, FULL_RECEIVED);
 
 const struct method log_query = {
 	.name = "LogQuery",
 	.kind = METHOD_READ,
-	.sql = PAGE("ASC", ""),
+	.sql = PAGE("", "ASC"),
 	.bind = bind_query,
 	.answer = answer_query,
 };
+/* clang-format on */

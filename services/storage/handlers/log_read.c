@@ -42,39 +42,36 @@ static void answer_fetch(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
+/* clang-format off */
 /* Each branch walks one index in order, so the limit ends it early. Of what is not archived only that which still waits is there: cursor and holes
  * say so, not the row. At least one message, then as many as fit the byte limit. */
-#define ENTRY(sent, received, archived)                                                                                                    \
-	"(SELECT m.id, " sent " AS sent, " received " AS received, " archived " AS archived, m.meta, m.stanza FROM message_log m WHERE "
-#define ORDERED " ORDER BY m.id LIMIT $4::int4 + 1)"
-#define FETCH(which)                                                                                                                       \
-	"WITH a AS MATERIALIZED (SELECT a.id, coalesce(c.delivered, 0) AS delivered, coalesce(c.holes, '{}') AS holes FROM accounts a "    \
-	"LEFT JOIN message_cursors c ON c.account_id = a.id WHERE a.host = $1 AND a.local = $2) "                                          \
-	"SELECT id, sent, received, archived, meta, stanza, total FROM (SELECT n.*, count(*) OVER () AS total, row_number() OVER o AS "    \
-	"rank, "                                                                                                                           \
-	"sum(octet_length(stanza)) OVER o - octet_length(stanza) AS before FROM (SELECT * FROM (" ENTRY(                                   \
-	        "true", "false",                                                                                                           \
-	        "true") "m.sender = (SELECT id FROM a) AND NOT $6::bool AND " which ORDERED                                                \
-	                " UNION ALL " ENTRY(                                                                                               \
-	                        "m.own", "true",                                                                                           \
-	                        "true") "m.recipient = (SELECT id FROM a) AND m.archived AND " which ORDERED                               \
-	                                " UNION ALL " ENTRY(                                                                               \
-	                                        "false", "true",                                                                           \
-	                                        "false") "m.recipient = (SELECT id FROM a) AND NOT m.archived AND m.stanza <> '' AND "     \
-	                                                 "(m.id > (SELECT delivered FROM a) OR m.id = ANY (coalesce((SELECT holes FROM "   \
-	                                                 "a), '{}'::bigint[]))) AND " which ORDERED                                        \
-	                                                 ") u ORDER BY id LIMIT $4::int4 + 1) n WINDOW o AS (ORDER BY id)) w WHERE rank "  \
-	                                                 "<= $4::int4 AND before < $5::int8 ORDER BY id"
+#define BRANCH(sent, received, archived, where, which) \
+	"(SELECT m.id, " sent " AS sent, " received " AS received, " archived " AS archived, m.meta, m.stanza FROM message_log m WHERE " where \
+	" AND m.id > $3::int8" which " ORDER BY m.id LIMIT $4::int4 + 1)"
+#define SENT     "m.sender = (SELECT id FROM a)"
+#define RECEIVED "m.recipient = (SELECT id FROM a) AND m.archived"
+#define PASSING  "m.recipient = (SELECT id FROM a) AND NOT m.archived"
+#define WAITING  " AND m.stanza <> '' AND (m.id > (SELECT delivered FROM a) OR m.id = ANY (coalesce((SELECT holes FROM a), '{}'::bigint[])))"
+#define FETCH(which) \
+	"WITH a AS MATERIALIZED (SELECT a.id, coalesce(c.delivered, 0) AS delivered, coalesce(c.holes, '{}') AS holes FROM accounts a " \
+	"LEFT JOIN message_cursors c ON c.account_id = a.id WHERE a.host = $1 AND a.local = $2) " \
+	"SELECT id, sent, received, archived, meta, stanza, total FROM (SELECT n.*, count(*) OVER () AS total, row_number() OVER o AS rank, " \
+	"sum(octet_length(stanza)) OVER o - octet_length(stanza) AS before FROM (SELECT * FROM (" \
+	BRANCH("true", "false", "true", SENT " AND NOT $6::bool", which) " UNION ALL " \
+	BRANCH("m.own", "true", "true", RECEIVED, which) " UNION ALL " \
+	BRANCH("false", "true", "false", PASSING WAITING, which) ") u ORDER BY id LIMIT $4::int4 + 1) n " \
+	"WINDOW o AS (ORDER BY id)) w WHERE rank <= $4::int4 AND before < $5::int8 ORDER BY id"
 
-const char *const log_fetch_ids_sql = FETCH("m.id > $3::int8 AND m.id = ANY ($7::int8[])");
+const char *const log_fetch_ids_sql = FETCH(" AND m.id = ANY ($7::int8[])");
 
 const struct method log_fetch = {
 	.name = "LogFetch",
 	.kind = METHOD_READ,
-	.sql = FETCH("m.id > $3::int8"),
+	.sql = FETCH(""),
 	.bind = bind_fetch,
 	.answer = answer_fetch,
 };
+/* clang-format on */
 
 /* --- metadata ------------------------------------------------------------------------------------------------------ */
 
@@ -93,16 +90,16 @@ static void answer_metadata(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
+/* clang-format off */
 #define END_OF(where, direction) "(SELECT m.id FROM message_log m WHERE " where " ORDER BY m.id " direction " LIMIT 1)"
-#define SENT                     "m.sender = (SELECT id FROM a)"
-#define RECEIVED                 "m.recipient = (SELECT id FROM a) AND m.archived"
 
 const struct method log_metadata = {
 	.name = "LogMetadata",
 	.kind = METHOD_READ,
-	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) SELECT coalesce(least(" END_OF(
-	        SENT, "ASC") ", " END_OF(RECEIVED, "ASC") "), 0), coalesce(greatest(" END_OF(SENT, "DESC") ", " END_OF(RECEIVED,
-	                                                                                                               "DESC") "), 0)",
+	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) SELECT "
+	       "coalesce(least(" END_OF(SENT, "ASC") ", " END_OF(RECEIVED, "ASC") "), 0), "
+	       "coalesce(greatest(" END_OF(SENT, "DESC") ", " END_OF(RECEIVED, "DESC") "), 0)",
 	.bind = bind_metadata,
 	.answer = answer_metadata,
 };
+/* clang-format on */

@@ -18,24 +18,23 @@ BEGIN
 	END;
 END $$;
 
+-- One comparison and no table row for an account: the log looks up two accounts a message.
+ALTER TABLE accounts ADD COLUMN jid text COLLATE "C" GENERATED ALWAYS AS (local || '@' || host) STORED;
+CREATE UNIQUE INDEX accounts_jid ON accounts (jid) INCLUDE (id);
+
 -- sender: has it in its archive as sent. recipient: it was for this account; archived: and is in its archive. own: a message to oneself, which is
--- one entry of one archive; sender is null then. *_bare, *_full: hashes of JIDs, full only where there is a resource; name, origin: of the id
--- attribute and the origin id. meta is a packed StanzaMeta: SQL never looks inside. An empty stanza: delivered and in nobody's archive; the row stays
--- for a day to recognise a repeated append. No foreign keys (docs/decisions/0023): accounts_gone tells what is to be erased.
+-- one entry of one archive; sender is null then. *_bare: hashes of bare JIDs; marks: 8 bytes each for what it can be recognised by besides (append's
+-- key, id attribute, origin id, full JIDs). meta is a packed StanzaMeta: SQL never looks inside. An empty stanza: delivered and in nobody's archive; the
+-- row stays for a day to recognise a repeated append. No foreign keys (docs/decisions/0023): accounts_gone tells what is to be erased.
 CREATE TABLE message_log (
 	id         bigint NOT NULL,
 	sender     bigint,
 	recipient  bigint,
 	from_bare  bigint NOT NULL,
 	to_bare    bigint NOT NULL,
-	from_full  bigint,
-	to_full    bigint,
-	key_stream bigint,
-	key_number bigint,
-	name       bigint,
-	origin     bigint,
 	archived   boolean NOT NULL,
 	own        boolean NOT NULL,
+	marks      bytea NOT NULL,
 	meta       bytea NOT NULL,
 	stanza     bytea NOT NULL
 ) PARTITION BY RANGE (id);
@@ -79,25 +78,25 @@ CREATE TABLE archive_prefs (
 );
 
 -- Asked only for an append that may be a repetition or must respect a limit. Above 0: the position of the former; -1: too many wait; 0: append.
--- stream, number: null unless the key is looked up; origin likewise. earlier: how many of the same batch go to the recipient before this one.
-CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_stream bigint, a_number bigint, a_origin bigint,
-                                a_max integer, a_earlier integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+-- key, origin: marks, null unless they are looked up. earlier: how many of the same batch go to the recipient before this one.
+CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_key bytea, a_origin bytea, a_max integer,
+                                a_earlier integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	day_ago bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400 * 1000000::bigint;
 	seen    bigint;
 	waiting bigint;
 BEGIN
-	IF (a_stream IS NOT NULL OR a_origin IS NOT NULL) AND a_recipient IS NOT NULL THEN
+	IF (a_key IS NOT NULL OR a_origin IS NOT NULL) AND a_recipient IS NOT NULL THEN
 		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND m.archived AND m.id > day_ago AND m.from_bare = a_from
-			AND (m.key_stream = a_stream AND m.key_number = a_number OR m.origin = a_origin AND m.to_bare = a_to) LIMIT 1;
+			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to) LIMIT 1;
 		IF seen IS NULL THEN
 			SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > day_ago
-				AND m.from_bare = a_from AND (m.key_stream = a_stream AND m.key_number = a_number OR m.origin = a_origin AND m.to_bare = a_to)
+				AND m.from_bare = a_from AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to)
 				LIMIT 1;
 		END IF;
-	ELSIF a_stream IS NOT NULL OR a_origin IS NOT NULL THEN
+	ELSIF a_key IS NOT NULL OR a_origin IS NOT NULL THEN
 		SELECT m.id INTO seen FROM message_log m WHERE m.sender = a_sender AND m.id > day_ago AND m.to_bare = a_to
-			AND (m.key_stream = a_stream AND m.key_number = a_number OR m.origin = a_origin AND m.from_bare = a_from) LIMIT 1;
+			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.from_bare = a_from) LIMIT 1;
 	END IF;
 	IF seen IS NOT NULL THEN
 		RETURN seen;
@@ -216,7 +215,7 @@ BEGIN
 	RETURN done;
 END $$;
 
--- --- what storage does by a timer (docs/decisions/0028-storage-log-upkeep.md) ---
+-- --- what storage does by a timer (docs/decisions/0028-storage-log-upkeep.md): one instance at a time, the others are answered -1 ---
 
 -- An archive may have millions of rows: deleting the account only notes what is to be erased. Account numbers are never used again.
 CREATE TABLE accounts_gone (account_id bigint PRIMARY KEY);
@@ -233,6 +232,9 @@ DECLARE
 	account bigint;
 	done    bigint;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		RETURN -1;
+	END IF;
 	FOR account IN SELECT g.account_id FROM accounts_gone g ORDER BY g.account_id LIMIT 100 LOOP
 		done := message_log_erase(account, 9223372036854775807, most, true);
 		IF done > 0 THEN
@@ -257,6 +259,10 @@ DECLARE
 	here   bigint;
 	a      record;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		done := -1;
+		RETURN;
+	END IF;
 	done := 0;
 	FOR a IN SELECT c.id, c.host, k.delivered, k.holes FROM accounts c LEFT JOIN message_cursors k ON k.account_id = c.id
 		WHERE c.id > after ORDER BY c.id LIMIT 100 LOOP
@@ -299,6 +305,9 @@ DECLARE
 	used   boolean;
 	part   record;
 BEGIN
+	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
+		RETURN -1;
+	END IF;
 	PERFORM set_config('lock_timeout', '2s', true);
 	FOR n IN 0..2 LOOP
 		done := done + message_log_partition(now_us + n * width)::integer;
