@@ -31,7 +31,7 @@ bool archive_storable(uint32_t flags, Starling__StanzaType type)
 static bool listed(char *const *jids, uint32_t count, struct str jid)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (str_is(jid, jids[i]))
+		if (strncmp(jids[i], jid.p, jid.n) == 0 && jids[i][jid.n] == '\0')
 			return true;
 	}
 	return false;
@@ -50,9 +50,9 @@ bool archive_wanted(const struct archive_prefs *p, Starling__ArchivePrefs__Defau
 	struct str bare = jid_view_bare(peer);
 	Starling__ArchivePrefs__Default fallback = p->fallback ? p->fallback : host_default;
 
-	if (listed(p->never, p->never_count, peer))
+	if (bare.n < peer.n && listed(p->never, p->never_count, peer))
 		return false;
-	if (listed(p->always, p->always_count, peer))
+	if (bare.n < peer.n && listed(p->always, p->always_count, peer))
 		return true;
 	if (listed(p->never, p->never_count, bare))
 		return false;
