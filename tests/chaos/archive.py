@@ -8,35 +8,40 @@ from history import archive_log, device_log
 
 PAGE = 200
 AT_ONCE = 4         # users who read at the same time
+TRIES = 20          # for a page
 QUIET_S = 3         # nothing came for so long: nothing more waits
 RSM = "{http://jabber.org/protocol/rsm}"
 
 
 async def page(device, after):
-    """(results, last id, complete) of one page; None when the connection broke."""
+    """(results, last id, complete) of one page; None when there was none: the connection broke, or the server refused it."""
     answer = asyncio.get_running_loop().create_future()
     name = "m%d" % id(answer)
     device.pages = (name, [])
     device.query("<query xmlns='%s' queryid='%s'><set xmlns='%s'><max>%d</max>%s</set></query>" % (
         MAM[1:-1], name, RSM[1:-1], PAGE, "<after>%s</after>" % after if after else ""), lambda e: answer.done() or answer.set_result(e))
     device.ask()
-    iq = await asyncio.wait_for(answer, 60)
-    if iq is None:
+    try:
+        iq = await asyncio.wait_for(answer, 30)
+    except asyncio.TimeoutError:
         return None
-    fin = iq.find(MAM + "fin")
+    fin = iq.find(MAM + "fin") if iq is not None else None
     if fin is None:
-        raise RuntimeError("an archive query of %s was refused" % device.jid)
+        return None
     results = device.pages[1]
     return results, fin.findtext("%sset/%slast" % (RSM, RSM)), fin.get("complete") in ("true", "1")
 
 
 async def read_archive(device, log, host):
-    after, complete = None, False
+    after, complete, tries = None, False, 0
     while not complete:
-        got = await page(device, after)
+        got = await page(device, after) if device.live else None
         if got is None:
-            while not device.live:
-                await asyncio.sleep(0.1)
+            tries += 1
+            if tries > TRIES:
+                device.log.add("V", "the archive cannot be read")
+                return
+            await asyncio.sleep(0.5)
             continue
         results, last, complete = got
         for name, message in results:
@@ -44,7 +49,8 @@ async def read_archive(device, log, host):
             # An error is an answer to the user, noted when it came; that some servers archive it is their business.
             log.add("M", "!" if message is not None and message.get("type") == "error" else key or "?", name)
         if not complete and (last is None or last == after):
-            raise RuntimeError("an archive query of %s does not come to an end" % device.jid)
+            device.log.add("V", "the archive does not come to an end")
+            return
         after = last
 
 

@@ -85,6 +85,7 @@ class Run:
         self.args, self.server, self.own = args, server, server is None
         self.history = args.history or tempfile.mkdtemp(prefix="chaos-")
         self.noted, self.workers, self.links, self.liar = [], [], None, None
+        self.unwell = ""        # what was not well again after the last fault
         self.complaint = ""     # what was in the server's logs that no fault explains
         self.started = time.monotonic()
         self.log = Log(os.path.join(self.history, "faults"), self.now)
@@ -173,7 +174,7 @@ class Run:
             await self.begin()
             with self.server.expect_faults() if self.own else contextlib.nullcontext():
                 await self.inflict(faults)
-                await asyncio.to_thread(self.server.wait_healthy)
+                await asyncio.to_thread(self.recover)
                 await self.phase("drain")
                 await self.phase("collect")
                 if self.own:
@@ -182,6 +183,14 @@ class Run:
             shown.cancel()
             await self.end()
         return self.judge(faults)
+
+    def recover(self):
+        try:
+            self.server.wait_healthy()
+        except AssertionError as complaint:
+            self.unwell = str(complaint)
+            with open(os.path.join(self.history, "unwell"), "w") as f:
+                f.write(self.unwell + "\n" + self.server.postmortem())
 
     async def end(self):
         """What was started last ends first."""
@@ -200,6 +209,8 @@ class Run:
         """(verdict, what makes the run invalid)"""
         checker = Checker(self.history)
         verdict = checker.run()
+        if self.unwell:
+            verdict.violation("unwell", self.unwell[:2000])
         if self.complaint:
             verdict.violation("logs", self.complaint[:20000])
         text = table(verdict, checker, nemesis.summary(self.noted))

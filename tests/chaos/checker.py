@@ -15,6 +15,7 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     refused      came back as an error: overload is to slow down, not to refuse
     protocol     the server broke XEP-0198, or a client never got its last messages acknowledged
     untold       the database's rows (sql.py) and the archive as read over XMPP are not the same number
+    unwell       after the last fault not all daemons came back to health (chaos.py looks)
     logs         a sanitizer's report, or a warning that no fault explains (chaos.py looks)
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
@@ -26,7 +27,7 @@ import sys
 import sql
 from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
 
-KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "untold", "logs")
+KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "untold", "unwell", "logs")
 SHOWN = 20          # of each kind, in full
 
 

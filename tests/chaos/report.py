@@ -2,7 +2,7 @@
 """The verdict as a table, for people and for docs/reliability.md."""
 
 PROMISED = (("lost", "lost"), ("undelivered", "undelivered"), ("missed", "missed by a device that kept its session"), ("doubled", "doubled"), ("misnamed", "misnamed"),
-            ("reordered", "reordered"), ("phantom", "phantoms"), ("refused", "refused"), ("protocol", "breaches of XEP-0198"), ("untold", "users whose archive and rows differ"), ("logs", "unexpected in the logs"))
+            ("reordered", "reordered"), ("phantom", "phantoms"), ("refused", "refused"), ("protocol", "breaches of XEP-0198"), ("untold", "users whose archive and rows differ"), ("unwell", "not well again in the end"), ("logs", "unexpected in the logs"))
 COUNTED = (("sent", "messages sent"), ("acked", "acknowledged"), ("delivered", "delivered (over all devices)"), ("archived", "archive entries"),
            ("sent again", "sent again by clients"), ("repeated", "delivered again under the same id (allowed)"), ("late", "delivered late, marked as delayed (allowed)"),
            ("only archived", "only in the archive (users with a device that forgets)"),

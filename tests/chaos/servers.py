@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that can be put to the test: a flock of Starling's, or prosody, for comparison and for trying out the test itself."""
+import contextlib
 import os
 import shutil
 import signal
@@ -30,6 +31,30 @@ def wait_for_port(port, seconds=20):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def stat(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return ["gone"] + ["0"] * 20
+
+
+def process_state(pid):
+    return stat(pid)[0]
+
+
+def cpu_ticks(pid):
+    return sum(map(int, stat(pid)[11:13]))
+
+
+def wait_channel(pid):
+    try:
+        with open("/proc/%d/wchan" % pid) as f:
+            return f.read() or "?"
+    except OSError:
+        return "?"
 
 
 class Starling:
@@ -79,6 +104,13 @@ class Starling:
 
     def wait_healthy(self):
         self.flock.wait_healthy(90)
+
+    def postmortem(self):
+        """Of each process: its state, where it sleeps, and the CPU time that it took in a second."""
+        before = {name: cpu_ticks(pid) for name, pid in self.pids().items()}
+        time.sleep(1)
+        return "".join("%-20s pid %-7d state %s, %s, %d ticks in a second\n" % (name, pid, process_state(pid), wait_channel(pid), cpu_ticks(pid) - before.get(name, 0))
+                       for name, pid in sorted(self.pids().items()))
 
     def expect_faults(self):
         return self.flock.expect(*EXPECTED)
@@ -149,8 +181,10 @@ VirtualHost "chaos.test"
         self.pids()
         wait_for_port(self.port)
 
+    def postmortem(self):
+        return ""
+
     def expect_faults(self):
-        import contextlib
         return contextlib.nullcontext()
 
     def close(self):
