@@ -79,23 +79,18 @@ static void answer_open(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
-/* clang-format off */
-#define LAST_OF(where) "(SELECT m.id FROM message_log m WHERE " where " ORDER BY m.id DESC LIMIT 1)"
-
 const struct method log_open = {
 	.name = "LogOpen",
 	.kind = METHOD_READ,
-	.sql = "WITH a AS MATERIALIZED (SELECT id FROM accounts WHERE host = $1 AND local = $2) SELECT coalesce(greatest("
-	       LAST_OF("m.sender = (SELECT id FROM a)") ", " LAST_OF("m.recipient = (SELECT id FROM a) AND m.archived") ", "
-	       LAST_OF("m.recipient = (SELECT id FROM a) AND NOT m.archived") "), 0), "
-	       "coalesce(c.delivered, 0), coalesce(c.holes, '{}'), message_log_waiting(a.id, coalesce(c.delivered, 0), 10000), "
+	.sql = "SELECT coalesce(message_log_last(a.id), 0), coalesce(c.delivered, 0), coalesce(c.holes, '{}'), "
+	       "message_log_waiting(a.id, coalesce(c.delivered, 0), 10000), "
 	       "coalesce(p.mode, 0), coalesce(p.always, '{}'), coalesce(p.never, '{}') "
-	       "FROM a LEFT JOIN LATERAL (SELECT delivered, holes FROM message_cursors WHERE account_id = a.id OFFSET 0) c ON true "
+	       "FROM (SELECT id FROM accounts WHERE host = $1 AND local = $2 OFFSET 0) a "
+	       "LEFT JOIN LATERAL (SELECT delivered, holes FROM message_cursors WHERE account_id = a.id OFFSET 0) c ON true "
 	       "LEFT JOIN LATERAL (SELECT mode, always, never FROM archive_prefs WHERE account_id = a.id OFFSET 0) p ON true",
 	.bind = bind_open,
 	.answer = answer_open,
 };
-/* clang-format on */
 
 const char *const log_open_offline_sql =
         "SELECT id, time_us, meta, stanza FROM (SELECT m.*, sum(octet_length(stanza)) OVER (ORDER BY id) - octet_length(stanza) AS before "

@@ -83,7 +83,7 @@ CREATE TABLE archive_prefs (
 CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_key bytea, a_origin bytea, a_max integer,
                                 a_earlier integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
-	day_ago bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 86400 * 1000000::bigint;
+	day_ago bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint - 86400 * 1000000::bigint;
 	seen    bigint;
 	waiting bigint;
 BEGIN
@@ -126,6 +126,24 @@ BEGIN
 	SELECT count(*) INTO passing FROM (SELECT FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > a_delivered
 		ORDER BY m.id LIMIT most - kept) p;
 	RETURN kept + passing;
+END $$;
+
+-- The highest position among an account's messages, null without any. Most have some of the last two months: then older partitions are not opened.
+CREATE FUNCTION message_log_last(a_account bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	since bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint - 60 * 86400 * 1000000::bigint;
+	last  bigint;
+BEGIN
+	LOOP
+		SELECT greatest(
+			(SELECT m.id FROM message_log m WHERE m.sender = a_account AND m.id > since ORDER BY m.id DESC LIMIT 1),
+			(SELECT m.id FROM message_log m WHERE m.recipient = a_account AND m.archived AND m.id > since ORDER BY m.id DESC LIMIT 1),
+			(SELECT m.id FROM message_log m WHERE m.recipient = a_account AND NOT m.archived AND m.id > since ORDER BY m.id DESC LIMIT 1))
+			INTO last;
+		EXIT WHEN last IS NOT NULL OR since = 0;
+		since := 0;
+	END LOOP;
+	RETURN last;
 END $$;
 
 -- Moves an account's cursor. What is delivered and in nobody's archive loses its content; its name stays for a day (message_log_sweep).
@@ -251,7 +269,7 @@ END $$;
 CREATE FUNCTION message_log_keep(after bigint, hosts text[], ages bigint[], counts bigint[], default_age bigint, default_count bigint,
                                  most bigint, OUT next bigint, OUT done bigint) LANGUAGE plpgsql AS $$
 DECLARE
-	now_us bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+	now_us bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
 	i      integer;
 	seen   integer := 0;
 	age    bigint;
@@ -301,7 +319,7 @@ END $$;
 CREATE FUNCTION message_log_turn() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	width constant bigint := 30 * 86400 * 1000000::bigint;
-	now_us bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+	now_us bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
 	done   bigint := 0;
 	used   boolean;
 	part   record;
