@@ -3,8 +3,9 @@
 import asyncio
 import random
 
-from device import MAM, Device, genuine
+from device import Device
 from history import archive_log, device_log
+from stanza import MAM, genuine
 
 PAGE = 200
 AT_ONCE = 4         # users who read at the same time

@@ -108,8 +108,8 @@ class Run:
 
     def config(self, part):
         a, s = self.args, self.server
-        return {"seed": a.seed, "part": part, "parts": a.processes, "users": a.users, "first": a.first, "kinds": a.kinds, "rate": a.rate, "history": self.history, "start": self.started, "drain": a.drain,
-                "host": s.host, "address": s.address, "port": self.port, "password": PASSWORD, "children": s.children_file, "edge_role": s.edge_role}
+        return {"seed": a.seed, "part": part, "parts": a.processes, "users": a.users, "first": a.first, "kinds": a.kinds, "rate": a.rate,
+                "history": self.history, "start": self.started, "drain": a.drain, "host": s.host, "address": s.address, "port": self.port, "password": PASSWORD, "children": s.children_file, "edge_role": s.edge_role}
 
     async def progress(self):
         last, turns = 0, 0
@@ -168,7 +168,8 @@ class Run:
         a = self.args
         crowd.setup(self.history, {"seed": a.seed, "users": a.users, "first": a.first, "kinds": a.kinds})
         faults = self.plan()
-        print("seed %d, %.1f minutes, %d users, %d messages/s, %d faults; history in %s" % (a.seed, a.minutes, a.users, a.rate, len(faults), self.history), flush=True)
+        print("seed %d, %.1f minutes, %d users, %d messages/s, %d faults; history in %s" % (
+            a.seed, a.minutes, a.users, a.rate, len(faults), self.history), flush=True)
         shown = asyncio.get_running_loop().create_task(self.progress())
         try:
             await self.begin()
@@ -262,7 +263,8 @@ def main():
         print("not a valid run: %s; history in %s" % (error, run.history))
         sys.exit(2)
     if not verdict.ok:
-        print("history kept: %s    again: chaos.py --seed %d --minutes %g --users %d --rate %g" % (run.history, args.seed, args.minutes, args.users, args.rate))
+        print("history kept: %s    again: chaos.py --seed %d --minutes %g --users %d --rate %g" % (
+            run.history, args.seed, args.minutes, args.users, args.rate))
         sys.exit(1)
     if invalid:
         print("not a valid run: %s" % "; ".join(invalid))

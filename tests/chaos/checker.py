@@ -54,8 +54,8 @@ class Verdict:
     def __init__(self):
         self.violations = dict.fromkeys(KINDS, 0)
         self.examples = []
-        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed", "sessions", "resumed", "resumed elsewhere",
-                                     "connections lost"), 0)
+        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed",
+                                     "sessions", "resumed", "resumed elsewhere", "connections lost"), 0)
         self.stall_ms, self.stall_of = 0, ""
 
     def violation(self, kind, text):
@@ -275,10 +275,11 @@ class Checker:
         elif flag == "d":
             self.verdict.counts["late"] += 1
         else:
-            self.verdict.violation("reordered", "%s, behind number %d%s" % (text, highest, "" if then == session else ", which came in an earlier session"))
+            self.verdict.violation("reordered", "%s, behind number %d%s" % (
+                text, highest, "" if then == session else ", which came in an earlier session"))
 
     def check_spans(self, user, device, archive, spans, came):
-        """What a session got live is a stretch of the archive without holes. Of messages received, it must be; of carbons of sent ones, it is counted."""
+        """What a session got live is a stretch of the archive without holes: a must of messages received, counted of carbons of sent ones."""
         missing = {True: set(), False: set()}
         for session in spans:
             for received, (first, last) in session.items():

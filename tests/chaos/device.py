@@ -4,74 +4,18 @@ acknowledged again, and writes down what it did and saw. What it does when is cr
 
 A plain device has no stream management; it gives up what was under way when its connection breaks (a new incarnation).
 """
-import asyncio
 import itertools
-import xml.etree.ElementTree as ET
 from collections import deque
 
-from history import key_of, make_body, make_key
+from history import make_body, make_key
+from link import Link
 from scram import MECHANISMS, Scram
+from stanza import BIND, CARBONS, CLIENT, DELAY, FORWARD, MAM, SASL, SM, STANZA_ID, STANZAS, STREAM, genuine, hash_of
 
-CLIENT, SM, SASL, BIND = "{jabber:client}", "{urn:xmpp:sm:3}", "{urn:ietf:params:xml:ns:xmpp-sasl}", "{urn:ietf:params:xml:ns:xmpp-bind}"
-STREAM, CARBONS, FORWARD, MAM = "{http://etherx.jabber.org/streams}", "{urn:xmpp:carbons:2}", "{urn:xmpp:forward:0}", "{urn:xmpp:mam:2}"
-STANZA_ID, DELAY = "{urn:xmpp:sid:0}stanza-id", "{urn:xmpp:delay}delay"
-STANZAS = {CLIENT + "message", CLIENT + "presence", CLIENT + "iq"}
 ASK = "<r xmlns='urn:xmpp:sm:3'/>"
 LOGIN_TIMEOUT = 15
 NUMBERS = itertools.count()
 WINDOW = 200  # sent and not acknowledged: then nothing new is sent
-
-
-class Link(asyncio.Protocol):
-    """One TCP connection. Once it is not the device's any more, what comes over it is ignored."""
-
-    def __init__(self, device):
-        self.device, self.transport, self.parser = device, None, None
-        self.mute = self.deaf = False
-        self.count_in = 0
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.restart()
-
-    def restart(self):
-        self.parser, self.depth, self.root = ET.XMLPullParser(("start", "end")), 0, None
-        self.send("<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='%s'>"
-                  % self.device.place.host)
-
-    def send(self, text):
-        if not self.mute and not self.transport.is_closing():
-            self.transport.write(text.encode())
-
-    def data_received(self, data):
-        if self.deaf or self.device.link is not self:
-            return
-        parser = self.parser
-        try:
-            parser.feed(data)
-            events = list(parser.read_events())
-        except ET.ParseError as broken:
-            self.device.log.add("P", "not XML: %s" % broken)
-            self.device.lose("bad XML")
-            return
-        for event, element in events:
-            if event == "start":
-                self.depth += 1
-                if self.depth == 1:
-                    self.root = element
-                continue
-            self.depth -= 1
-            if self.depth == 1:
-                self.root.clear()
-                self.device.on_element(element)
-                if self.parser is not parser or self.device.link is not self:
-                    return
-            elif self.depth == 0:
-                self.device.lose("stream ended")
-
-    def connection_lost(self, exc):
-        if self.device.link is self:
-            self.device.lose("closed" if exc is None else type(exc).__name__)
 
 
 class Device:
@@ -391,19 +335,3 @@ class Device:
         name = "q%d" % next(NUMBERS)
         self.queries[name] = answered
         self.put((None, 0, "<iq type='set' id='%s'>%s</iq>" % (name, payload)))
-
-
-def hash_of(key):
-    return sum(key.encode())
-
-
-def genuine(message, host):
-    """The key of a message that has its own sender, recipient and body; None: it has not."""
-    key = key_of(message.findtext(CLIENT + "body"))
-    if key is None:
-        return None
-    sender, recipient, _ = key.split("/")
-    user, name, _ = sender.split(".")
-    if message.get("from") != "%s@%s/%s" % (user, host, name) or message.get("to", "").split("/")[0] != "%s@%s" % (recipient, host):
-        return None
-    return key

@@ -21,24 +21,26 @@ def kinds(scale):
     out = []
     for role in ROLES:
         if role in scale:
-            out += [Kind("kill", "kill", role, None, 0, 3), Kind("stop, short", "stop", role, SHORT, 0, 2), Kind("stop, long", "stop", role, LONG, 0, 1),
-                    Kind("restart in good order", "term", role, None, 0, 1)]
+            out += [Kind("kill", "kill", role, None, 0, 3), Kind("stop, short", "stop", role, SHORT, 0, 2),
+                    Kind("stop, long", "stop", role, LONG, 0, 1), Kind("restart in good order", "term", role, None, 0, 1)]
     if "storage" in scale:
-        out += [Kind("kill, back empty", "kill", "redis", None, 0, 2), Kind("stop, short", "stop", "redis", SHORT, 0, 1), Kind("stop, long", "stop", "redis", LONG, 0, 1),
-                Kind("emptied, then killed", "flush", "redis", None, 0, 1),
-                Kind("kill", "kill", "postgres", None, 0, 2), Kind("stop, short", "stop", "postgres", SHORT, 0, 1), Kind("stop, long", "stop", "postgres", LONG, 0, 1),
-                Kind("restart in good order", "int", "postgres", None, 0, 1),
+        out += [Kind("kill, back empty", "kill", "redis", None, 0, 2), Kind("stop, short", "stop", "redis", SHORT, 0, 1),
+                Kind("stop, long", "stop", "redis", LONG, 0, 1), Kind("emptied, then killed", "flush", "redis", None, 0, 1),
+                Kind("kill", "kill", "postgres", None, 0, 2), Kind("stop, short", "stop", "postgres", SHORT, 0, 1),
+                Kind("stop, long", "stop", "postgres", LONG, 0, 1), Kind("restart in good order", "int", "postgres", None, 0, 1),
                 Kind("link cut", "cut", "postgres", None, 0, 1), Kind("link silent", "silence", "postgres", (2.0, 12.0), 0, 1),
                 Kind("link cut", "cut", "redis", None, 0, 1), Kind("link silent", "silence", "redis", (2.0, 12.0), 0, 1),
                 Kind("edge and owner killed at once", "kill", "c2s-edge+session-manager", None, 0, 1)]
     else:
-        out += [Kind("kill", "kill", role, None, 0, 1) for role in scale] + [Kind("stop, short", "stop", role, SHORT, 0, 1) for role in scale]
-    return out + [Kind("connections reset", "reset", "clients", None, (0.1, 0.6), 2), Kind("connections silent", "hole", "clients", (2.0, 12.0), (0.1, 0.5), 1)]
+        for role in scale:
+            out += [Kind("kill", "kill", role, None, 0, 1), Kind("stop, short", "stop", role, SHORT, 0, 1)]
+    return out + [Kind("connections reset", "reset", "clients", None, (0.1, 0.6), 2),
+                  Kind("connections silent", "hole", "clients", (2.0, 12.0), (0.1, 0.5), 1)]
 
 
 def make(seed, seconds, scale, interval, only=None):
-    """The plan: faults by time. scale: {role: instances}; interval: mean seconds between faults, or less where each kind would not have its turn; only:
-    kinds in whose target or name this is."""
+    """The plan: faults by time. scale: {role: instances}; interval: mean seconds between faults, or less where each kind would not have its
+    turn; only: kinds in whose target or name this is."""
     rng = random.Random("plan %s" % seed)
     all_kinds = [k for k in kinds(scale) if not only or only in "%s: %s" % (k.target, k.name)]
     if not all_kinds:

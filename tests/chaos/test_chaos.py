@@ -12,7 +12,8 @@ PROGRAM = os.path.join(HERE, "chaos.py")
 
 
 def run(*args, timeout=420):
-    return subprocess.run([sys.executable, PROGRAM, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=timeout)
+    return subprocess.run([sys.executable, PROGRAM, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+                          timeout=timeout)
 
 
 def test_every_fault_once():
