@@ -6,6 +6,7 @@
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/session-manager/account_load.h"
+#include "services/session-manager/append.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
@@ -179,11 +180,12 @@ void account_drop(struct account *a)
 	table_remove(&a->sm->accounts, &a->by_bare);
 	list_for_each_safe (n, &a->sessions)
 		session_free(list_entry(n, struct session, of_account));
+	append_abandon(a);
+	if (a->log)
+		waiters_wake(&a->log->want, a);
 	waiters_wake(&a->want_sessions, a);
 	waiters_wake(&a->want_roster, a);
 	waiters_wake(&a->serial, a);
-	if (a->log)
-		waiters_wake(&a->log->want, a);
 	account_unpin(a);
 }
 

@@ -51,7 +51,8 @@ static void item_free(struct item *i)
 {
 	struct account *a = i->account;
 
-	list_remove(&i->node);
+	if (!list_unlinked(&i->node))
+		list_remove(&i->node);
 	a->appending--;
 	parcel_free(&i->parcel);
 	mem_free(i);
@@ -64,19 +65,12 @@ static void finish(struct item *i)
 	struct parcel *parcel = i->parcel;
 	struct append_result result = i->result;
 	append_fn done = i->done;
-	bool stored = i->stored;
 
 	i->parcel = NULL;
 	account_pin(a);
 	item_free(i);
-	/* What was lost to another owner before it was stored begins anew, there. */
-	if (a->dead && (!stored || result.code)) {
-		parcel->packet.again = parcel->packet.again || stored;
-		route_again(parcel);
-	} else {
-		done(a, &parcel->packet, &result);
-		parcel_free(&parcel);
-	}
+	done(a, &parcel->packet, &result);
+	parcel_free(&parcel);
 	if (!a->dead && a->appending == 0)
 		catchup_committed(a);
 	account_unpin(a);
@@ -88,10 +82,8 @@ static void leave(struct appender *ap)
 	while (!list_empty(&ap->items) && !ap->sm->stopping) {
 		struct item *i = list_entry(ap->items.next, struct item, node);
 
-		if (i->stored && i->state != ITEM_DONE && !(i->account->dead && i->state == ITEM_WAITING))
-			return;
 		if (i->stored && i->state != ITEM_DONE)
-			i->result.code = CODE(WRONG_OWNER);
+			return;
 		finish(i);
 	}
 }
@@ -134,7 +126,9 @@ static void on_appended(const struct ipc_result *result, const Starling__LogAppe
 	struct appender *ap = i->appender;
 
 	ap->on_the_way--;
-	if (ipc_ok(result)) {
+	if (!i->parcel) {
+		item_free(i); /* abandoned meanwhile */
+	} else if (ipc_ok(result)) {
 		ap->attempts = 0;
 		i->state = ITEM_DONE;
 		i->result.id = reply->id;
@@ -230,7 +224,7 @@ static void pump(struct appender *ap)
 
 		if (sent == GROUP_MAX)
 			return;
-		if (!i->stored || i->state != ITEM_WAITING || i->account->dead)
+		if (!i->stored || i->state != ITEM_WAITING)
 			continue;
 		send_item(i, store);
 		sent++;
@@ -286,6 +280,28 @@ void append_behind(struct account *a, const struct packet *p, append_fn fn)
 		fn(a, p, &nothing);
 	else
 		stand_in_line(a, p, fn);
+}
+
+/* The next owner finds in the log what is committed, and the store refuses what would come after its first write: so all of it may be presented there. */
+void append_abandon(struct account *a)
+{
+	struct appender *ap = &a->sm->appenders[a->slot % APPENDERS];
+
+	account_pin(a);
+	list_for_each_safe (n, &ap->items) {
+		struct item *i = list_entry(n, struct item, node);
+		struct parcel *parcel = i->parcel;
+
+		if (i->account != a)
+			continue;
+		list_remove(&i->node);
+		i->parcel = NULL;
+		parcel->packet.again = parcel->packet.again || i->state != ITEM_WAITING;
+		if (i->state != ITEM_SENT)
+			item_free(i);
+		route_again(parcel);
+	}
+	account_unpin(a);
 }
 
 /* --- life --- */

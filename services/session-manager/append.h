@@ -20,7 +20,6 @@ struct append_result {
 	bool archived;  /* in the archive of the account that it was appended for */
 	bool duplicate; /* it had been there before */
 };
-/* a is dead when it was lost to another owner meanwhile; the message is durable all the same when the code is OK. */
 typedef void (*append_fn)(struct account *a, const struct packet *p, const struct append_result *result);
 
 /* For a, the recipient; or as sent by a (outgoing), to somebody elsewhere. archived: its archive wants it. */
@@ -28,6 +27,8 @@ void append(struct account *a, const struct packet *p, bool outgoing, bool archi
 /* Runs fn when what a has in line by now is stored; at once when that is nothing. */
 void append_behind(struct account *a, const struct packet *p, append_fn fn);
 
+/* The account is lost to another owner: what is in line goes there. */
+void append_abandon(struct account *a);
 /* End of a loop turn. */
 void append_flush(struct sm *sm);
 void append_init(struct sm *sm);

@@ -111,7 +111,7 @@ static void become_known(struct session *s, const Starling__AttachRequest *r)
 	if (r->handed > s->cursor)
 		s->cursor = lowest && lowest <= r->handed ? lowest - 1 : r->handed;
 	if (r->accepted > s->window.accepted)
-		s->window.accepted = s->window.taken = r->accepted;
+		s->window.accepted = s->window.taken = s->told = r->accepted;
 	park_leave(s);
 	catchup_rebuild(s, handed ? handed : s->account->log->tail);
 }
@@ -183,7 +183,7 @@ static void attach_session(struct account *a, void *ctx)
 	else if (s->parked) /* its edge had only been out of sight */
 		park_leave(s);
 	/* What was taken and is still being handled is not to come again; what was lost on the way is. */
-	reply.accepted = s->window.accepted;
+	reply.accepted = session_accepted(s);
 	reply_session_attach(t->call, &reply);
 	attaching_free(t);
 	session_save(s);

@@ -148,7 +148,7 @@ static void send_progress(struct edge *e)
 			list_remove(&s->progress);
 			starling__progress__init(&items[n]);
 			items[n].stream = s->stream;
-			items[n].accepted = s->window.accepted;
+			items[n].accepted = session_accepted(s);
 			pointers[n] = &items[n];
 			n++;
 		}

@@ -31,6 +31,7 @@ struct lane {
 	uint32_t slot;
 	struct list_node items; /* in order */
 	uint32_t on_the_way;
+	uint64_t owner, epoch; /* to whom they are */
 	uint32_t attempts;
 	bool broken; /* something failed: nothing more goes out until all was answered and the pause is over */
 	bool pausing;
@@ -209,6 +210,11 @@ static void pump(struct lane *l)
 		pause_if_quiet(l);
 		return;
 	}
+	/* Those that are still with a former owner come first. */
+	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
+		return;
+	l->owner = owner;
+	l->epoch = epoch;
 	list_for_each_safe (n, &l->items) {
 		struct item *i = list_entry(n, struct item, node);
 

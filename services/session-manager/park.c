@@ -21,6 +21,7 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
+#define RECHECK      2000u
 
 /* --- waiting for a client, or for its edge --- */
 
@@ -111,6 +112,7 @@ void on_session_enable(struct ipc_call *call, const Starling__EnableRequest *r)
 	}
 	if (!s->managed) {
 		s->managed = r->resume_s > 0;
+		s->told = s->window.accepted;
 		s->resume_s = r->resume_s < RESUME_S_MAX ? r->resume_s : RESUME_S_MAX;
 		s->base_in = r->base_in;
 		s->base_out = unacked_sent(&s->list);
@@ -173,7 +175,7 @@ static void answer(struct resuming *r, const struct session *s)
 	Starling__ResumeReply reply = STARLING__RESUME_REPLY__INIT;
 
 	reply.jid = s->full_text;
-	reply.accepted = s->window.accepted;
+	reply.accepted = session_accepted(s);
 	reply.sent = unacked_sent(&s->list);
 	reply.base_in = s->base_in;
 	reply.base_out = s->base_out;
@@ -211,6 +213,8 @@ static void resume(struct account *a, void *ctx)
 		unacked_rewind(&s->list, s->list.acked);
 	} else {
 		s->list.acked = s->base_out + r->h;
+		/* What its former owner had in hand may be done, and the client sends it again. */
+		s->recheck_to = s->window.accepted + RECHECK;
 	}
 	park_leave(s);
 	metric_inc(&counters.resumed);

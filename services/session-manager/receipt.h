@@ -5,10 +5,12 @@
 #ifndef SESSION_MANAGER_RECEIPT_H
 #define SESSION_MANAGER_RECEIPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct receipt {
 	uint32_t open;
+	bool remote;     /* whoever waits can present the stanza again itself, in its order: it is told when this owner cannot go on */
 	int code;        /* OK, or the first reason why the stanza was not handled: its sender keeps it */
 	uint64_t log_id; /* where the message stands in the log; 0: nowhere */
 	void (*done)(struct receipt *r);

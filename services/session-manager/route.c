@@ -24,7 +24,12 @@
 
 void route_again(struct parcel *c)
 {
-	if (!c->sm->stopping)
+	struct receipt *receipt = c->packet.receipt;
+
+	/* Its sender's owner may have sent others straight to the new owner already: only there is their order known. */
+	if (receipt && receipt->remote)
+		receipt_fail(receipt, CODE(WRONG_OWNER));
+	else if (!c->sm->stopping)
 		route_packet(c->sm, &c->packet);
 	parcel_free(&c);
 }
@@ -189,6 +194,7 @@ static struct receipt *route_receipt(struct sm *sm, struct ipc_call *call, uint3
 	rr->call = call;
 	rr->slot = slot;
 	rr->take = take;
+	rr->base.remote = true;
 	sm->slot_work[slot]++;
 	return &rr->base;
 }

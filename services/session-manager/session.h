@@ -42,9 +42,11 @@ struct session {
 	struct unacked list;     /* what its client has not acknowledged */
 	struct list_node behind; /* in its edge's list: something waits for room */
 	struct list_node lazy;   /* in sm->lazy: numbers that Redis is told of now and then */
+	uint64_t told;           /* stanzas up to here are accepted as far as Redis knows; with stream management no more is said */
 	uint64_t cursor;         /* highest position of the log that its client has acknowledged */
 	struct catchup catchup;
 	uint64_t base_in, base_out; /* stanza and delivery numbers at which XEP-0198 counts from 0 */
+	uint64_t recheck_to;        /* stanzas up to this number may have been handled before */
 	uint64_t archive_read;      /* what is archived up to here, the client gets from the archive by itself */
 	int64_t parked_until_us;    /* wall clock; 0 while not parked */
 	uint32_t resume_s;          /* how long it may be away; 0: no resumption */
@@ -70,6 +72,12 @@ struct session {
 	bool overfull;     /* its list grew too long: it is about to end */
 	bool reading;      /* what waits on its list is being read from the log */
 };
+
+/* How far acceptance may be told. */
+static inline uint64_t session_accepted(const struct session *s)
+{
+	return s->managed && s->told < s->window.accepted ? s->told : s->window.accepted;
+}
 
 /* Something given to it now goes to its edge now. */
 static inline bool session_live(const struct session *s)

@@ -39,8 +39,11 @@ struct erasure {
 
 struct write {
 	struct sm *sm;
+	uint64_t stream, accepted; /* 0: an erasure */
 	uint32_t slot;
 };
+
+static void save(struct session *s);
 
 void session_store_init(struct sm *sm)
 {
@@ -57,14 +60,37 @@ void session_store_fini(struct sm *sm)
 	list_init(&sm->erasures);
 }
 
+static void saved(const struct write *w)
+{
+	struct session *s = w->stream ? session_find(w->sm, w->stream) : NULL;
+
+	if (!s || w->accepted <= s->told)
+		return;
+	s->told = w->accepted;
+	edge_progress(s);
+}
+
+/* The connection broke: once more. */
+static void not_saved(const struct write *w)
+{
+	struct session *s = w->stream ? session_find(w->sm, w->stream) : NULL;
+
+	if (s)
+		save(s);
+}
+
 static void on_put(const redisReply *reply, void *ctx)
 {
 	struct write *w = ctx;
 	struct sm *sm = w->sm;
 	uint32_t slot = w->slot;
 
-	mem_free(w);
 	sm->saving--;
+	if (!sm->stopping && reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+		saved(w);
+	else if (!sm->stopping && !reply)
+		not_saved(w);
+	mem_free(w);
 	if (sm->stopping)
 		return;
 	if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
@@ -75,7 +101,7 @@ static void on_put(const redisReply *reply, void *ctx)
 		sm_turn_soon(sm);
 }
 
-static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resource, struct str value)
+static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resource, struct str value, const struct session *s)
 {
 	char key[JID_TEXT_MAX + 16], set[48], number[16], owner[64];
 	const char *argv[8] = { OWNERSHIP_SLOTS_KEY, key, set, number, owner, resource.p, value.n ? value.p : "", bare.p };
@@ -88,6 +114,8 @@ static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resour
 	lens[4] = ownership_stamp(sm, slot, owner, sizeof(owner));
 	w->sm = sm;
 	w->slot = slot;
+	w->stream = s ? s->stream : 0;
+	w->accepted = s ? s->window.accepted : 0;
 	sm->saving++;
 	if (redis_eval(sm->redis, &put_script, on_put, w, 3, 8, argv, lens))
 		return true;
@@ -114,6 +142,7 @@ static void encode(const struct session *s, struct buf *out)
 		.managed = s->managed,
 		.cursor = s->cursor,
 		.tail = a->log ? a->log->tail : 0,
+		.check_origin = s->check_origin,
 		.behind = !a->log || a->log->behind,
 		.base_in = s->base_in,
 		.base_out = s->base_out,
@@ -133,7 +162,7 @@ static bool write_session(struct session *s)
 	bool ok;
 
 	encode(s, &value);
-	ok = put(a->sm, a->slot, a->bare, s->resource, buf_str(&value));
+	ok = put(a->sm, a->slot, a->bare, s->resource, buf_str(&value), s);
 	buf_fini(&value);
 	return ok;
 }
@@ -143,7 +172,7 @@ static bool flush_erasures(struct sm *sm, uint32_t max)
 	while (!list_empty(&sm->erasures) && sm->saving < max) {
 		struct erasure *x = list_entry(sm->erasures.next, struct erasure, node);
 
-		if (ownership_serving(sm, x->slot) && !put(sm, x->slot, x->bare, x->resource, STR("")))
+		if (ownership_serving(sm, x->slot) && !put(sm, x->slot, x->bare, x->resource, STR(""), NULL))
 			return false;
 		list_remove(&x->node);
 		mem_free(x);
@@ -189,6 +218,14 @@ void session_save(struct session *s)
 	buf_fini(&record);
 }
 
+void session_progress(struct session *s)
+{
+	if (s->managed)
+		save(s);
+	else
+		edge_progress(s);
+}
+
 static void save_lazy(void *ctx)
 {
 	struct sm *sm = ctx;
@@ -214,13 +251,14 @@ void session_save_later(struct session *s)
 void session_restore(struct session *s, const struct session_record *r)
 {
 	if (r->accepted > s->window.accepted)
-		s->window.accepted = s->window.taken = r->accepted;
+		s->window.accepted = s->window.taken = s->told = r->accepted;
 	s->since_us = r->since_us;
 	s->interested = r->interested;
 	s->encrypted = r->encrypted;
 	s->carbons = r->carbons;
 	s->managed = r->managed;
 	s->was_behind = r->behind;
+	s->check_origin = r->check_origin;
 	s->cursor = r->cursor;
 	msglog_hint(s->account, r->tail);
 	s->base_in = r->base_in;

@@ -25,6 +25,8 @@ void session_store_fini(struct sm *sm);
 void session_save(struct session *s);
 /* Only numbers moved: written within a second. */
 void session_save_later(struct session *s);
+/* Acceptance moved. With stream management it is told once Redis has it: a count that a client was told never goes back. */
+void session_progress(struct session *s);
 /* As a record says; its numbers are not known by that (session.h, known). */
 void session_restore(struct session *s, const struct session_record *r);
 void session_erase(struct account *a, struct str resource);

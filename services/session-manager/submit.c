@@ -17,6 +17,7 @@
 #include "services/session-manager/presence.h"
 #include "services/session-manager/route.h"
 #include "services/session-manager/session.h"
+#include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
 /* Of a client that could not resume: so many of its first stanzas may be ones that it sent before. */
@@ -39,7 +40,7 @@ static void submit_done(struct receipt *r)
 	/* Not handled: stays unaccepted, and the edge sends it again to whoever owns the account then. */
 	s = r->code || sm->stopping ? NULL : session_find(sm, sr->stream);
 	if (s && window_done(&s->window, sr->number))
-		edge_progress(s);
+		session_progress(s);
 	if (!sm->spare && !sm->stopping)
 		sm->spare = r;
 	else
@@ -117,8 +118,8 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.bytes = ipc_call_payload(call),
 		.trace = ipc_call_trace(call),
 		.key = { r->stream, r->number },
-		.again = r->again,
-		.check_origin = s->check_origin && r->meta->origin_id[0] && r->number <= CHECK_ORIGIN_MAX,
+		.again = r->again || r->number <= s->recheck_to,
+		.check_origin = r->meta->origin_id[0] && ((s->check_origin && r->number <= CHECK_ORIGIN_MAX) || r->number <= s->recheck_to),
 		.receipt = receipt_take(s, r->number),
 	};
 

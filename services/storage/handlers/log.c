@@ -61,14 +61,15 @@ void log_bind_full(struct op *op, struct str jid)
 	log_bind_mark(op, MARK_TO, full);
 }
 
-void log_bind_names(struct op *op, const Starling__StanzaMeta *meta, uint64_t key_stream, uint64_t key_number)
+void log_bind_names(struct op *op, const Starling__StanzaMeta *meta, uint64_t key_stream, uint64_t key_number, struct str stanza)
 {
 	const struct {
 		enum log_mark kind;
 		struct str text;
 		bool there;
 	} marks[] = {
-		{ MARK_KEY, str_make((const uint64_t[]){ htole64(key_stream), htole64(key_number) }, 16), key_stream != 0 },
+		{ MARK_KEY, str_make((const uint64_t[]){ htole64(key_stream), htole64(key_number), (uint64_t)log_hash(stanza) }, 24),
+		  key_stream != 0 },
 		{ MARK_ID, str_from(meta->id), *meta->id },
 		{ MARK_ORIGIN, str_from(meta->origin_id), *meta->origin_id },
 		{ MARK_FROM, str_from(meta->from), is_full(str_from(meta->from)) },

@@ -26,7 +26,7 @@ void log_bind_full(struct op *op, struct str jid);
 /* One parameter: the packed meta. */
 void log_bind_meta(struct op *op, const Starling__StanzaMeta *meta);
 /* Three parameters: from_bare, to_bare, and the marks; key_stream 0: no key. */
-void log_bind_names(struct op *op, const Starling__StanzaMeta *meta, uint64_t key_stream, uint64_t key_number);
+void log_bind_names(struct op *op, const Starling__StanzaMeta *meta, uint64_t key_stream, uint64_t key_number, struct str stanza);
 void log_bind_ids(struct op *op, const uint64_t *ids, size_t n);
 
 /* A result with these columns: id, sent, received, archived, meta, stanza; in the scratch arena. */

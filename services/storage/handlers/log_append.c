@@ -77,7 +77,7 @@ static int bind_append(struct op *op, const ProtobufCMessage *request, struct st
 		op->lock_other = LOCK_NONE;
 	}
 	set_names(op, r);
-	log_bind_names(op, r->meta, r->key_stream, r->key_number);
+	log_bind_names(op, r->meta, r->key_stream, r->key_number, payload);
 	log_bind_meta(op, r->meta);
 	pg_args_bytes(&op->args, payload);
 	bind_bits(op, r);

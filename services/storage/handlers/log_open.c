@@ -151,7 +151,7 @@ static void bind_moved(struct op *op, const struct moved *moved, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		op->args = (struct pg_args){ 0 };
 		pg_args_int8(&op->args, (int64_t)moved[i].id);
-		log_bind_names(op, moved[i].meta, 0, 0);
+		log_bind_names(op, moved[i].meta, 0, 0, (struct str){ 0 });
 		pg_args_bytes(&op->args, moved[i].packed);
 		pg_args_bytes(&op->args, moved[i].stanza);
 		row[i] = op->args;
