@@ -31,6 +31,8 @@ struct item {
 	enum item_state state;
 	bool stored; /* false: it only stands in line */
 	bool outgoing;
+	uint64_t epoch; /* sent under it */
+	uint64_t doubt; /* what became of it under this epoch is not known: it goes again under a higher one; 0: nothing */
 	struct append_result result;
 };
 
@@ -139,6 +141,9 @@ static void on_appended(const struct ipc_result *result, const Starling__LogAppe
 	} else {
 		if (result->code == CODE(FENCED) && !ap->sm->stopping && !i->account->dead)
 			ownership_fenced(ap->sm, i->account->slot);
+		/* Refused, nothing was done; else it may still be on its way into the log. */
+		if (result->code != CODE(FENCED) && result->code != CODE(OVERLOAD))
+			i->doubt = i->epoch;
 		i->state = ITEM_FAILED;
 		i->parcel->packet.again = true;
 		ap->broken = true;
@@ -165,7 +170,7 @@ static void send_item(struct item *i, uint64_t store)
 	memcpy(sender, from.p, from.n);
 	sender[from.n] = '\0';
 	fence.slot = a->slot;
-	fence.epoch = ownership_epoch(a->sm, a->slot);
+	fence.epoch = i->epoch = ownership_epoch(a->sm, a->slot);
 	request.sender = p->archive_sender ? sender : (char *)protobuf_c_empty_string;
 	request.recipient = i->outgoing ? (char *)protobuf_c_empty_string : a->bare_text;
 	request.archived = !i->outgoing && i->result.archived;
@@ -204,6 +209,18 @@ static uint64_t choose_store(const struct appender *ap)
 	return usable ? stores[(ap->index + ap->attempts) % usable] : 0;
 }
 
+/* Not to be sent before the slot's epoch has risen: then the store refuses what may still come of the first try. */
+static bool in_doubt(const struct item *i)
+{
+	const struct account *a = i->account;
+	uint64_t epoch = ownership_epoch(a->sm, a->slot);
+
+	if (i->doubt == 0 || epoch > i->doubt)
+		return false;
+	ownership_bump(a->sm, a->slot);
+	return true;
+}
+
 static void pump(struct appender *ap)
 {
 	uint64_t store;
@@ -226,6 +243,13 @@ static void pump(struct appender *ap)
 			return;
 		if (!i->stored || i->state != ITEM_WAITING)
 			continue;
+		if (in_doubt(i)) {
+			if (sent == 0)
+				pause_then_again(ap);
+			else
+				ap->broken = true; /* looked at again when those sent were answered */
+			return;
+		}
 		send_item(i, store);
 		sent++;
 	}

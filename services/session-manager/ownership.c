@@ -133,8 +133,10 @@ static void check_generation(struct ownership *o, const char *text)
 
 	if (o->generation && o->generation != generation) {
 		log_warn(&o->sm->log, "redis lost its memory: slots and sessions are written again");
-		for (uint32_t i = 0; i < SLOT_COUNT; i++)
+		for (uint32_t i = 0; i < SLOT_COUNT; i++) {
 			o->slots[i].stale = o->slots[i].state == SLOT_SERVING;
+			o->slots[i].bump = false;
+		}
 	}
 	o->generation = generation;
 }
@@ -257,6 +259,17 @@ void ownership_fenced(struct sm *sm, uint32_t slot)
 	if (s->epoch < now_ms)
 		s->epoch = now_ms;
 	s->stale = true;
+	s->bump = false;
+	ownership_soon(sm);
+}
+
+void ownership_bump(struct sm *sm, uint32_t slot)
+{
+	struct slot *s = &sm->ownership->slots[slot];
+
+	if (s->state != SLOT_SERVING || s->stale)
+		return;
+	s->stale = s->bump = true;
 	ownership_soon(sm);
 }
 

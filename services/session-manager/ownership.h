@@ -35,6 +35,7 @@ struct slot {
 	enum slot_state state;
 	uint64_t epoch; /* ours, or the last known one */
 	bool stale;     /* Redis does not agree: to be taken again */
+	bool bump;      /* only for a higher epoch: nothing else is wrong */
 };
 
 void ownership_init(struct sm *sm);
@@ -53,6 +54,8 @@ uint64_t ownership_epoch(const struct sm *sm, uint32_t slot); /* 0: not held */
 size_t ownership_stamp(const struct sm *sm, uint32_t slot, char *out, size_t size);
 /* A write was refused because of our epoch: look again, take the slot anew or give it up. */
 void ownership_fenced(struct sm *sm, uint32_t slot);
+/* What became of a write is not known: under a higher epoch it can be repeated, because the store will then refuse the first one. */
+void ownership_bump(struct sm *sm, uint32_t slot);
 uint32_t ownership_count(const struct sm *sm);
 bool ownership_healthy(const struct sm *sm);
 

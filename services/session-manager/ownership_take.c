@@ -53,6 +53,7 @@ static void settle(struct ownership *o, const bool taken[], const bool fresh[])
 {
 	bool lost[SLOT_COUNT] = { false }, forget[SLOT_COUNT] = { false };
 	uint32_t warm[SLOT_COUNT], warm_count = 0;
+	bool forgotten = false; /* Redis may not know our sessions */
 
 	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
 		struct slot *s = &o->slots[i];
@@ -65,14 +66,16 @@ static void settle(struct ownership *o, const bool taken[], const bool fresh[])
 			forget[i] = s->state != SLOT_FOREIGN;
 			warm[warm_count++] = i;
 		}
+		forgotten = forgotten || fresh[i] || !s->bump || s->state != SLOT_SERVING;
 		s->state = SLOT_SERVING;
-		s->stale = false;
+		s->stale = s->bump = false;
 	}
 	lose(o, lost);
 	account_drop_slots(o->sm, forget);
 	ownership_announce(o);
 	account_warm_up(o->sm, warm, warm_count);
-	session_save_all(o->sm);
+	if (forgotten)
+		session_save_all(o->sm);
 }
 
 static void on_taken(const redisReply *reply, void *ctx)
