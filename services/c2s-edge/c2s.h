@@ -196,6 +196,7 @@ struct c2s_edge {
 	struct list_node streams;
 	uint32_t stream_count;
 	uint32_t logging_in;
+	uint64_t crowded_ms; /* when that was last a crowd (limits.c) */
 	struct c2s_table sessions;
 	struct c2s_slot *slots;
 	struct list_node attach_queue;
