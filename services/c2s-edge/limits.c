@@ -93,14 +93,18 @@ void c2s_limits_read(struct c2s_stream *s)
 	net_timer_set(s->edge->net, &s->timer, WARM_MS);
 }
 
+bool c2s_limits_crowded(const struct c2s_edge *edge)
+{
+	uint64_t login_ms = (uint64_t)edge->config->login_ms;
+
+	return edge->logging_in > CROWD || (edge->crowded_ms && net_now(edge->net) < edge->crowded_ms + login_ms);
+}
+
 /* Thousands take longer than one login may; all of them would be refused together, and come again. When the crowd is gone, those who are left of it have
  * the time of a login more. */
 static bool in_crowd(const struct c2s_stream *s, uint64_t now)
 {
-	uint64_t login_ms = (uint64_t)s->edge->config->login_ms, crowded_ms = s->edge->crowded_ms;
-	bool crowded = s->edge->logging_in > CROWD || (crowded_ms && now < crowded_ms + login_ms);
-
-	return crowded && now < s->login->deadline_ms + (CROWD_TIME - 1) * login_ms;
+	return c2s_limits_crowded(s->edge) && now < s->login->deadline_ms + (CROWD_TIME - 1) * (uint64_t)s->edge->config->login_ms;
 }
 
 static void on_login_timer(struct c2s_stream *s)
