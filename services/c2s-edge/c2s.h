@@ -196,6 +196,7 @@ struct c2s_edge {
 	struct list_node streams;
 	uint32_t stream_count;
 	uint32_t logging_in;
+	uint64_t crowded_ms; /* when that was last a crowd (limits.c) */
 	struct c2s_table sessions;
 	struct c2s_slot *slots;
 	struct list_node attach_queue;
@@ -259,8 +260,9 @@ void c2s_limits_logged_in(struct c2s_stream *s);
 void c2s_limits_release(struct c2s_stream *s);
 void c2s_limits_on_timer(struct wheel_timer *t); /* of a stream: login and keepalive */
 void c2s_limits_retry(struct c2s_stream *s, uint32_t in_ms, void (*retry)(struct c2s_stream *s));
-void c2s_limits_read(struct c2s_stream *s);         /* bytes have come */
-bool c2s_limits_waited(const struct c2s_stream *s); /* longer than timeouts.bind */
+void c2s_limits_read(struct c2s_stream *s);           /* bytes have come */
+bool c2s_limits_crowded(const struct c2s_edge *edge); /* thousands log in at once */
+bool c2s_limits_waited(const struct c2s_stream *s);   /* longer than timeouts.bind */
 /* header.c */
 void c2s_header(struct c2s_stream *s, const struct c2s_input *in);
 void c2s_header_send(struct c2s_stream *s, struct str to);

@@ -157,6 +157,27 @@ static void handshakes_go_by_turns(void **state)
 	assert_string_equal(fake_asked(), "");
 }
 
+/* Where thousands log in at once it is we who are late, also for the last of them. */
+static void in_a_crowd_a_login_may_take_longer(void **state)
+{
+	(void)state;
+	fake.config.login_ms = 50;
+	fake.edge->logging_in = 2000;
+	fake_connect();
+	fake_say(FAKE_HEADER);
+	for (int i = 0; i < 60; i++) {
+		usleep(5000);
+		fake_turn();
+	}
+	assert_int_equal(fake_stream()->state, C2S_HEADER);
+	fake.edge->logging_in = 1;
+	for (int i = 0; i < 400 && fake_stream()->state == C2S_HEADER; i++) {
+		usleep(5000);
+		fake_turn();
+	}
+	assert_int_equal(fake_stream()->state, C2S_CLOSING);
+}
+
 /* --- the ring ----------------------------------------------------------------------------------------------------- */
 
 static void the_ring_keeps_order_while_it_grows_and_turns(void **state)
@@ -189,11 +210,9 @@ static void the_ring_keeps_order_while_it_grows_and_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(new_sessions_have_a_rate),
-		TEST(resumptions_pass_the_line),
-		TEST(beginnings_of_sasl_stand_in_line),
-		TEST(handshakes_go_by_turns),
-		cmocka_unit_test(the_ring_keeps_order_while_it_grows_and_turns),
+		TEST(new_sessions_have_a_rate),           TEST(resumptions_pass_the_line),
+		TEST(beginnings_of_sasl_stand_in_line),   TEST(handshakes_go_by_turns),
+		TEST(in_a_crowd_a_login_may_take_longer), cmocka_unit_test(the_ring_keeps_order_while_it_grows_and_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,8 @@ static void leave_logins(struct c2s_stream *s)
 		return;
 	ratelimit_leave(s->edge->logins, conn_peer(s->conn), s->logins_shared);
 	s->in_logins = false;
-	s->edge->logging_in--;
+	if (s->edge->logging_in-- > CROWD)
+		s->edge->crowded_ms = net_now(s->edge->net);
 }
 
 bool c2s_limits_admit(struct c2s_stream *s)
@@ -92,10 +93,18 @@ void c2s_limits_read(struct c2s_stream *s)
 	net_timer_set(s->edge->net, &s->timer, WARM_MS);
 }
 
-/* Handshakes of thousands take longer than one login may; all of them would be refused together, and come again. */
+bool c2s_limits_crowded(const struct c2s_edge *edge)
+{
+	uint64_t login_ms = (uint64_t)edge->config->login_ms;
+
+	return edge->logging_in > CROWD || (edge->crowded_ms && net_now(edge->net) < edge->crowded_ms + login_ms);
+}
+
+/* Thousands take longer than one login may; all of them would be refused together, and come again. When the crowd is gone, those who are left of it have
+ * the time of a login more. */
 static bool in_crowd(const struct c2s_stream *s, uint64_t now)
 {
-	return s->edge->logging_in > CROWD && now < s->login->deadline_ms + (CROWD_TIME - 1) * (uint64_t)s->edge->config->login_ms;
+	return c2s_limits_crowded(s->edge) && now < s->login->deadline_ms + (CROWD_TIME - 1) * (uint64_t)s->edge->config->login_ms;
 }
 
 static void on_login_timer(struct c2s_stream *s)

@@ -9,6 +9,8 @@
 #include "ipc/gen/auth.client.h"
 #include "services/c2s-edge/metrics.h"
 
+#define CROWD_MS 20000u /* for auth, and for us to hear it, when thousands log in at once */
+
 static void forget(struct c2s_login *l)
 {
 	mem_free(l->mechanism);
@@ -150,7 +152,7 @@ static void get_bindings(struct bindings *b, SSL *ssl)
 static void ask(struct c2s_stream *s, struct str input, bool has_input)
 {
 	Starling__SaslRequest request = STARLING__SASL_REQUEST__INIT;
-	struct ipc_opts opts = { .trace = c2s_trace(s->edge) };
+	struct ipc_opts opts = { .trace = c2s_trace(s->edge), .deadline_ms = c2s_limits_crowded(s->edge) ? CROWD_MS : 0 };
 	char address[NET_ADDR_TEXT_MAX];
 	SSL *ssl = conn_tls(s->conn);
 	struct bindings bindings;
