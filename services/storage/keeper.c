@@ -56,7 +56,7 @@ static bool more_turn(struct keeper *k, const PGresult *res)
 
 	if (n > 0)
 		log_info(k->config.log, "partitions of the message log: %lld made or dropped", (long long)n);
-	return false;
+	return n > 0;
 }
 
 static void bind_bury(const struct keeper *k, struct pg_args *args)

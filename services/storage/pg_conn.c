@@ -32,15 +32,19 @@ struct pg_conn {
 };
 
 /* Plans are made once and kept, so they must not depend on how full a table was then: by index, row by row. Left to itself,
- * PostgreSQL plans sequential scans and hashes while tables are new. */
+ * PostgreSQL plans sequential scans and hashes while tables are new.
+ *
+ * The string of 8 MiB: glibc gives memory back to the kernel at the end of every statement that used more than 128 KiB, and for a batch of writes
+ * that, and the page faults of the next, are a third of PostgreSQL's time. Freeing one large piece once makes it keep what a batch needs (mallopt(3),
+ * M_MMAP_THRESHOLD: the threshold for trimming follows it). With another malloc it does nothing. */
 static const char setup_sql[] =
         "SELECT set_config('statement_timeout', '%u', false), "
         "set_config('idle_in_transaction_session_timeout', '%u', false), "
         "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), "
         "set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "
         "set_config('enable_mergejoin', 'off', false), set_config('enable_bitmapscan', 'off', false), set_config('synchronous_commit', "
-        "CASE "
-        "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
+        "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false), "
+        "octet_length(repeat('x', 8388608))";
 
 void pg_tx_init(struct pg_tx *tx, uint32_t room, void (*on_end)(struct pg_tx *tx, enum pg_end end))
 {

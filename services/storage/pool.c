@@ -79,7 +79,7 @@ static struct pg_conn *choose(struct pool *p)
 		if (m->up && (!*place || pg_conn_load(m->conn) < pg_conn_load(*place)))
 			*place = m->conn;
 	}
-	p->next = (p->next + 1) % p->count;
+	p->next++;
 	return best ? best : spare;
 }
 

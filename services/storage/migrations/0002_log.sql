@@ -177,6 +177,8 @@ BEGIN
 	IF cut IS NOT NULL THEN
 		DELETE FROM message_log m WHERE m.sender = a_account AND m.id <= cut AND m.recipient IS NULL;
 		GET DIAGNOSTICS done = ROW_COUNT;
+		UPDATE message_log m SET meta = '', stanza = '' FROM message_cursors c WHERE m.sender = a_account AND m.id <= cut AND NOT m.archived
+			AND c.account_id = m.recipient AND m.id <= c.delivered AND m.id <> ALL (c.holes);
 		UPDATE message_log m SET sender = NULL WHERE m.sender = a_account AND m.id <= cut;
 		GET DIAGNOSTICS n = ROW_COUNT;
 		done := done + n;
@@ -315,7 +317,8 @@ BEGIN
 	END IF;
 END $$;
 
--- Partitions whose time is over and that are empty go; makes those of the next two months. How many of both.
+-- Makes the partitions of this month and the next two; when they are there, drops those whose time is over and that are empty. How many of both. Never
+-- both in one transaction: dropping locks the whole table, making locks the default partition first, and a reader would wait for both in a circle.
 CREATE FUNCTION message_log_turn() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	width constant bigint := 30 * 86400 * 1000000::bigint;
@@ -327,17 +330,20 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(1398031703, 0) THEN
 		RETURN -1;
 	END IF;
-	PERFORM set_config('lock_timeout', '2s', true);
+	PERFORM set_config('lock_timeout', '500ms', true);
 	FOR n IN 0..2 LOOP
 		done := done + message_log_partition(now_us + n * width)::integer;
 	END LOOP;
+	IF done > 0 THEN
+		RETURN done;
+	END IF;
 	FOR part IN SELECT c.oid::regclass AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 		WHERE i.inhparent = 'message_log'::regclass AND c.relname ~ '^message_log_[0-9]{8}$'
 		AND to_timestamp(substr(c.relname, 13), 'YYYYMMDD') < to_timestamp((now_us - 2 * width) / 1000000) LOOP
 		EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part.name) INTO used;
 		IF NOT used THEN
 			EXECUTE format('DROP TABLE %s', part.name);
-			done := done + 1;
+			RETURN 1;
 		END IF;
 	END LOOP;
 	RETURN done;
