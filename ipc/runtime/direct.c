@@ -240,12 +240,20 @@ static char *announced(const struct ipc_bus *bus, void *socket)
 static void *make_socket(struct ipc_bus *bus, const char *endpoint, struct err *e)
 {
 	void *socket = zmq_socket(bus->zmq, ZMQ_ROUTER);
+	const int off = 0, on = 1;
 
 	if (!socket) {
 		err_set(e, "cannot make a socket: %s", zmq_strerror(errno));
 		return NULL;
 	}
 	listen_options(socket, &bus->key);
+	/* Of an interface its IPv4 address, if it has one: ZeroMQ would take the first IPv6 address, which mostly reaches this link only. */
+	if (strncmp(endpoint, "tcp://", 6) == 0 && endpoint[6] != '[') {
+		zmq_setsockopt(socket, ZMQ_IPV6, &off, sizeof(off));
+		if (listen_bind(socket, endpoint, e) == 0)
+			return socket;
+		zmq_setsockopt(socket, ZMQ_IPV6, &on, sizeof(on));
+	}
 	if (listen_bind(socket, endpoint, e) == 0)
 		return socket;
 	zmq_close(socket);

@@ -61,6 +61,30 @@ static void test_last_words(void **state)
 	end(server);
 }
 
+/* Between machines: a TCP port of an interface. The server has the higher number, so that the client connects to it. */
+static void test_tcp(void **state)
+{
+	struct server s = { 0 };
+	struct ipc_bus *server;
+	struct client c;
+
+	(void)state;
+	client_new(&c, 0);
+	server_link = "lo";
+	while ((server = server_new(&s, "storage", 0)) && ipc_bus_instance(server) < ipc_bus_instance(c.bus))
+		end(server);
+	server_link = "";
+	for (int i = 0; i < 200 && !ipc_bus_find(c.bus, ipc_bus_instance(server)); i++)
+		flock_run(&flock, NULL, 0, 10);
+	for (uint64_t i = 1; i <= 1000; i++)
+		deliver(&c, ipc_bus_instance(server), i);
+	assert_true(flock_run(&flock, &s.events, 1000, 5000));
+	assert_int_equal(s.out_of_order, 0);
+	assert_true(settled(c.bus, ipc_bus_instance(server)));
+	assert_int_equal(strncmp(server->direct->endpoint, "tcp://127.0.0.1:", 16), 0);
+	finish(&c, server);
+}
+
 /* --- breaks ----------------------------------------------------------------------------------------------------- */
 
 static void break_at(struct ipc_bus *bus, uint64_t instance)
@@ -288,6 +312,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_peer_stopped_and_killed),
 		cmocka_unit_test(test_order_across_the_switch),
 		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_break_and_again),
 		cmocka_unit_test(test_break_for_good),
 		cmocka_unit_test(test_router_killed),
