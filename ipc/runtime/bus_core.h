@@ -6,7 +6,8 @@
  *   registration.c  what we say of ourselves
  *   send.c        from a target to a frame: resolving, credit, queues
  *   way.c         which frame: of a router or of a direct connection; keeps order between the two (path.h)
- *   pair.c, direct.c  direct connections: one, and the socket that others connect to
+ *   pair.c, direct.c, admit.c  direct connections: one, the socket that others connect to, who may
+ *   losses.c      what breaks end: calls, credit
  *   receive.c     from a frame to whoever it is for
  *   serve.c       calls and events that we answer */
 #ifndef IPC_RUNTIME_BUS_CORE_H
@@ -136,11 +137,14 @@ void send_pump(struct ipc_bus *bus, struct peer *p); /* what waited goes out as 
 void send_consumed(struct ipc_bus *bus, uint64_t source);
 void send_owing(struct ipc_bus *bus); /* grants, at the end of a turn */
 void send_tick(struct ipc_bus *bus, uint64_t now_ms);
-void send_broken(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
-void send_gone(struct ipc_bus *bus, struct peer *p);
 void send_held(struct ipc_bus *bus, struct peer *p);
-void send_undeliverable(struct ipc_bus *bus, const Starling__UndeliverableEvent *event);
 void send_arm_deadlines(struct ipc_bus *bus);
+void send_tell_pressure(struct ipc_bus *bus, const struct peer *p, enum flow_pressure pressure);
+
+/* losses.c */
+void losses_broken(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
+void losses_gone(struct ipc_bus *bus, struct peer *p);
+void losses_undeliverable(struct ipc_bus *bus, const Starling__UndeliverableEvent *event);
 
 /* way.c */
 struct way {

@@ -24,14 +24,14 @@
 
 /* --- who has connected ------------------------------------------------------------------------------------------ */
 
-static uint64_t id_hash(const struct direct *d, const uint8_t *id, size_t n)
+uint64_t direct_hash(const struct direct *d, const uint8_t *id, size_t n)
 {
 	return (hash_fnv1a64(str_make(id, n)) ^ d->seed) | 1;
 }
 
 static struct pair *find(const struct direct *d, const uint8_t *id, size_t n, const char *user)
 {
-	struct pair *c = idmap_get(&d->by_id, id_hash(d, id, n));
+	struct pair *c = idmap_get(&d->by_id, direct_hash(d, id, n));
 
 	return c && c->id_n == n && memcmp(c->id, id, n) == 0 && strcmp(c->user, user) == 0 ? c : NULL;
 }
@@ -66,63 +66,7 @@ void direct_refuse(struct direct *d, const uint8_t *id, size_t id_n, uint64_t to
 	buf_fini(&frame);
 }
 
-static int why_refused(const struct direct *d, const struct envelope *e, const struct peer *p, const char *user, uint64_t connection,
-                       const char **out_why)
-{
-	if (e->destination != d->bus->instance || connection == 0 || e->source >= d->bus->instance) {
-		*out_why = "not for this instance, or not by the lower number";
-		return STARLING__CODE__CODE_INVALID;
-	}
-	if (!p) {
-		*out_why = "the instance is not in the directory";
-		return STARLING__CODE__CODE_NOT_FOUND;
-	}
-	*out_why = "the key is not listed for the instance's role";
-	return allow_has(&d->bus->allow, p->registration->role, user) ? STARLING__CODE__CODE_OK : STARLING__CODE__CODE_DENIED;
-}
-
-/* The first record of a connection. */
-static struct pair *open_pair(struct direct *d, const uint8_t *id, size_t id_n, const char *user, const struct envelope *e,
-                              const struct frame_record *r)
-{
-	const Starling__LinkOpenRequest *request =
-	        (const Starling__LinkOpenRequest *)codec_unpack(d->bus->arena, &starling__link_open_request__descriptor, r->body);
-	struct peer *p = directory_find(&d->bus->directory, e->source);
-	uint64_t connection = request ? request->connection : 0;
-	const char *why;
-	int code = why_refused(d, e, p, user, connection, &why);
-	struct pair *c;
-
-	arena_reset(d->bus->arena);
-	if (code != STARLING__CODE__CODE_OK) {
-		receive_refused(d->bus, why, e->source);
-		direct_refuse(d, id, id_n, e->source, e->call, code, why);
-		return NULL;
-	}
-	if (p->pair)
-		pair_lost(p->pair, "opened anew");
-	c = pair_accept(d->bus, p, id, id_n, user, connection);
-	c->id_hash = id_hash(d, id, id_n);
-	idmap_put(&d->by_id, c->id_hash, c);
-	return c;
-}
-
 /* --- reading ---------------------------------------------------------------------------------------------------- */
-
-static void first_frame(struct direct *d, const uint8_t *id, size_t id_n, const char *user, struct str frame)
-{
-	struct frame_reader reader;
-	struct frame_record r;
-	struct envelope e = { 0 };
-
-	if (frame_open(&reader, frame) && frame_next(&reader, &r) && envelope_read(r.envelope, &e) && e.kind == STARLING__KIND__KIND_CALL &&
-	    e.method == METHOD_LINK_OPEN) {
-		open_pair(d, id, id_n, user, &e, &r);
-		return;
-	}
-	receive_refused(d->bus, "not opened", e.source);
-	direct_refuse(d, id, id_n, e.source, 0, STARLING__CODE__CODE_NOT_FOUND, "not opened");
-}
 
 static void read_frame(struct direct *d, zmq_msg_t *id, zmq_msg_t *frame)
 {
@@ -131,7 +75,7 @@ static void read_frame(struct direct *d, zmq_msg_t *id, zmq_msg_t *frame)
 	struct pair *c = find(d, zmq_msg_data(id), zmq_msg_size(id), user ? user : "");
 
 	if (!c) {
-		first_frame(d, zmq_msg_data(id), zmq_msg_size(id), user ? user : "", bytes);
+		admit_frame(d, zmq_msg_data(id), zmq_msg_size(id), user ? user : "", bytes);
 		return;
 	}
 	c->frames_in++;
@@ -296,12 +240,20 @@ static char *announced(const struct ipc_bus *bus, void *socket)
 static void *make_socket(struct ipc_bus *bus, const char *endpoint, struct err *e)
 {
 	void *socket = zmq_socket(bus->zmq, ZMQ_ROUTER);
+	const int off = 0, on = 1;
 
 	if (!socket) {
 		err_set(e, "cannot make a socket: %s", zmq_strerror(errno));
 		return NULL;
 	}
 	listen_options(socket, &bus->key);
+	/* Of an interface its IPv4 address, if it has one: ZeroMQ would take the first IPv6 address, which mostly reaches this link only. */
+	if (strncmp(endpoint, "tcp://", 6) == 0 && endpoint[6] != '[') {
+		zmq_setsockopt(socket, ZMQ_IPV6, &off, sizeof(off));
+		if (listen_bind(socket, endpoint, e) == 0)
+			return socket;
+		zmq_setsockopt(socket, ZMQ_IPV6, &on, sizeof(on));
+	}
 	if (listen_bind(socket, endpoint, e) == 0)
 		return socket;
 	zmq_close(socket);

@@ -34,9 +34,13 @@ void direct_settle(struct direct *d); /* ends the connections that have failed *
 bool direct_send(struct direct *d, const uint8_t *id, size_t id_n, struct str frame);
 /* Tells a connection that it is over. */
 void direct_refuse(struct direct *d, const uint8_t *id, size_t id_n, uint64_t to, uint64_t call, int code, const char *why);
+uint64_t direct_hash(const struct direct *d, const uint8_t *id, size_t n); /* key in by_id */
 void direct_forget(struct direct *d, struct pair *c);
 /* The list of keys was read again: connections whose key is not listed any more end. */
 void direct_revoke(struct direct *d);
 void direct_stats(const struct direct *d, struct ipc_stats *out); /* adds its frames */
+
+/* admit.c: a frame of a connection that is not open; its first record opens it, or it is refused. */
+void admit_frame(struct direct *d, const uint8_t *id, size_t id_n, const char *user, struct str frame);
 
 #endif

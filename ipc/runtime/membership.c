@@ -229,7 +229,7 @@ void membership_record(struct ipc_bus *bus, struct link *l, const struct envelop
 	else if (e->kind == STARLING__KIND__KIND_EVENT && e->method == METHOD_BUS_DIRECTORY)
 		on_directory(bus, l, (const Starling__DirectoryEvent *)m);
 	else if (e->kind == STARLING__KIND__KIND_EVENT && e->method == METHOD_BUS_UNDELIVERABLE)
-		send_undeliverable(bus, (const Starling__UndeliverableEvent *)m);
+		losses_undeliverable(bus, (const Starling__UndeliverableEvent *)m);
 }
 
 /* --- what the directory means ----------------------------------------------------------------------------------- */
@@ -253,13 +253,13 @@ static void peer_gone(struct peer *p, void *ctx)
 {
 	if (p->pair)
 		pair_free(p->pair, 0);
-	send_gone(ctx, p);
+	losses_gone(ctx, p);
 	add_news(ctx, NEWS_LOST, p);
 }
 
 void membership_reset(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct)
 {
-	send_broken(bus, p, links, direct);
+	losses_broken(bus, p, links, direct);
 	add_news(bus, NEWS_RESET, p);
 }
 
