@@ -70,20 +70,6 @@ static void take_list(struct session *s, const Starling__AttachRequest *r)
 	mem_free(waiting.ring);
 }
 
-/* What the client has, it has: messages that the store still thinks of as undelivered. */
-static void prune_left(struct session *s, uint64_t handed)
-{
-	struct msglog *log = s->account->log;
-	bool changed = false;
-
-	if (!session_takes_messages(s))
-		return;
-	while (log->left.count && log->left.at[0] <= handed)
-		changed = positions_remove(&log->left, log->left.at[0]);
-	if (changed)
-		msglog_save(s->account, false);
-}
-
 static uint64_t lowest_unacked(const struct unacked *list)
 {
 	uint64_t lowest = 0;
@@ -104,7 +90,6 @@ static void become_known(struct session *s, const Starling__AttachRequest *r)
 
 	take_list(s, r);
 	lowest = lowest_unacked(&s->list);
-	prune_left(s, handed);
 	/* While a reader is there, all that is new goes to it: what it was given shows how far the account is. */
 	if (session_takes_messages(s) && !s->was_behind)
 		msglog_hint(s->account, r->handed);

@@ -109,6 +109,44 @@ static void on_opened(const struct ipc_result *result, const Starling__LogState 
 	account_unpin(a);
 }
 
+struct raising {
+	struct account *account;
+	uint64_t epoch;
+};
+
+static void on_fence(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
+{
+	struct raising *r = ctx;
+	struct account *a = r->account;
+
+	(void)reply;
+	/* An older storage has no such method, and no log either. */
+	if (ipc_ok(result) || result->code == CODE(UNSUPPORTED))
+		a->sm->fenced[a->slot] = r->epoch;
+	else if (result->code == CODE(FENCED) && !a->dead && !a->sm->stopping)
+		ownership_fenced(a->sm, a->slot);
+	if (ipc_ok(result) && !a->dead && !a->sm->stopping)
+		try_open(a);
+	else
+		later_run(a->sm, later_backoff_ms(a->log->attempts++), try_open, a);
+	mem_free(r);
+}
+
+/* What a former owner still has on its way into the log is there, or never will be, when this is answered. */
+static void raise_fence(struct account *a)
+{
+	struct raising *r = mem_new(struct raising);
+	Starling__LogFenceRequest request = STARLING__LOG_FENCE_REQUEST__INIT;
+	Starling__Fence fence = STARLING__FENCE__INIT;
+
+	r->account = a;
+	r->epoch = ownership_epoch(a->sm, a->slot);
+	fence.slot = a->slot;
+	fence.epoch = r->epoch;
+	request.fence = &fence;
+	call_storage_log_fence(a->sm->bus, ipc_any("storage"), NULL, &request, on_fence, r);
+}
+
 static void try_open(void *ctx)
 {
 	struct account *a = ctx;
@@ -117,6 +155,10 @@ static void try_open(void *ctx)
 
 	if (a->dead || a->sm->stopping) {
 		account_unpin(a);
+		return;
+	}
+	if (a->sm->fenced[a->slot] != ownership_epoch(a->sm, a->slot)) {
+		raise_fence(a);
 		return;
 	}
 	request.account = a->bare_text;

@@ -156,8 +156,6 @@ static void rebuild(struct session *s)
 {
 	struct msglog *log = s->account->log;
 
-	while (log->left.count && s->cursor && log->left.at[0] <= s->cursor)
-		positions_remove(&log->left, log->left.at[0]);
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
 }
 

@@ -130,6 +130,14 @@ static void route_host(struct sm *sm, const struct packet *p)
 	}
 }
 
+/* The slot is being given away or waits for its lease, but stanzas for the account are still being handled here: none overtakes them. */
+static bool behind_others(struct sm *sm, struct str bare)
+{
+	const struct account *a = account_find(sm, bare);
+
+	return a && (a->appending > 0 || !list_empty(&a->want_sessions) || (a->log && !list_empty(&a->log->want)));
+}
+
 void route_packet(struct sm *sm, const struct packet *p)
 {
 	struct str to = str_from(p->meta->to), domain = jid_view_domain(to);
@@ -151,7 +159,7 @@ void route_packet(struct sm *sm, const struct packet *p)
 	}
 	slot = hash_slot(to);
 	/* Behind what waits already, even if the slot is ours by now. */
-	if (ownership_serving(sm, slot) && lane_empty(sm, slot))
+	if ((ownership_serving(sm, slot) && lane_empty(sm, slot)) || behind_others(sm, jid_view_bare(to)))
 		route_inbound(sm, p);
 	else
 		lane_send(sm, slot, p);

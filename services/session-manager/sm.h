@@ -43,6 +43,7 @@ struct sm {
 	struct list_node dirty_logs;        /* msglogs that the store does not know the newest of */
 	bool lazy_soon, saving_logs;        /* a timer runs */
 	struct appender *appenders;         /* append.c */
+	uint64_t fenced[SLOT_COUNT];        /* under this epoch the store refuses all former ones */
 	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot: a former one's requests are refused */
 	struct list_node dirty_edges;       /* edges with something to be told at the end of this loop turn */
 	struct lane *lanes[SLOT_COUNT];     /* stanzas for slots of other owners; made when needed */

@@ -7,12 +7,15 @@
 #include "services/storage/batch.h"
 #include "services/storage/store_metrics.h"
 
+#define TOGETHER_MS 50
+
 struct lane {
 	struct lane_config config;
 	struct batches batches;
 	struct list_node waiting;
 	uint32_t count;
 	size_t bytes;
+	uint64_t late_until_ms;
 	uint64_t last_us; /* when the last batch was sent */
 	uv_timer_t timer;
 	struct op **next; /* the batch being put together */
@@ -30,7 +33,10 @@ static struct op *pop(struct lane *l)
 
 static bool refuse(struct lane *l, struct op *op, uint64_t now_ms)
 {
-	if (op->deadline_ms && now_ms >= op->deadline_ms) {
+	/* What came in one go is given up in one go: else a later one of the same pair could be stored without the earlier one. */
+	if (op->deadline_ms && now_ms >= op->deadline_ms)
+		l->late_until_ms = op->deadline_ms + TOGETHER_MS;
+	if (op->deadline_ms && op->deadline_ms <= l->late_until_ms) {
 		metric_inc(&metric_expired);
 		op_fail(op, STARLING__CODE__CODE_TIMEOUT, "deadline passed before the write was begun");
 		return true;
@@ -120,6 +126,10 @@ void lane_push(struct lane *l, struct op *op)
 
 void lane_fail_waiting(struct lane *l, uint64_t queued_before_ms, const char *why)
 {
+	/* The same here (see refuse). */
+	if (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms &&
+	    queued_before_ms < UINT64_MAX - TOGETHER_MS)
+		queued_before_ms += TOGETHER_MS;
 	while (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms) {
 		metric_inc(&metric_refused_away);
 		op_fail(pop(l), STARLING__CODE__CODE_UNAVAILABLE, why);

@@ -34,10 +34,11 @@ const struct method *const methods[METHOD_ALL] = {
 	AT(METHOD_STORAGE_ARCHIVE_PREFS_SET) = &archive_prefs_set,
 	AT(METHOD_STORAGE_LOG_RETRACT) = &log_retract,
 	AT(METHOD_STORAGE_LOG_ERASE) = &log_erase,
+	AT(METHOD_STORAGE_LOG_FENCE) = &log_fence,
 	[METHOD_LOG_MOVE] = &log_move,
 	[METHOD_LOG_TOMBSTONE] = &log_tombstone,
 };
-_Static_assert((METHOD_STORAGE_LOG_ERASE & 0xff) == METHOD_COUNT, "one row a method");
+_Static_assert((METHOD_STORAGE_LOG_FENCE & 0xff) == METHOD_COUNT, "one row a method");
 
 /* Advisory locks of two 32-bit numbers: a class of ours, then an account's hash. In a batch they are taken in ascending order by all instances, so
  * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. */

@@ -16,7 +16,7 @@ extern const struct method offline_append, offline_fetch, offline_remove, offlin
 extern const struct method private_get, private_put, vcard_get, vcard_put, last_get, last_put;
 /* log_append.c, log_read.c, log_query.c, log_open.c, log_change.c, log_retract.c: the message log */
 extern const struct method log_append, log_fetch, log_metadata, log_query, log_open, log_delivered, archive_prefs_set, log_retract,
-        log_erase;
+        log_erase, log_fence;
 extern const char *const log_fetch_ids_sql, *const log_open_offline_sql;
 extern const char *const log_query_backward_sql, *const log_query_ids_sql, *const log_query_ids_backward_sql;
 extern const char *const log_query_head_sql, *const log_query_head_full_sql;

@@ -43,6 +43,29 @@ const struct method log_delivered = {
 	.answer = op_answer_empty,
 };
 
+/* --- the fence alone ----------------------------------------------------------------------------------------------- */
+
+static int bind_fence_only(struct op *op, const ProtobufCMessage *request, struct str payload, const char **why)
+{
+	const Starling__LogFenceRequest *r = (const Starling__LogFenceRequest *)request;
+
+	(void)payload;
+	if (!r->fence) {
+		*why = "no fence";
+		return STARLING__CODE__CODE_INVALID;
+	}
+	return op_bind_fence(op, r->fence, why);
+}
+
+/* The batch that carries it has raised the fence before (fence.c). */
+const struct method log_fence = {
+	.name = "LogFence",
+	.kind = METHOD_WRITE,
+	.sql = "SELECT CASE WHEN EXISTS (SELECT FROM slot_fence WHERE slot = $1::int4 AND epoch > $2::int8) THEN 6 ELSE 0 END",
+	.bind = bind_fence_only,
+	.answer = op_answer_empty,
+};
+
 /* --- preferences --------------------------------------------------------------------------------------------------- */
 
 static int bind_jids(struct op *op, char **jids, size_t n, const char **why)
