@@ -175,7 +175,7 @@ static void log_one(struct bench *b)
 	account_name(recipient, n % b->accounts);
 	account_name(sender, (n + 1 + n % 7) % b->accounts);
 	snprintf(from, sizeof from, "%s/%s", sender, "phone.4f7a2c");
-	snprintf(id, sizeof id, "%016llx-%016llx", (unsigned long long)n, (unsigned long long)random_u64());
+	snprintf(id, sizeof id, "%016llx-%016llx", (unsigned long long)n, (unsigned long long)n * 0x9e3779b97f4a7c15u);
 	meta = chat(from, recipient, id);
 	meta.origin_id = id;
 	fence = fence_of(recipient);
