@@ -168,8 +168,14 @@ void direct_revoke(struct direct *d)
 	list_for_each_safe (it, &d->pairs) {
 		struct pair *c = list_entry(it, struct pair, all);
 
-		if (!allow_has(&d->bus->allow, c->peer->registration->role, c->link ? c->server_key[0] : c->user))
-			pair_drop(c, "its key is not listed any more");
+		bool ours = c->link != NULL;
+
+		if (allow_has(&d->bus->allow, c->peer->registration->role, ours ? c->server_key[0] : c->user))
+			continue;
+		pair_drop(c, "its key is not listed any more");
+		/* One of ours would be tried again; pair_want looks at the key first. */
+		if (ours)
+			pair_free(c, 0);
 	}
 }
 
