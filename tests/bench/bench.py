@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flock and Debian's ejabberd, side by side in one run on loopback: `make bench`.
 
-For each system in turn: CPU microseconds of all its processes per delivered message, messages a second at saturation, latency at a fixed rate,
-CPU milliseconds a SCRAM-SHA-256 login, memory (PSS) an idle session with and without TLS. The load comes from xmpp_load (built by make). Servers are
+Both keep an archive of every message for both sides, in PostgreSQL with fsync, and everything else there, too. For each system in turn, for messages that
+are archived and for such as are not (no-store, XEP-0334): CPU microseconds of all its processes, databases included, per delivered message, messages a
+second at saturation, latency at a fixed rate; then CPU milliseconds a SCRAM-SHA-256 login, memory (PSS) an idle session with and without TLS. The load comes from xmpp_load (built by make). Servers are
 pinned to core 0, the load to core 1, unless --unpinned. Nothing here passes or fails by time: it prints a table, and JSON with --json FILE.
 """
 import argparse
@@ -24,6 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests/system"))
 
 HOST = "bench.test"
 PASSWORD = "secret"
+NO_STORE = "<no-store xmlns='urn:xmpp:hints'/>"
 
 
 def descendants(root):
@@ -106,8 +108,16 @@ listen:
     starttls: true
     shaper: none
     access: all
-auth_method: internal
+auth_method: sql
 auth_password_format: scram
+default_db: sql
+sql_type: pgsql
+sql_server: "127.0.0.1"
+sql_port: {sql_port}
+sql_database: starling
+sql_username: starling
+sql_password: bench
+sql_pool_size: 5
 auth_scram_hash: sha256
 disable_sasl_mechanisms: ["x-oauth2"]
 registration_timeout: infinity
@@ -121,6 +131,7 @@ modules:
   mod_client_state: {{}}
   mod_disco: {{}}
   mod_last: {{}}
+  mod_mam: {{default: always, request_activates_archiving: false}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_privacy: {{}}
@@ -146,7 +157,7 @@ class Ejabberd:
             f.write(open(cert + ".key").read())
         config = os.path.join(self.directory, "ejabberd.yml")
         with open(config, "w") as f:
-            f.write(EJABBERD.format(host=HOST, port=self.port, cert=cert))
+            f.write(EJABBERD.format(host=HOST, port=self.port, cert=cert, sql_port=self.start_postgres(args)))
         paths = sorted(glob.glob("/usr/lib/*/ejabberd*/ebin") + glob.glob("/usr/lib/ejabberd*/ebin"))
         command = ["erl", "-noinput", "+K", "true", "+P", "250000", "+Q", "65536", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]
         if args.pin:
@@ -163,8 +174,26 @@ class Ejabberd:
             time.sleep(0.1)
         raise SystemExit("ejabberd did not start; see %s" % self.directory)
 
+    def start_postgres(self, args):
+        """Its own PostgreSQL, set as the flock's is, on a port of the loopback: ejabberd speaks to no Unix socket."""
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        folder = os.path.join(self.directory, "pg")
+        os.chmod(self.directory, 0o755)
+        self.private = [os.path.join(ROOT, "tests/tools/private-postgres")]
+        env = {**os.environ, "PRIVATE_POSTGRES_FSYNC": "on"}
+        pin = ["taskset", "-c", "0"] if args.pin else []
+        for more in ([], ["-c", "listen_addresses=127.0.0.1", "-c", "port=%d" % port]):  # the database is made at the standard port
+            subprocess.run(self.private + ["stop", folder, "fast"], check=False, stderr=subprocess.DEVNULL)
+            subprocess.run(pin + self.private + ["start", folder, *more], check=True, env=env, stdout=subprocess.DEVNULL)
+        self.postgres = int(subprocess.run(self.private + ["pid", folder], check=True, stdout=subprocess.PIPE).stdout)
+        schema = next(f for f in sorted(glob.glob("/usr/share/ejabberd/sql/pg.sql") + glob.glob("/usr/lib/*/ejabberd*/priv/sql/pg.sql")))
+        subprocess.run(["psql", "-q", "-h", folder, "-p", str(port), "-U", "starling", "-d", "starling", "-f", schema], check=True, stdout=subprocess.DEVNULL)
+        return port
+
     def pids(self):
-        return descendants(self.process.pid)
+        return descendants(self.process.pid) + descendants(self.postgres)
 
     def register(self, prefix, count):
         register_in_band(self.port, prefix, count)
@@ -172,6 +201,7 @@ class Ejabberd:
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
+        subprocess.run(self.private + ["stop", os.path.join(self.directory, "pg"), "fast"], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -249,13 +279,14 @@ def measure(args, system):
             load.end()
 
     common = {"users": args.users, "seconds": args.seconds, "size": 64, "tls": tls}
-    rounds = [run("chat", window=4, **common) for _ in range(args.rounds)]
-    figures["chat_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
-    figures["chat_rate"] = statistics.median(r["delivered"] / r["seconds"] for r in rounds)
-    rounds = [run("rate", rate=1000, **common) for _ in range(args.rounds)]
-    figures["p50_us"] = statistics.median(r["p50_us"] for r in rounds)
-    figures["p99_us"] = statistics.median(r["p99_us"] for r in rounds)
-    figures["rate_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
+    for kind, extra in (("", ""), ("passing_", NO_STORE)):
+        rounds = [run("chat", window=args.window, extra=extra, **common) for _ in range(args.rounds)]
+        figures[kind + "chat_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
+        figures[kind + "chat_rate"] = statistics.median(r["delivered"] / r["seconds"] for r in rounds)
+        rounds = [run("rate", rate=1000, extra=extra, **common) for _ in range(args.rounds)]
+        figures[kind + "p50_us"] = statistics.median(r["p50_us"] for r in rounds)
+        figures[kind + "p99_us"] = statistics.median(r["p99_us"] for r in rounds)
+        figures[kind + "rate_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
     result = run("login", users=args.users, count=args.users, tls=1)  # the first ones pay the client's PBKDF2
     result = run("login", users=args.users, count=args.logins, tls=1)
     figures["login_tls_ms"] = result["cpu_us"] / 1000 / max(result["logins"], 1)
@@ -272,9 +303,16 @@ def measure(args, system):
     return figures
 
 
-ROWS = [("chat_us", "CPU of all processes, per delivered message", "us", "%.1f", -1), ("chat_rate", "delivered messages at saturation", "1/s", "%.0f", 1),
-        ("p50_us", "latency at 1,000 messages/s, median", "us", "%.0f", -1), ("p99_us", "latency at 1,000 messages/s, 99th percentile", "us", "%.0f", -1),
-        ("rate_us", "CPU per message at 1,000 messages/s", "us", "%.1f", -1), ("login_tls_ms", "CPU per SCRAM-SHA-256 login with TLS 1.3", "ms", "%.2f", -1),
+def message_rows(kind, what):
+    return [(kind + "chat_us", what + ": CPU of all processes, per delivered message", "us", "%.1f", -1),
+            (kind + "chat_rate", what + ": delivered messages at saturation", "1/s", "%.0f", 1),
+            (kind + "p50_us", what + ": latency at 1,000 messages/s, median", "us", "%.0f", -1),
+            (kind + "p99_us", what + ": latency at 1,000 messages/s, 99th percentile", "us", "%.0f", -1),
+            (kind + "rate_us", what + ": CPU per message at 1,000 messages/s", "us", "%.1f", -1)]
+
+
+ROWS = message_rows("", "archived") + message_rows("passing_", "no-store") + [
+        ("login_tls_ms", "CPU per SCRAM-SHA-256 login with TLS 1.3", "ms", "%.2f", -1),
         ("login_tls_rate", "logins", "1/s", "%.0f", 1), ("idle_kib", "memory (PSS) per idle session, no TLS", "KiB", "%.1f", -1), ("idle_tls_kib", "memory (PSS) per idle session, TLS 1.3", "KiB", "%.1f", -1)]
 
 
@@ -284,6 +322,7 @@ def main():
     parser.add_argument("--only", choices=["starling", "ejabberd"])
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--window", type=int, default=4, help="messages in circulation in each pair")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--logins", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=2000)

@@ -19,7 +19,7 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     logs         a sanitizer's report, or a warning that no fault explains (chaos.py looks)
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
-meant for another device that never came back; a carbon (XEP-0280) of what another device sent that did not come: it has no promise.
+meant for another device that never came back; a carbon (XEP-0280) of what another device sent that did not come, or came behind a later one: it has no promise.
 """
 import os
 import sys
@@ -54,7 +54,7 @@ class Verdict:
     def __init__(self):
         self.violations = dict.fromkeys(KINDS, 0)
         self.examples = []
-        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed",
+        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed", "carbons late",
                                      "sessions", "resumed", "resumed elsewhere", "connections lost"), 0)
         self.stall_ms, self.stall_of = 0, ""
 
@@ -253,7 +253,7 @@ class Checker:
             seen[key] = name
             reached.add(key)
             v.counts["delivered"] += 1
-            self.check_order(order, (sender, recipient), n, len(spans), flag, "%s %s" % (key, where))
+            self.check_order(order, (sender, recipient), n, len(spans), flag, kind, "%s %s" % (key, where))
             if key not in archive:
                 continue
             there, place = archive[key]
@@ -268,12 +268,14 @@ class Checker:
         if device in self.managed:
             self.check_spans(user, device, archive, spans, came)
 
-    def check_order(self, order, pair, n, session, flag, text):
+    def check_order(self, order, pair, n, session, flag, kind, text):
         highest, then = order.get(pair, (0, 0))
         if n > highest:
             order[pair] = (n, session)
         elif flag == "d":
             self.verdict.counts["late"] += 1
+        elif kind == "s":
+            self.verdict.counts["carbons late"] += 1
         else:
             self.verdict.violation("reordered", "%s, behind number %d%s" % (
                 text, highest, "" if then == session else ", which came in an earlier session"))

@@ -10,7 +10,7 @@ COUNTED = {
     "sent": "messages sent", "acked": "acknowledged", "delivered": "delivered (over all devices)", "archived": "archive entries",
     "sent again": "sent again by clients", "repeated": "delivered again under the same id (allowed)",
     "late": "delivered late, marked as delayed (allowed)", "only archived": "only in the archive (users with a device that forgets)",
-    "carbons missed": "carbons of sent messages missed (allowed)", "sessions": "sessions bound", "resumed": "sessions resumed",
+    "carbons missed": "carbons of sent messages missed (allowed)", "carbons late": "carbons of sent messages out of order (allowed)", "sessions": "sessions bound", "resumed": "sessions resumed",
     "resumed elsewhere": "of these at another edge", "connections lost": "connections lost",
 }
 

@@ -229,6 +229,11 @@ def test_a_carbon_of_a_sent_one_is_no_promise(story):
     assert story.finds()["carbons missed"] == 1
 
 
+def test_nor_is_its_order(story):
+    story.devices["u00.d1"] = ["N 0", "C bound e1"] + ["D %s i%d s -" % (make_key(A + ".0", "u01", n), n) for n in (1, 3, 2)]
+    assert story.finds()["carbons late"] == 1
+
+
 def test_own_messages_are_not_missed(story):
     answer = make_key(B + ".0", "u00", 1)
     story.devices[B] += ["S u00 1", "A u00 1"]
