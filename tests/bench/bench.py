@@ -55,6 +55,17 @@ def cpu_us(pids):
     return total / 1000
 
 
+def cpu_by_name(pids):
+    """The same by program."""
+    total = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            with open("/proc/%d/comm" % pid) as f:
+                name = f.read().strip()
+            total[name] = total.get(name, 0) + cpu_us([pid])
+    return total
+
+
 def pss_kib(pids):
     total = 0
     for pid in pids:
@@ -251,11 +262,12 @@ class Load:
 
     def go(self):
         pids = self.system.pids()
-        before = cpu_us(pids)
+        before, names = cpu_us(pids), cpu_by_name(pids)
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         result = json.loads(self.process.stdout.readline())
         result["cpu_us"] = cpu_us(pids) - before
+        result["by_name"] = {name: spent - names.get(name, 0) for name, spent in cpu_by_name(pids).items()}
         return result
 
     def end(self):
@@ -278,10 +290,21 @@ def measure(args, system):
         finally:
             load.end()
 
+    # First, in fresh processes: what a load leaves behind in a heap would serve the idle ones for nothing.
+    for name, secure in (("idle_tls_kib", 1), ("idle_kib", 0)):
+        before = pss_kib(system.pids())
+        load = Load(args, system, "idle", users=args.idle, tls=secure, parallel=32)
+        time.sleep(2)  # caches and buffers of the login settle
+        figures[name] = (pss_kib(system.pids()) - before) / max(load.ready, 1)
+        load.go()
+        load.end()
+        time.sleep(1)
+
     common = {"users": args.users, "seconds": args.seconds, "size": 64, "tls": tls}
     for kind, extra in (("", ""), ("passing_", NO_STORE)):
         rounds = [run("chat", window=args.window, extra=extra, **common) for _ in range(args.rounds)]
         figures[kind + "chat_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
+        figures[kind + "by_name"] = {n: c / max(rounds[-1]["delivered_all"], 1) for n, c in sorted(rounds[-1]["by_name"].items()) if c > 0}
         figures[kind + "chat_rate"] = statistics.median(r["delivered"] / r["seconds"] for r in rounds)
         rounds = [run("rate", rate=1000, extra=extra, **common) for _ in range(args.rounds)]
         figures[kind + "p50_us"] = statistics.median(r["p50_us"] for r in rounds)
@@ -292,14 +315,6 @@ def measure(args, system):
     figures["login_tls_ms"] = result["cpu_us"] / 1000 / max(result["logins"], 1)
     figures["login_tls_rate"] = result["logins"] / result["seconds"]
     figures["failed_logins"] = result["failed"]
-    for name, secure in (("idle_kib", 0), ("idle_tls_kib", 1)):
-        before = pss_kib(system.pids())
-        load = Load(args, system, "idle", users=args.idle, tls=secure, parallel=32)
-        time.sleep(2)  # caches and buffers of the login settle
-        figures[name] = (pss_kib(system.pids()) - before) / max(load.ready, 1)
-        load.go()
-        load.end()
-        time.sleep(1)
     return figures
 
 
@@ -348,6 +363,9 @@ def main():
         if len(names) == 2 and all(results[n].get(key) for n in names):
             cells.append("%.2f" % (results["starling"][key] / results["ejabberd"][key]))
         print("| %s | %s | %s |" % (text, unit, " | ".join(cells)))
+    for name in names:
+        for kind, what in (("", "archived"), ("passing_", "no-store")):
+            print("%s, %s, us a message at saturation: %s" % (name, what, ", ".join("%s %.1f" % i for i in results[name][kind + "by_name"].items() if i[1] >= 0.05)))
     if args.json:
         with open(args.json, "w") as f:
             json.dump(results, f, indent=1)
