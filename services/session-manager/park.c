@@ -110,14 +110,14 @@ void on_session_enable(struct ipc_call *call, const Starling__EnableRequest *r)
 		ipc_fail(call, s ? CODE(WRONG_OWNER) : CODE(NOT_FOUND), "no such session");
 		return;
 	}
-	if (!s->managed) {
-		s->managed = r->resume_s > 0;
+	if (!s->managed)
 		s->told = s->window.accepted;
-		s->resume_s = r->resume_s < RESUME_S_MAX ? r->resume_s : RESUME_S_MAX;
-		s->base_in = r->base_in;
-		s->base_out = unacked_sent(&s->list);
-		session_save(s);
-	}
+	/* An edge that asks again has not heard the answer: it counts from the one that it hears. */
+	s->managed = r->resume_s > 0;
+	s->resume_s = r->resume_s < RESUME_S_MAX ? r->resume_s : RESUME_S_MAX;
+	s->base_in = r->base_in;
+	s->base_out = unacked_sent(&s->list);
+	session_save(s);
 	reply.resume_s = s->resume_s;
 	reply_session_enable(call, &reply);
 }

@@ -129,6 +129,16 @@ void client_await(struct client *c, const char *role)
 	uv_timer_stop(&c->limit);
 }
 
+bool client_lacks(struct client *c, uint64_t instance)
+{
+	c->timed_out = false;
+	uv_timer_start(&c->limit, on_limit, (uint64_t)c->args->timeout_ms, 0);
+	while (!c->timed_out && ipc_bus_find(c->bus, instance))
+		uv_run(&c->loop, UV_RUN_DEFAULT);
+	uv_timer_stop(&c->limit);
+	return !c->timed_out;
+}
+
 void client_settle(struct client *c)
 {
 	do {

@@ -31,6 +31,8 @@ void client_answered(struct client *c);
 /* Until all calls are answered; each has its deadline, so this ends. */
 void client_wait(struct client *c);
 
+/* Waits until the instance has left the directory, at most --timeout. True: it has. */
+bool client_lacks(struct client *c, uint64_t instance);
 /* Waits until an instance of the role is ready, at most --timeout; the call that follows says it when none is. */
 void client_await(struct client *c, const char *role);
 /* Every router tells of itself and of who joined it: waits until all that are there have done so, that is, until no more comes. Before

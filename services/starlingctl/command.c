@@ -38,6 +38,11 @@ const struct command commands[] = {
 	  "2 when there is no such instance." },
 	{ "reload", "[INSTANCE|ROLE]", 0, 1, BUS_OPTIONS, command_reload, "read the configuration again",
 	  "1 when it has mistakes: the old one stays in force." },
+	{ "drain", "INSTANCE|ROLE", 1, 1, BUS_OPTIONS, command_drain,
+	  "empty an instance, before an upgrade: it finishes what it has, and ends",
+	  "Clients of an edge are sent away over a time, and resume elsewhere. Waits until it has left, at most --timeout (then 75: it "
+	  "goes on "
+	  "draining). Under `up` a new one is started in its place. 2 when there is no such instance." },
 	{ "health", "URL", 1, 1, OPTION_TIMEOUT, command_health, "ask a daemon's /healthz, for container health checks",
 	  "URL is http://ADDRESS:PORT/healthz." },
 	{ 0 },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commands to daemons themselves: log-level and reload, of one instance, a role, or all. */
+ * Commands to daemons themselves: log-level, reload and drain, of one instance, a role, or (not drain) all. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +12,8 @@
 
 struct order {
 	struct client client;
+	void (*ask)(struct order *o, uint64_t instance, void *told);
+	const char *level;
 	struct json json;
 	unsigned done, failed;
 	int status; /* the worst */
@@ -47,27 +49,46 @@ static void on_done(const struct ipc_result *result, const Starling__Empty *repl
 	client_answered(&o->client);
 }
 
-static void ask(struct order *o, uint64_t instance, struct told *t, const char *level)
+static void ask_log_level(struct order *o, uint64_t instance, void *told)
 {
-	struct client *c = &o->client;
+	Starling__LogLevelRequest request = STARLING__LOG_LEVEL_REQUEST__INIT;
 
-	client_expect(c);
-	if (level) {
-		Starling__LogLevelRequest request = STARLING__LOG_LEVEL_REQUEST__INIT;
-
-		request.level = (char *)(uintptr_t)level;
-		call_admin_log_level(c->bus, ipc_instance(instance), &c->opts, &request, on_done, t);
-	} else {
-		Starling__Empty request = STARLING__EMPTY__INIT;
-
-		call_admin_reload(c->bus, ipc_instance(instance), &c->opts, &request, on_done, t);
-	}
+	request.level = (char *)(uintptr_t)o->level;
+	call_admin_log_level(o->client.bus, ipc_instance(instance), &o->client.opts, &request, on_done, told);
 }
 
-static int tell(struct order *o, const char *which, const char *level)
+static void ask_reload(struct order *o, uint64_t instance, void *told)
+{
+	Starling__Empty request = STARLING__EMPTY__INIT;
+
+	call_admin_reload(o->client.bus, ipc_instance(instance), &o->client.opts, &request, on_done, told);
+}
+
+static void ask_drain(struct order *o, uint64_t instance, void *told)
+{
+	Starling__Empty request = STARLING__EMPTY__INIT;
+
+	call_admin_drain(o->client.bus, ipc_instance(instance), &o->client.opts, &request, on_done, told);
+}
+
+/* Drained instances leave the directory; those that have not done so in time are left to themselves. */
+static void await_leaving(struct order *o, const uint64_t *instances, unsigned n)
+{
+	unsigned gone = 0;
+
+	while (gone < n && client_lacks(&o->client, instances[gone]))
+		gone++;
+	if (gone == n || o->status)
+		return;
+	o->status = CTL_TEMPORARY;
+	fprintf(stderr, "starlingctl: still draining after the time-out\n");
+}
+
+static int tell(struct order *o, const char *which)
 {
 	const Starling__Registration *found[CLIENT_MAX_INSTANCES];
 	static struct told told[CLIENT_MAX_INSTANCES];
+	uint64_t instances[CLIENT_MAX_INSTANCES];
 	unsigned n;
 
 	client_settle(&o->client);
@@ -77,21 +98,27 @@ static int tell(struct order *o, const char *which, const char *level)
 	for (unsigned i = 0; i < n; i++) {
 		told[i].order = o;
 		snprintf(told[i].name, sizeof(told[i].name), "%s", found[i]->name);
-		ask(o, found[i]->instance, &told[i], level);
+		instances[i] = found[i]->instance;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		client_expect(&o->client);
+		o->ask(o, instances[i], &told[i]);
 	}
 	client_wait(&o->client);
+	if (o->ask == ask_drain)
+		await_leaving(o, instances, n);
 	return o->status;
 }
 
-static int run(const struct args *a, const char *which, const char *level)
+static int run(const struct args *a, const char *which, void (*ask)(struct order *o, uint64_t instance, void *told), const char *level)
 {
-	struct order o = { 0 };
+	struct order o = { .ask = ask, .level = level };
 	int status = client_open(&o.client, a);
 
 	json_open(&o.json, NULL, '{');
 	json_open(&o.json, "instances", '[');
 	if (status == 0) {
-		status = tell(&o, which, level);
+		status = tell(&o, which);
 		json_close(&o.json, ']');
 		json_close(&o.json, '}');
 		if (a->json && o.done + o.failed)
@@ -108,10 +135,15 @@ int command_log_level(const struct args *a)
 
 	if (!log_level_parse(a->words[0], &level))
 		return command_fail(a, CTL_USAGE, "'%s' is none of error, warn, info, debug", a->words[0]);
-	return run(a, a->word_count > 1 ? a->words[1] : NULL, a->words[0]);
+	return run(a, a->word_count > 1 ? a->words[1] : NULL, ask_log_level, a->words[0]);
 }
 
 int command_reload(const struct args *a)
 {
-	return run(a, a->word_count ? a->words[0] : NULL, NULL);
+	return run(a, a->word_count ? a->words[0] : NULL, ask_reload, NULL);
+}
+
+int command_drain(const struct args *a)
+{
+	return run(a, a->words[0], ask_drain, NULL);
 }

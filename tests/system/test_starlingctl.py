@@ -144,6 +144,22 @@ def test_reload(flock):
     assert {i["name"] for i in flock.ctl_json("reload", "auth")["instances"]} == set(flock.names("auth"))
 
 
+def test_drain(flock, login):
+    """A new instance takes the place of a drained one; whoever has a session elsewhere notices nothing."""
+    name = flock.names("auth")[-1]
+    pid = flock.pid(name)
+    flock.ctl("drain", "--timeout", "30s", name)
+    flock.wait_healthy()
+    assert flock.pid(name) != pid
+    login().close()
+
+
+def test_drain_of_nobody(flock):
+    with pytest.raises(Failed) as failed:
+        flock.ctl("drain", "nobody-1")
+    assert failed.value.code == 2
+
+
 def test_a_broken_config_is_not_taken(flock, account):
     path = os.path.join(flock.state, "starling.yml")
     name = flock.names("auth")[0]
