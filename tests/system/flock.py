@@ -22,7 +22,8 @@ SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtim
 COMPLAINT = re.compile(r'^\S+ (warn|error) |"level": ?"(warn|error)"')
 POSTGRES = re.compile(r" (ERROR|FATAL|PANIC): ")
 # A connection attempt while the private PostgreSQL starts, stops or recovers is not a finding.
-POSTGRES_OK = re.compile(r"the database system is (starting up|shutting down|in recovery|not yet accepting connections)|terminating .* due to administrator command")
+POSTGRES_OK = re.compile(r"the database system is (starting up|shutting down|in recovery|not yet accepting connections)|terminating .* due to administrator command"
+                         r"|connection to client lost")
 
 
 class Failed(Exception):

@@ -446,7 +446,7 @@ def test_offline_messages_come_in_order_with_stamps(login, account):
     a, b = login(), account()
     for i in range(30):
         a.message(b.jid, "later %d" % i)
-    a.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to=a.host)
+    a.wait_archived(30)
     c = login(b)
     for i in range(30):
         got = c.wait_message()

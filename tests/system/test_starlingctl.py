@@ -144,14 +144,15 @@ def test_reload(flock):
     assert {i["name"] for i in flock.ctl_json("reload", "auth")["instances"]} == set(flock.names("auth"))
 
 
-def test_drain(flock, login):
+def test_drain(flock, account):
     """A new instance takes the place of a drained one; whoever has a session elsewhere notices nothing."""
     name = flock.names("auth")[-1]
     pid = flock.pid(name)
-    flock.ctl("drain", "--timeout", "30s", name)
-    flock.wait_healthy()
-    assert flock.pid(name) != pid
-    login().close()
+    with flock.expect("%s ended" % name):
+        flock.ctl("drain", "--timeout", "30s", name)
+        flock.wait_healthy()
+        assert flock.pid(name) != pid
+    online(flock, account()).close()
 
 
 def test_drain_of_nobody(flock):

@@ -190,6 +190,15 @@ class Client:
         assert self.features.tag == q(NS_STREAM, "features"), self.features.tag
         return self.features
 
+    def wait_archived(self, count):
+        """Until so many messages are in the user's archive: nothing else tells a client without stream management that they are stored."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            fin = self.iq("set", "<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>0</max></set></query>")
+            if int(next(fin.iter("{http://jabber.org/protocol/rsm}count")).text) >= count:
+                return
+            assert time.monotonic() < deadline, "not stored"
+
     def close(self):
         """A polite goodbye: </stream:stream> both ways."""
         try:
