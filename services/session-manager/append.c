@@ -10,6 +10,7 @@
 #include "services/session-manager/deliver.h"
 #include "services/session-manager/later.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/peer_version.h"
 #include "services/session-manager/route.h"
 #include "services/session-manager/sm.h"
 
@@ -188,11 +189,7 @@ static void send_item(struct item *i, uint64_t store)
 
 static bool has_log(const Starling__Registration *r)
 {
-	for (size_t i = 0; i < r->n_interfaces; i++) {
-		if (r->interfaces[i]->interface == STARLING__INTERFACE__INTERFACE_STORAGE)
-			return r->interfaces[i]->version >= LOG_VERSION;
-	}
-	return false;
+	return peer_version(r, STARLING__INTERFACE__INTERFACE_STORAGE) >= LOG_VERSION;
 }
 
 /* One of those that are ready, by the appender's number, so that all are used. */

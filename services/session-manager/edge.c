@@ -9,6 +9,7 @@
 #include "services/session-manager/later.h"
 #include "services/session-manager/outbox.h"
 #include "services/session-manager/park.h"
+#include "services/session-manager/peer_version.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
 #include "services/session-manager/sm.h"
@@ -41,18 +42,6 @@ static uint64_t patience_ms(const struct edge *e)
 	return e->seen || grace > SETTLE_MS ? grace : SETTLE_MS;
 }
 
-/* How much of edge.proto it speaks. */
-static uint32_t interface_version(const struct edge *e)
-{
-	const Starling__Registration *r = ipc_bus_find(e->sm->bus, e->instance);
-
-	for (size_t i = 0; r && i < r->n_interfaces; i++) {
-		if (r->interfaces[i]->interface == STARLING__INTERFACE__INTERFACE_EDGE)
-			return r->interfaces[i]->version;
-	}
-	return 0;
-}
-
 static void check(struct edge *e)
 {
 	bool there = ipc_bus_find(e->sm->bus, e->instance) != NULL;
@@ -60,7 +49,7 @@ static void check(struct edge *e)
 	if (there) {
 		e->lost = e->swept = false;
 		e->seen = true;
-		e->counts = interface_version(e) >= COUNTS_VERSION;
+		e->counts = peer_version(ipc_bus_find(e->sm->bus, e->instance), STARLING__INTERFACE__INTERFACE_EDGE) >= COUNTS_VERSION;
 		return;
 	}
 	if (!e->lost) {

@@ -9,6 +9,7 @@
 #include "services/session-manager/counters.h"
 #include "services/session-manager/later.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/peer_version.h"
 #include "services/session-manager/route.h"
 #include "services/session-manager/sm.h"
 
@@ -137,13 +138,7 @@ static bool sender_epoch(const struct sm *sm, const struct packet *p, uint64_t *
 
 static bool knows_take(const struct sm *sm, uint64_t owner)
 {
-	const Starling__Registration *r = ipc_bus_find(sm->bus, owner);
-
-	for (size_t i = 0; r && i < r->n_interfaces; i++) {
-		if (r->interfaces[i]->interface == STARLING__INTERFACE__INTERFACE_STANZA)
-			return r->interfaces[i]->version >= (METHOD_STANZA_TAKE & 0xff);
-	}
-	return false;
+	return peer_version(ipc_bus_find(sm->bus, owner), STARLING__INTERFACE__INTERFACE_STANZA) >= (METHOD_STANZA_TAKE & 0xff);
 }
 
 static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)

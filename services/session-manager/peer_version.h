@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * peer_version: how much of an interface an instance speaks: the number of its methods that it knows. 0: none, or no such instance. */
+#ifndef SESSION_MANAGER_PEER_VERSION_H
+#define SESSION_MANAGER_PEER_VERSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/proto/bus.pb-c.h"
+
+static inline uint32_t peer_version(const Starling__Registration *r, uint32_t interface)
+{
+	for (size_t i = 0; r && i < r->n_interfaces; i++) {
+		if (r->interfaces[i]->interface == interface)
+			return r->interfaces[i]->version;
+	}
+	return 0;
+}
+
+#endif
