@@ -158,13 +158,14 @@ static void on_signal(int number)
 /* --- the thread beside it ----------------------------------------------------------------------------------------- */
 
 struct look {
-	uint64_t turn;  /* last seen */
-	uint64_t asked; /* turn for which a backtrace was asked for */
-	uint64_t stuck; /* turn that was said to be stuck */
+	uint64_t turn;    /* last seen */
+	uint64_t asked;   /* turn for which a backtrace was asked for */
+	uint64_t stuck;   /* turn that was said to be stuck */
+	uint64_t late_us; /* that this thread itself woke too late since that turn began: the process was stopped, or got no processor */
 };
 
-/* Looks once; returns the time until the next look. */
-static uint64_t look(struct stall *s, struct look *last)
+/* Looks once, `late_us` after it wanted to; returns the time until the next look. */
+static uint64_t look(struct stall *s, struct look *last, uint64_t late_us)
 {
 	uint64_t limit_us = atomic_load_explicit(&s->limit_us, memory_order_relaxed);
 	uint64_t turn = atomic_load_explicit(&s->turn.number, memory_order_acquire);
@@ -172,10 +173,13 @@ static uint64_t look(struct stall *s, struct look *last)
 	uint64_t idle_before_us = atomic_load_explicit(&s->turn.idle_us, memory_order_relaxed);
 	uint64_t idle_us = uv_metrics_idle_time(s->prepare.loop) / 1000 - idle_before_us;
 	uint64_t elapsed_us = clock_mono_us() - started_us;
-	uint64_t spent_us = elapsed_us > idle_us ? elapsed_us - idle_us : 0;
 	bool moved = turn != last->turn;
+	uint64_t spent_us;
 
 	last->turn = turn;
+	last->late_us = moved ? late_us : last->late_us + late_us;
+	idle_us += last->late_us;
+	spent_us = elapsed_us > idle_us ? elapsed_us - idle_us : 0;
 	/* Values of two turns mixed: look again soon. */
 	if (turn != atomic_load_explicit(&s->turn.number, memory_order_acquire))
 		return limit_us / 2;
@@ -203,7 +207,8 @@ static void *watch(void *arg)
 		struct timespec at = { .tv_sec = (time_t)(at_us / 1000000), .tv_nsec = (long)(at_us % 1000000) * 1000 };
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &at) != ETIMEDOUT)
 			continue;
-		next_us = look(s, &last);
+		uint64_t now_us = clock_mono_us();
+		next_us = look(s, &last, now_us > at_us ? now_us - at_us : 0);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;

@@ -13,7 +13,8 @@ struct zsock {
 	uv_poll_t poll;
 	uv_idle_t idle;
 	void *socket;
-	zsock_fn fn; /* NULL once closing */
+	void *watched; /* of a monitor: the socket it tells of */
+	zsock_fn fn;   /* NULL once closing */
 	void *ctx;
 	int handles;
 };
@@ -72,6 +73,9 @@ void zsock_free(struct zsock **pz)
 		return;
 	*pz = NULL;
 	z->fn = NULL;
+	/* An event that finds the monitor's reader gone would block ZeroMQ's I/O thread for good, and with it every socket of the context. */
+	if (z->watched)
+		zmq_socket_monitor(z->watched, NULL, 0);
 	/* First off the loop, then closed: the descriptor may be someone else's a moment later. */
 	uv_close((uv_handle_t *)&z->poll, on_closed);
 	uv_close((uv_handle_t *)&z->idle, on_closed);
@@ -102,6 +106,7 @@ struct zsock *zsock_monitor(uv_loop_t *loop, void *zmq, void *socket, int events
 {
 	static unsigned number;
 	char endpoint[64];
+	struct zsock *z;
 	void *pair;
 
 	snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%u", ++number);
@@ -109,11 +114,14 @@ struct zsock *zsock_monitor(uv_loop_t *loop, void *zmq, void *socket, int events
 		return NULL;
 	pair = zmq_socket(zmq, ZMQ_PAIR);
 	if (!pair || zmq_connect(pair, endpoint) != 0) {
+		zmq_socket_monitor(socket, NULL, 0);
 		if (pair)
 			zmq_close(pair);
 		return NULL;
 	}
-	return zsock_new(loop, pair, fn, ctx);
+	z = zsock_new(loop, pair, fn, ctx);
+	z->watched = socket;
+	return z;
 }
 
 bool zsock_event(struct zsock *z, int *out_event, int *out_value)

@@ -21,7 +21,7 @@ void *zsock_socket(const struct zsock *z);
 void zsock_again(struct zsock *z);   /* call fn again in the next turn, without sleeping */
 void zsock_recheck(struct zsock *z); /* the same if there is something to read */
 
-/* A monitor on `socket`: fn gets what there is; read it with zsock_event(). */
+/* A monitor on `socket`, to be freed before it: fn gets what there is; read it with zsock_event(). */
 struct zsock *zsock_monitor(uv_loop_t *loop, void *zmq, void *socket, int events, zsock_fn fn, void *ctx);
 bool zsock_event(struct zsock *z, int *out_event, int *out_value);
 
