@@ -32,6 +32,7 @@ struct item {
 	enum item_state state;
 	bool stored; /* false: it only stands in line */
 	bool outgoing;
+	bool sent; /* only its copies stand in line */
 	uint64_t epoch; /* sent under it */
 	uint64_t doubt; /* what became of it under this epoch is not known: it goes again under a higher one; 0: nothing */
 	struct append_result result;
@@ -303,6 +304,20 @@ void append_behind(struct account *a, const struct packet *p, append_fn fn)
 		stand_in_line(a, p, fn);
 }
 
+void append_behind_sent(struct account *a, const struct packet *p, uint64_t log_id, append_fn fn)
+{
+	struct append_result result = { .id = log_id };
+	struct item *i;
+
+	if (a->appending == 0) {
+		fn(a, p, &result);
+		return;
+	}
+	i = stand_in_line(a, p, fn);
+	i->sent = true;
+	i->result = result;
+}
+
 /* The next owner finds in the log what is committed, and the store refuses what would come after its first write: so all of it may be presented there. */
 void append_abandon(struct account *a)
 {
@@ -312,6 +327,7 @@ void append_abandon(struct account *a)
 	list_for_each_safe (n, &ap->items) {
 		struct item *i = list_entry(n, struct item, node);
 		struct parcel *parcel = i->parcel;
+		bool sent = i->sent;
 
 		if (i->account != a)
 			continue;
@@ -320,7 +336,12 @@ void append_abandon(struct account *a)
 		parcel->packet.again = parcel->packet.again || i->state != ITEM_WAITING;
 		if (i->state != ITEM_SENT)
 			item_free(i);
-		route_again(parcel);
+		if (sent) {
+			receipt_fail(parcel->packet.receipt, CODE(WRONG_OWNER));
+			parcel_free(&parcel);
+		} else {
+			route_again(parcel);
+		}
 	}
 	account_unpin(a);
 }

@@ -26,6 +26,8 @@ typedef void (*append_fn)(struct account *a, const struct packet *p, const struc
 void append(struct account *a, const struct packet *p, bool outgoing, bool archived, append_fn done);
 /* Runs fn when what a has in line by now is stored; at once when that is nothing. */
 void append_behind(struct account *a, const struct packet *p, append_fn fn);
+/* The same for what a itself has sent, and what is at log_id by now. If a is lost before, the packet's receipt fails: its edge presents it to the next owner. */
+void append_behind_sent(struct account *a, const struct packet *p, uint64_t log_id, append_fn fn);
 
 /* The account is lost to another owner: what is in line goes there. */
 void append_abandon(struct account *a);

@@ -203,7 +203,7 @@ void deliver_received_copies(struct account *a, const struct packet *p, const st
 
 /* --- what the sender's other clients get --- */
 
-void deliver_sent_copies(struct account *a, const struct session *sender, const struct packet *p, uint64_t log_id)
+static void copy_sent(struct account *a, const struct packet *p, const struct append_result *result)
 {
 	struct session *to[OUTBOX_TARGETS];
 	uint32_t count = 0;
@@ -213,11 +213,18 @@ void deliver_sent_copies(struct account *a, const struct session *sender, const 
 	list_for_each (n, &a->sessions) {
 		struct session *s = list_entry(n, struct session, of_account);
 
-		if (s != sender && s->carbons && deliver_reachable(s) && s->catchup.mode != CATCHUP_REBUILD && count < OUTBOX_TARGETS)
+		if (!wrote(s, p->meta) && s->carbons && deliver_reachable(s) && s->catchup.mode != CATCHUP_REBUILD && count < OUTBOX_TARGETS)
 			to[count++] = s;
 	}
-	outbox_extra(&extra, a, log_id, log_id && p->archive_sender, false);
+	outbox_extra(&extra, a, result->id, result->id && p->archive_sender, false);
 	out.extra = buf_str(&extra);
-	send_copies(a, to, count, &out, log_id, FORM(CARBON_SENT));
+	send_copies(a, to, count, &out, result->id, FORM(CARBON_SENT));
 	buf_fini(&extra);
+}
+
+/* In line with what the account receives: whoever has been given a position has been given all received messages before it. On that rest the cursors
+ * from which the next owner reads on. */
+void deliver_sent_copies(struct account *a, const struct packet *p, uint64_t log_id)
+{
+	append_behind_sent(a, p, log_id, copy_sent);
 }

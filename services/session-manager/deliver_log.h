@@ -21,7 +21,7 @@ bool deliver_archive_known(const struct account *a);
 bool deliver_archived_as_sent(const struct account *a, const Starling__StanzaMeta *m);
 /* Copies of what is not in the log to those that were not given it: found is the one that was, NULL: all that read messages. */
 void deliver_received_copies(struct account *a, const struct packet *p, const struct session *found);
-/* Copies of what `sender` (may be NULL) sent, to the account's other sessions. log_id 0: it is not in the log. */
-void deliver_sent_copies(struct account *a, const struct session *sender, const struct packet *p, uint64_t log_id);
+/* Copies of what one of the account's sessions sent, to the others. log_id 0: it is not in the log. */
+void deliver_sent_copies(struct account *a, const struct packet *p, uint64_t log_id);
 
 #endif

@@ -89,6 +89,7 @@ static struct {
 	int storage_code; /* every storage call fails with it */
 	int append_code;  /* every LogAppend does */
 	int route_code;   /* every Route call does */
+	const char *held_for; /* LogAppend calls for this recipient stay unanswered */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
 	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
@@ -466,10 +467,16 @@ static void fake_serve(struct fake_record *r)
 	}
 }
 
+static bool fake_is_held(const struct fake_record *r)
+{
+	return fake.held_for && r->method == METHOD_STORAGE_LOG_APPEND &&
+	       strcmp(((const Starling__LogAppendRequest *)(const void *)r->message)->recipient, fake.held_for) == 0;
+}
+
 /* One turn: timers, coalesced events, then the answers to what was asked before it. */
 static void fake_turn(void)
 {
-	size_t calls, commands;
+	size_t calls, commands, held = 0;
 	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
 
 	uv_run(&fake.loop, UV_RUN_NOWAIT);
@@ -482,11 +489,15 @@ static void fake_turn(void)
 	if (fake.store_silent)
 		return;
 	for (size_t i = 0; i < calls; i++) {
+		if (fake_is_held(&fake.calls[i])) {
+			fake.calls[held++] = fake.calls[i];
+			continue;
+		}
 		fake_serve(&fake.calls[i]);
 		fake_record_free(&fake.calls[i]);
 	}
-	memmove(fake.calls, fake.calls + calls, (fake.call_count - calls) * sizeof(fake.calls[0]));
-	fake.call_count -= calls;
+	memmove(fake.calls + held, fake.calls + calls, (fake.call_count - calls) * sizeof(fake.calls[0]));
+	fake.call_count -= calls - held;
 }
 
 static void fake_turns(int n)

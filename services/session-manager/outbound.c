@@ -18,7 +18,6 @@ struct copying {
 	struct receipt *parent;
 	struct parcel *parcel;
 	struct account *account; /* pinned */
-	uint64_t stream;
 };
 
 static void handled(struct receipt *r)
@@ -29,7 +28,7 @@ static void handled(struct receipt *r)
 	if (r->code)
 		receipt_fail(c->parent, r->code);
 	else if (!a->dead && !a->sm->stopping)
-		deliver_sent_copies(a, session_find(a->sm, c->stream), &c->parcel->packet, r->log_id);
+		deliver_sent_copies(a, &c->parcel->packet, r->log_id);
 	receipt_logged(c->parent, r->log_id);
 	parcel_free(&c->parcel); /* lets go of the parent */
 	account_unpin(a);
@@ -59,7 +58,6 @@ static void send_with_copies(struct session *s, const struct packet *p)
 	c->parent = p->receipt;
 	c->parcel = parcel_new(s->account->sm, p);
 	c->account = s->account;
-	c->stream = s->stream;
 	account_pin(c->account);
 	out.receipt = &c->base;
 	route_packet(s->account->sm, &out);

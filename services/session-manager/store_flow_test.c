@@ -3,6 +3,8 @@
  * Acceptance and delivery where the store has a part in it, with the flock around the daemon faked. */
 #include "services/session-manager/fake_edge.h"
 
+#define MORE 14u
+
 static void nothing_is_accepted_before_it_is_stored(void **state)
 {
 	Starling__StanzaMeta state_only = STARLING__STANZA_META__INIT;
@@ -61,6 +63,49 @@ static void what_is_not_stored_overtakes_nothing(void **state)
 	fake.store_silent = false;
 	fake_turns(4);
 	assert_non_null(fake_delivered(B, "typing", 0));
+}
+
+/* One message for a@h.test is on its way into the log while a@h.test/one sends another, of which a@h.test/more is to get a copy. */
+static void send_past_one_that_is_held(void)
+{
+	log_in_both();
+	assert_int_equal(fake_open(MORE, "a@h.test", "more", NULL), 0);
+	session_find(fake.sm, MORE)->carbons = true;
+	fake_presence(MORE, 1, TYPE_NONE, "", 0);
+	fake_turns(2);
+	fake.held_for = "a@h.test";
+	fake_chat(B, 2, "a@h.test", "<message>received</message>");
+	fake_turns(2);
+	fake_chat(A, 1, "b@h.test", "<message>sent</message>");
+	fake_turns(4);
+	assert_non_null(fake_delivered(B, "sent", 0));
+}
+
+/* Who was given a position counts as having been given all before it: the next owner reads on from there. */
+static void a_copy_of_what_was_sent_overtakes_nothing_received(void **state)
+{
+	(void)state;
+	send_past_one_that_is_held();
+	assert_null(fake_delivered(MORE, "sent", 0));
+	assert_int_equal(fake_accepted(A), 0);
+	fake.held_for = NULL;
+	fake_turns(4);
+	assert_non_null(fake_delivered(MORE, "received", 0));
+	assert_non_null(fake_delivered(MORE, "sent", 0));
+	assert_true(fake_delivered(MORE, "received", 0) < fake_delivered(MORE, "sent", 0));
+	assert_int_equal(fake_accepted(A), 1);
+}
+
+static void a_copy_in_line_is_the_next_owners(void **state)
+{
+	(void)state;
+	send_past_one_that_is_held();
+	account_drop(account_find(fake.sm, STR("a@h.test")));
+	fake.held_for = NULL;
+	fake_turns(4);
+	assert_int_equal(fake_accepted(A), 0);
+	assert_null(fake_delivered(B, "sent", 1));
+	assert_int_equal(fake.sm->pending, 0);
 }
 
 static void a_store_that_is_away_is_waited_for(void **state)
@@ -256,6 +301,8 @@ int main(void)
 		TEST(nothing_is_accepted_before_it_is_stored),
 		TEST(nothing_is_delivered_before_it_is_stored),
 		TEST(what_is_not_stored_overtakes_nothing),
+		TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
+		TEST(a_copy_in_line_is_the_next_owners),
 		TEST(a_store_that_is_away_is_waited_for),
 		TEST(a_lost_answer_doubles_nothing),
 		TEST(a_full_store_bounces),
