@@ -32,7 +32,7 @@ struct item {
 	enum item_state state;
 	bool stored; /* false: it only stands in line */
 	bool outgoing;
-	bool sent; /* only its copies stand in line */
+	bool sent;      /* only its copies stand in line */
 	uint64_t epoch; /* sent under it */
 	uint64_t doubt; /* what became of it under this epoch is not known: it goes again under a higher one; 0: nothing */
 	struct append_result result;

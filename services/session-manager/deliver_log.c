@@ -213,7 +213,8 @@ static void copy_sent(struct account *a, const struct packet *p, const struct ap
 	list_for_each (n, &a->sessions) {
 		struct session *s = list_entry(n, struct session, of_account);
 
-		if (!wrote(s, p->meta) && s->carbons && deliver_reachable(s) && s->catchup.mode != CATCHUP_REBUILD && count < OUTBOX_TARGETS)
+		if (!wrote(s, p->meta) && s->carbons && deliver_reachable(s) && s->catchup.mode != CATCHUP_REBUILD &&
+		    count < OUTBOX_TARGETS)
 			to[count++] = s;
 	}
 	outbox_extra(&extra, a, result->id, result->id && p->archive_sender, false);

@@ -86,9 +86,9 @@ static struct {
 	uint32_t writes;
 	uint64_t roster_version, next_id;
 	uint32_t appends;
-	int storage_code; /* every storage call fails with it */
-	int append_code;  /* every LogAppend does */
-	int route_code;   /* every Route call does */
+	int storage_code;     /* every storage call fails with it */
+	int append_code;      /* every LogAppend does */
+	int route_code;       /* every Route call does */
 	const char *held_for; /* LogAppend calls for this recipient stay unanswered */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
