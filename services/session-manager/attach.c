@@ -90,9 +90,7 @@ static void become_known(struct session *s, const Starling__AttachRequest *r)
 
 	take_list(s, r);
 	lowest = lowest_unacked(&s->list);
-	/* While a reader is there, all that is new goes to it: what it was given shows how far the account is. */
-	if (session_takes_messages(s) && !s->was_behind)
-		msglog_hint(s->account, r->handed);
+	s->given = handed;
 	if (r->handed > s->cursor)
 		s->cursor = lowest && lowest <= r->handed ? lowest - 1 : r->handed;
 	if (r->accepted > s->window.accepted)

@@ -54,15 +54,26 @@ static uint32_t form_of_received(const struct session *s, const Starling__LogEnt
 	return s->carbons && carbon_eligible(e->meta, false) ? FORM(CARBON_RECEIVED) : SKIP;
 }
 
-static uint32_t form_of(const struct session *s, const Starling__LogEntry *e)
+static uint32_t form_of_sent(const struct session *s, const Starling__LogEntry *e)
 {
-	if (s->catchup.mode == CATCHUP_OFFLINE)
-		return e->archived && e->id <= s->archive_read ? SKIP : FORM(DELAYED);
-	if (e->received)
-		return form_of_received(s, e);
 	if (str_eq(jid_view_resource(str_from(e->meta->from)), s->resource))
 		return SKIP;
 	return s->carbons && carbon_eligible(e->meta, true) ? FORM(CARBON_SENT) : SKIP;
+}
+
+/* What waits behind the account's tail, as the store was told, may have been handed out since: to others, or to this very session when it was new. */
+static uint32_t form_of_waiting(const struct session *s, const Starling__LogEntry *e)
+{
+	bool given = s->from && e->id >= s->from && e->id <= s->given && form_of_received(s, e) != SKIP;
+
+	return given || (e->archived && e->id <= s->archive_read) ? SKIP : FORM(DELAYED);
+}
+
+static uint32_t form_of(const struct session *s, const Starling__LogEntry *e)
+{
+	if (e->id <= s->catchup.began)
+		return e->received ? form_of_waiting(s, e) : SKIP;
+	return e->received ? form_of_received(s, e) : form_of_sent(s, e);
 }
 
 static void give(struct session *s, const Starling__LogEntry *e, struct buf *bytes, struct buf *extra)
@@ -94,8 +105,10 @@ static void finish(struct session *s)
 		msglog_none_behind(a);
 	}
 	s->catchup.mode = CATCHUP_NONE;
-	if (s->list.count == 0 && a->log->tail > s->cursor)
-		s->cursor = a->log->tail;
+	if (s->catchup.after > s->given)
+		s->given = s->catchup.after;
+	if (s->list.count == 0 && s->given > s->cursor)
+		s->cursor = s->given;
 	msglog_save(a, false);
 	session_save(s);
 	if (session_takes_messages(s) && (a->log->behind || a->log->left.count) && !msglog_held(a))
@@ -155,7 +168,6 @@ static void fetch(struct session *s)
 	*g = (struct page){ .account = a, .stream = s->stream, .turn = s->catchup.turn };
 	request.account = a->bare_text;
 	request.after = s->catchup.after;
-	request.received_only = s->catchup.mode == CATCHUP_OFFLINE;
 	request.limit = PAGE;
 	s->catchup.fetching = true;
 	s->catchup.again = false;
@@ -177,7 +189,14 @@ void catchup_go_on(struct session *s)
 
 static void begin(struct session *s, enum catchup_mode mode, uint64_t after)
 {
-	s->catchup = (struct catchup){ .mode = mode, .start = after, .after = after, .turn = s->catchup.turn + 1, .again = true };
+	s->catchup = (struct catchup){
+		.mode = mode,
+		.start = after,
+		.after = after,
+		.began = mode == CATCHUP_OFFLINE ? s->account->log->last : after,
+		.turn = s->catchup.turn + 1,
+		.again = true,
+	};
 	catchup_go_on(s);
 }
 
@@ -224,27 +243,66 @@ void catchup_left(struct account *a)
 
 static void cancel(struct session *s)
 {
+	s->from = 0; /* what comes next passes what it has not read */
 	s->catchup.mode = CATCHUP_NONE;
 	s->catchup.turn++;
+}
+
+static void begin_offline(struct session *s)
+{
+	struct msglog *log = s->account->log;
+
+	log->flusher = s->stream;
+	if (log->tail < s->cursor)
+		s->cursor = log->tail;
+	begin(s, CATCHUP_OFFLINE, log->tail);
+}
+
+/* Whose client is away does not hold up others. */
+static bool may_read(const struct account *a)
+{
+	const struct session *busy = a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
+
+	return a->log->behind && !msglog_held(a) && (!busy || !session_live(busy));
+}
+
+/* What comes from now on, it is given in the order of the log: from the tail on if it reads what waits, else what is new. */
+static bool set_from(struct session *s)
+{
+	struct msglog *log = s->account->log;
+	uint64_t from = may_read(s->account) ? log->tail : log->last;
+
+	if (s->from)
+		return false;
+	s->from = (from > s->given ? from : s->given) + 1;
+	return true;
+}
+
+void catchup_expect(struct session *s)
+{
+	if (session_takes_messages(s) && s->catchup.mode == CATCHUP_NONE && msglog_ready(s->account))
+		set_from(s);
 }
 
 static void offline(struct account *a, void *ctx)
 {
 	struct page *g = ctx;
 	struct session *s = a ? session_find(a->sm, g->stream) : NULL;
-	struct session *busy = s && a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
+	struct session *busy;
 
-	if (s && session_takes_messages(s) && !msglog_held(a) && s->catchup.mode == CATCHUP_NONE) {
-		give_left(a, s);
-		/* Somebody whose client is away does not hold it up. */
-		if (busy && !session_live(busy))
-			cancel(busy);
-		if (a->log->behind && (!busy || !session_live(busy))) {
-			a->log->flusher = s->stream;
-			begin(s, CATCHUP_OFFLINE, a->log->tail);
-		}
-	}
 	mem_free(g);
+	if (!s || !session_takes_messages(s) || s->catchup.mode != CATCHUP_NONE)
+		return;
+	if (set_from(s))
+		session_save_later(s);
+	if (!msglog_held(a))
+		give_left(a, s);
+	if (!may_read(a))
+		return;
+	busy = a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
+	if (busy)
+		cancel(busy);
+	begin_offline(s);
 }
 
 void catchup_offline(struct session *s)
@@ -253,6 +311,11 @@ void catchup_offline(struct session *s)
 
 	g->stream = s->stream;
 	msglog_with(s->account, offline, g);
+}
+
+bool catchup_reads(const struct session *s, uint64_t log_id)
+{
+	return log_id > s->catchup.began && (s->catchup.mode != CATCHUP_NONE || log_id <= s->catchup.after);
 }
 
 void catchup_committed(struct account *a)
@@ -265,6 +328,12 @@ void catchup_committed(struct account *a)
 		s->catchup.again = true;
 		catchup_go_on(s);
 	}
+}
+
+void catchup_park(struct session *s)
+{
+	if (s->catchup.mode == CATCHUP_OFFLINE && reader_of(s->account))
+		catchup_stop(s);
 }
 
 void catchup_stop(struct session *s)

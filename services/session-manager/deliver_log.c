@@ -61,7 +61,7 @@ static void choose(struct hand_out *h, struct account *a, const Starling__Stanza
 			h->left_to_catchup = true;
 		else if (own)
 			h->to[h->count++] = s;
-		else if (copy && s->carbons && s->catchup.mode != CATCHUP_REBUILD && !wrote(s, m))
+		else if (copy && s->carbons && s->catchup.mode == CATCHUP_NONE && !wrote(s, m))
 			h->copies[h->copy_count++] = s;
 	}
 }
@@ -213,14 +213,16 @@ static void copy_sent(struct account *a, const struct packet *p, const struct ap
 	list_for_each (n, &a->sessions) {
 		struct session *s = list_entry(n, struct session, of_account);
 
-		if (!wrote(s, p->meta) && s->carbons && deliver_reachable(s) && s->catchup.mode != CATCHUP_REBUILD &&
-		    count < OUTBOX_TARGETS)
+		if (!wrote(s, p->meta) && s->carbons && deliver_reachable(s) && !catchup_reads(s, result->id) && count < OUTBOX_TARGETS)
 			to[count++] = s;
 	}
 	outbox_extra(&extra, a, result->id, result->id && p->archive_sender, false);
 	out.extra = buf_str(&extra);
 	send_copies(a, to, count, &out, result->id, FORM(CARBON_SENT));
 	buf_fini(&extra);
+	if (a->log && result->id > a->log->last)
+		a->log->last = result->id;
+	catchup_committed(a);
 }
 
 /* In line with what the account receives: whoever has been given a position has been given all received messages before it. On that rest the cursors

@@ -186,16 +186,6 @@ void msglog_with(struct account *a, account_fn fn, void *ctx)
 	try_open(a);
 }
 
-void msglog_hint(struct account *a, uint64_t tail)
-{
-	struct msglog *log = log_of(a);
-
-	if (tail > log->tail)
-		log->tail = tail;
-	if (log->load == ACCOUNT_LOADED && log->tail >= log->last)
-		msglog_none_behind(a);
-}
-
 /* --- preferences --- */
 
 const struct archive_prefs *msglog_prefs(const struct account *a)

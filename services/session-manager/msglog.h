@@ -51,9 +51,6 @@ void msglog_with(struct account *a, account_fn fn, void *ctx);
 bool msglog_ready(const struct account *a);
 void msglog_free(struct msglog **log);
 
-/* A former owner's tail, from Redis: newer than what the store was told. */
-void msglog_hint(struct account *a, uint64_t tail);
-
 /* NULL until loaded. */
 const struct archive_prefs *msglog_prefs(const struct account *a);
 /* Takes the strings of `fresh` over and leaves it empty. After the store has them. */

@@ -70,6 +70,8 @@ static void put_on_list(struct giving *g, struct session *s, bool sent)
 	struct kept *copy = NULL;
 
 	g->reached++;
+	if (g->log_id > s->given)
+		s->given = g->log_id;
 	/* Without counts from the edge nothing would ever take it off again. */
 	if (sent && !s->edge->counts)
 		return;

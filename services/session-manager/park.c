@@ -59,8 +59,7 @@ static void set_parked(struct session *s, uint64_t ms)
 	s->parked_until_us = clock_wall_us() + (int64_t)ms * 1000;
 	if (!list_unlinked(&s->behind))
 		list_remove(&s->behind);
-	if (s->catchup.mode == CATCHUP_OFFLINE)
-		catchup_stop(s);
+	catchup_park(s);
 	metric_inc(&counters.parked);
 	wait_for(s, ms);
 }
@@ -83,7 +82,7 @@ void park_adopted(struct session *s)
 
 	s->known = false;
 	/* What is appended meanwhile is found by reading the log from the cursor, once it is known where its client stands. */
-	s->catchup = (struct catchup){ .mode = CATCHUP_REBUILD, .start = s->cursor, .after = s->cursor, .again = true };
+	s->catchup = (struct catchup){ .mode = CATCHUP_REBUILD, .start = s->cursor, .after = s->cursor, .began = s->cursor, .again = true };
 	if (s->parked_until_us == 0)
 		wait_for(s, ATTACH_MS);
 	else

@@ -4,6 +4,8 @@
 #include "services/session-manager/edge.h"
 #include "services/session-manager/fake_edge.h"
 
+#define C 15u
+
 static void log_in_managed(void)
 {
 	log_in_both();
@@ -178,6 +180,27 @@ static void a_new_owner_reads_on_from_where_the_edge_is(void **state)
 	assert_null(fake_delivered(B, "never", 1));
 }
 
+/* What waited is on its way to a client when its owner goes: neither the store nor the client has heard of it. */
+static void a_new_owner_gives_what_waited_once_more(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "c@h.test", "<message>waited</message>");
+	fake_turns(4);
+	assert_int_equal(fake_open(C, "c@h.test", "three", NULL), 0);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	fake_turns(6);
+	assert_non_null(fake_delivered(C, "waited", 0));
+	fake.delivered = 0;
+	fake.hole_count = 0;
+	forget_everything();
+	fake.sm->ownership->slots[hash_slot(STR("c@h.test"))].epoch = 6;
+	assert_int_equal(fake_attach(C, "c@h.test/three", 0, 0, 0, NULL, 0), 0);
+	fake_turns(8);
+	assert_non_null(fake_delivered(C, "waited", 0));
+	assert_null(fake_delivered(C, "waited", 1));
+}
+
 static void a_submission_again_is_found_in_the_log(void **state)
 {
 	struct ipc_call call = { .source = EDGE, .payload = STR("<message>once</message>") };
@@ -263,6 +286,7 @@ int main(void)
 		TEST(presence_comes_again_from_the_copy),
 		TEST(lost_deliveries_are_repaired),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
+		TEST(a_new_owner_gives_what_waited_once_more),
 		TEST(a_submission_again_is_found_in_the_log),
 		TEST(an_older_edge_answers_written),
 		TEST(a_former_owners_request_is_fenced),

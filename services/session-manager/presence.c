@@ -54,6 +54,7 @@ static void change(struct session *s, const struct packet *p)
 	bool was = s->available, is = p->meta->type == TYPE_NONE, reader = session_takes_messages(s);
 
 	session_set_presence(s, is ? p->bytes : STR(""), p->meta->priority, p->meta->flags);
+	catchup_expect(s);
 	session_save(s);
 	take_steps(s, p, steps[was][is]);
 	/* XEP-0160 section 3: what waited goes to the first resource that reads messages. */

@@ -44,6 +44,7 @@ struct session {
 	struct list_node lazy;   /* in sm->lazy: numbers that Redis is told of now and then */
 	uint64_t told;           /* stanzas up to here are accepted as far as Redis knows; with stream management no more is said */
 	uint64_t cursor;         /* highest position of the log that its client has acknowledged */
+	uint64_t from, given;    /* all that was for it from `from` up to `given` it has been given, in this order; from 0: not known */
 	struct catchup catchup;
 	uint64_t base_in, base_out; /* stanza and delivery numbers at which XEP-0198 counts from 0 */
 	uint64_t recheck_to;        /* stanzas up to this number may have been handled before */
@@ -68,7 +69,6 @@ struct session {
 	bool parked;       /* its client, or its edge, is away: things are listed, nothing is sent */
 	bool known;        /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
 	bool check_origin; /* its client may send again what an earlier session sent */
-	bool was_behind;   /* its record says that messages waited that it had not been given */
 	bool overfull;     /* its list grew too long: it is about to end */
 	bool reading;      /* what waits on its list is being read from the log */
 };

@@ -21,10 +21,10 @@ void session_encode(struct buf *out, const struct session_record *r)
 	put(out, (uint8_t)r->priority, 1);
 	put(out,
 	    (r->available ? 1u : 0) | (r->interested ? 2u : 0) | (r->encrypted ? 4u : 0) | (r->carbons ? 8u : 0) | (r->managed ? 16u : 0) |
-	            (r->behind ? 32u : 0) | (r->check_origin ? 64u : 0),
+	            (r->check_origin ? 64u : 0),
 	    1);
 	put(out, r->cursor, 8);
-	put(out, r->tail, 8);
+	put(out, r->from, 8);
 	put(out, r->base_in, 8);
 	put(out, r->base_out, 8);
 	put(out, r->resume_s, 4);
@@ -75,11 +75,10 @@ bool session_decode(struct str bytes, struct session_record *out)
 	out->encrypted = bits & 4;
 	out->carbons = bits & 8;
 	out->managed = bits & 16;
-	out->behind = bits & 32;
 	out->check_origin = bits & 64;
 	if (version > 1) {
 		out->cursor = get(&in, 8);
-		out->tail = get(&in, 8);
+		out->from = get(&in, 8);
 		out->base_in = get(&in, 8);
 		out->base_out = get(&in, 8);
 		out->resume_s = (uint32_t)get(&in, 4);

@@ -3,9 +3,9 @@
  * session_codec: how a session stands in Redis, as the value of its resource in the hash of its bare JID. Little endian:
  *
  *   u8 version (2), u64 stream, u64 edge instance, u64 slot epoch of the writer, u64 accepted, i64 since (wall µs), u32 presence flags,
- *   i8 priority, u8 bits (1 available, 2 interested, 4 encrypted, 8 carbons, 16 managed,
- *   32 messages wait behind the tail, 64 its client may send again what it sent before), u64 cursor, u64 tail of the account (msglog.h), u64 base_in, u64 base_out, u32 resume_s,
- *   i64 parked until (wall µs), u16 n + address, presence (canonical bytes) up to the end
+ *   i8 priority, u8 bits (1 available, 2 interested, 4 encrypted, 8 carbons, 16 managed, 64 its client may send again what it sent before),
+ *   u64 cursor, u64 from (session.h), u64 base_in, u64 base_out, u32 resume_s, i64 parked until (wall µs), u16 n + address,
+ *   presence (canonical bytes) up to the end
  *
  * Version 1 lacks cursor to parked. A reader ignores values of other versions. The same bytes go to the edge (edge.proto, Remember). Pure. */
 #ifndef SESSION_MANAGER_SESSION_CODEC_H
@@ -22,8 +22,8 @@ struct session_record {
 	int64_t since_us;
 	uint32_t presence_flags;
 	int8_t priority;
-	bool available, interested, encrypted, carbons, managed, behind, check_origin;
-	uint64_t cursor, tail, base_in, base_out;
+	bool available, interested, encrypted, carbons, managed, check_origin;
+	uint64_t cursor, from, base_in, base_out;
 	uint32_t resume_s;
 	int64_t parked_until_us;
 	struct str address, presence;

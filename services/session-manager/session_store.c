@@ -141,9 +141,8 @@ static void encode(const struct session *s, struct buf *out)
 		.carbons = s->carbons,
 		.managed = s->managed,
 		.cursor = s->cursor,
-		.tail = a->log ? a->log->tail : 0,
+		.from = s->from,
 		.check_origin = s->check_origin,
-		.behind = !a->log || a->log->behind,
 		.base_in = s->base_in,
 		.base_out = s->base_out,
 		.resume_s = s->resume_s,
@@ -257,10 +256,9 @@ void session_restore(struct session *s, const struct session_record *r)
 	s->encrypted = r->encrypted;
 	s->carbons = r->carbons;
 	s->managed = r->managed;
-	s->was_behind = r->behind;
 	s->check_origin = r->check_origin;
-	s->cursor = r->cursor;
-	msglog_hint(s->account, r->tail);
+	s->cursor = s->given = r->cursor;
+	s->from = r->from;
 	s->base_in = r->base_in;
 	s->base_out = r->base_out;
 	s->resume_s = r->resume_s;

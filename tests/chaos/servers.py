@@ -115,6 +115,9 @@ class Starling:
     def expect_faults(self):
         return self.flock.expect(*EXPECTED)
 
+    def save_logs(self, folder):
+        shutil.copytree(os.path.join(self.flock.state, "log"), folder, dirs_exist_ok=True)
+
     def close(self):
         self.flock.close()
 
