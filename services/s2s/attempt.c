@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attempt: from a link's wish to a stream: the addresses of the other server, then one of them after the other, until a stream is open. */
+#include "services/s2s/s2s.h"
+
+#include <stdio.h>
+
+#include "common/base/mem.h"
+#include "common/dns/xmpp_resolve.h"
+#include "common/net/dialer.h"
+
+struct s2s_attempt {
+	struct s2s_link *link;
+	struct xmpp_resolve *lookup;
+	struct dialer *dialer;
+	struct net_addr addrs[XMPP_ENDPOINTS_MAX];
+	bool direct_tls[XMPP_ENDPOINTS_MAX];
+	size_t count, next; /* those before `next` have been tried */
+	uint64_t until_ms;
+};
+
+static void dial(struct s2s_attempt *a);
+
+void s2s_attempt_cancel(struct s2s_link *l)
+{
+	struct s2s_attempt *a = l->attempt;
+
+	l->attempt = NULL;
+	if (!a)
+		return;
+	xmpp_resolve_cancel(&a->lookup);
+	dialer_cancel(&a->dialer);
+	mem_free(a);
+}
+
+static void failed(struct s2s_attempt *a, const char *why, bool decided)
+{
+	struct s2s_link *l = a->link;
+
+	s2s_attempt_cancel(l);
+	s2s_link_failed(l, why, decided);
+}
+
+static void on_dialed(int fd, size_t which, const char *why, void *ctx)
+{
+	struct s2s_attempt *a = ctx;
+	struct s2s_link *l = a->link;
+	size_t at = a->next + which;
+
+	a->dialer = NULL;
+	if (fd < 0) {
+		failed(a, why, false);
+		return;
+	}
+	a->next = at + 1;
+	s2s_link_set_state(l, S2S_LINK_TALKING);
+	l->out = s2s_stream_out(l, fd, &a->addrs[at], a->direct_tls[at]);
+	if (!l->out)
+		failed(a, "out of descriptors", false);
+}
+
+static void dial(struct s2s_attempt *a)
+{
+	struct s2s *s2s = a->link->s2s;
+	uint64_t now_ms = net_now(s2s->net);
+	struct dialer_config config = { .addrs = a->addrs + a->next, .count = a->count - a->next, .source = s2s->config->source_address };
+
+	config.total_ms = a->until_ms > now_ms ? (uint32_t)(a->until_ms - now_ms) : 1;
+	s2s_link_set_state(a->link, S2S_LINK_DIALING);
+	a->dialer = dialer_start(s2s->net, &config, on_dialed, a);
+}
+
+/* Its own listening ports are no other server. */
+static bool usable(const struct s2s *s2s, const struct xmpp_endpoint *e)
+{
+	(void)s2s;
+	return e->addr.port != 0;
+}
+
+static void on_found(const struct xmpp_endpoints *found, void *ctx)
+{
+	struct s2s_attempt *a = ctx;
+
+	a->lookup = NULL;
+	for (size_t i = 0; i < found->count; i++) {
+		if (!usable(a->link->s2s, &found->list[i]))
+			continue;
+		a->addrs[a->count] = found->list[i].addr;
+		a->direct_tls[a->count++] = found->list[i].direct_tls;
+	}
+	if (a->count > 0)
+		dial(a);
+	else
+		failed(a, xmpp_found_text(found->code), found->code != XMPP_NO_ANSWER);
+}
+
+void s2s_attempt_start(struct s2s_link *l)
+{
+	struct s2s *s2s = l->s2s;
+	struct s2s_attempt *a;
+
+	if (l->attempt || l->out || l->leaving_ms || s2s->draining)
+		return;
+	a = l->attempt = mem_new(struct s2s_attempt);
+	a->link = l;
+	a->until_ms = net_now(s2s->net) + (uint64_t)s2s->config->dial_ms;
+	s2s_link_set_state(l, S2S_LINK_LOOKING);
+	a->lookup = xmpp_resolve(&s2s->resolver, str_from(l->remote), on_found, a);
+}
+
+/* The stream has ended before it was open. False: there is no other address. */
+bool s2s_attempt_next(struct s2s_link *l)
+{
+	struct s2s_attempt *a = l->attempt;
+
+	if (!a || a->next >= a->count || net_now(l->s2s->net) >= a->until_ms)
+		return false;
+	dial(a);
+	return true;
+}
