@@ -19,7 +19,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 .SECONDARY:
 
 # --- flags -----------------------------------------------------------------------------------------------------------
-PACKAGES := libzmq libuv libprotobuf-c yaml-0.1 hiredis libpq openssl expat zlib libidn2 libsodium
+PACKAGES := libzmq libuv libprotobuf-c yaml-0.1 hiredis libpq openssl expat zlib libidn2 libsodium libcares
 include tools/mk/flags.mk
 
 # --- sources ---------------------------------------------------------------------------------------------------------

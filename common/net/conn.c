@@ -172,20 +172,37 @@ void conn_resume(struct conn *c)
 	conn_watch(c);
 }
 
-int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn)
+/* What came in clear and was not used must not come out as if it had been encrypted. */
+static bool can_start_tls(const struct conn *c)
 {
-	if (c->tls != CONN_TLS_NONE || c->z || c->state != CONN_OPEN)
+	return c->tls == CONN_TLS_NONE && !c->z && c->state == CONN_OPEN && !(c->spare && c->spare->held.n > c->spare->held.start);
+}
+
+/* Takes over ssl, which may be NULL. */
+static int start_tls(struct conn *c, SSL *ssl)
+{
+	if (!ssl || SSL_set_fd(ssl, c->fd) != 1) {
+		ERR_clear_error();
+		if (ssl)
+			tls_server_settled(ssl);
+		SSL_free(ssl);
 		return -1;
-	/* What came in clear and was not used must not come out as if it had been encrypted. */
-	if (c->spare && c->spare->held.n > c->spare->held.start)
-		return -1;
-	c->ssl = tls_server_new(set, host, alpn);
-	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1)
-		return -1;
+	}
+	c->ssl = ssl;
 	c->tls = CONN_TLS_WANTED;
 	net_defer(c->loop, &c->flush_task);
 	conn_watch(c);
 	return 0;
+}
+
+int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn)
+{
+	return can_start_tls(c) ? start_tls(c, tls_server_new(set, host, alpn)) : -1;
+}
+
+int conn_start_tls_client(struct conn *c, const struct tls_client *client, struct str host, struct str local, const char *alpn)
+{
+	return can_start_tls(c) ? start_tls(c, tls_client_begin(client, host, local, alpn)) : -1;
 }
 
 void conn_handshake(struct conn *c)
@@ -213,8 +230,10 @@ void conn_handshake(struct conn *c)
 	c->last_read_ms = net_now(c->loop);
 	tls_server_settled(c->ssl);
 	conn_watch(c);
-	/* The client's first bytes may have come in the same packet as its Finished. */
+	/* The other side's first bytes may have come in the same packet as its Finished. */
 	net_defer(c->loop, &c->read_task);
+	if (conn_queued(c) > 0)
+		net_defer(c->loop, &c->flush_task);
 	c->events->on_secured(c, c->ctx);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conn: one accepted TCP connection with the layers that a stream puts on it: plain, then TLS, then zlib. Bytes come out of it and go into it as the
+ * conn: one TCP connection, whoever opened it, with the layers that a stream puts on it: plain, then TLS, then zlib. Bytes come out of it and go into it as the
  * uppermost layer has them; what they mean is its owner's business.
  *
  * Reading happens only while not paused: a paused connection leaves its bytes in the kernel, which slows the sender down. Writing
@@ -16,6 +16,7 @@
 #include "common/net/addr.h"
 #include "common/net/loop.h"
 #include "common/net/tls.h"
+#include "common/net/tls_client.h"
 
 struct conn;
 
@@ -49,9 +50,12 @@ bool conn_closing(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-/* TLS, as server, once what is queued has been written in clear. Arguments as tls_server_new. Fails while bytes are left over that on_data did not use. */
+/* TLS, as server, once what is queued has been written in clear: nothing more may be put there until on_secured. Arguments as tls_server_new.
+ * Fails while bytes are left over that on_data did not use. */
 int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const char *alpn);
-/* zlib, both ways, from the next byte. What is queued is written uncompressed first. */
+/* The same as client. Arguments as tls_client_begin. */
+int conn_start_tls_client(struct conn *c, const struct tls_client *client, struct str host, struct str local, const char *alpn);
+/* zlib, both ways, from the next byte, at either end. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);
 SSL *conn_tls(const struct conn *c); /* NULL before the handshake is done */
 bool conn_compressed(const struct conn *c);

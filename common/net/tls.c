@@ -16,6 +16,7 @@ struct tls_cert {
 
 struct tls_set {
 	uint32_t refs;
+	bool ask;
 	size_t count;
 	struct tls_cert *certs; /* the default's last, when there is one */
 };
@@ -39,7 +40,7 @@ const char *tls_error_text(char *out, size_t n)
 	return out;
 }
 
-static struct tls_cert *find(struct tls_set *set, struct str host)
+static struct tls_cert *find_own(const struct tls_set *set, struct str host)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const char *name = set->certs[i].host;
@@ -47,7 +48,14 @@ static struct tls_cert *find(struct tls_set *set, struct str host)
 		if (!name || (strlen(name) == host.n && strncasecmp(name, host.p, host.n) == 0))
 			return &set->certs[i];
 	}
-	return &set->certs[0];
+	return NULL;
+}
+
+static struct tls_cert *find(const struct tls_set *set, struct str host)
+{
+	struct tls_cert *own = find_own(set, host);
+
+	return own ? own : &set->certs[0];
 }
 
 /* RFC 6066 section 3. A name that is not ours gets the certificate that the stream would get: the client decides what it thinks of it. */
@@ -83,18 +91,32 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, co
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static void configure(SSL_CTX *ctx)
+/* In place of OpenSSL's own check of the chain, whose outcome would not be used. The result must not look like one. */
+static int on_certificate(X509_STORE_CTX *chain, void *arg)
+{
+	(void)arg;
+	X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 1;
+}
+
+void tls_configure(SSL_CTX *ctx)
 {
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	                                 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* Forward secrecy and authenticated encryption only (RFC 9325); TLS 1.3 has nothing else. */
 	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384");
 	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_cert_verify_callback(ctx, on_certificate, NULL);
+}
+
+static void configure(SSL_CTX *ctx)
+{
+	tls_configure(ctx);
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 }
@@ -184,6 +206,22 @@ void tls_set_unref(struct tls_set **set)
 	mem_free(it);
 }
 
+void tls_set_ask(struct tls_set *set)
+{
+	set->ask = true;
+}
+
+bool tls_set_present(const struct tls_set *set, struct str host, SSL *ssl)
+{
+	const struct tls_cert *own = find_own(set, host);
+	STACK_OF(X509) *chain = NULL;
+
+	if (!own)
+		return false;
+	SSL_CTX_get0_chain_certs(own->ctx, &chain);
+	return SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(own->ctx), SSL_CTX_get0_privatekey(own->ctx), chain, 1) == 1;
+}
+
 int64_t tls_set_expiry(const struct tls_set *set, const char **out_host)
 {
 	int64_t first = INT64_MAX;
@@ -215,6 +253,10 @@ SSL *tls_server_new(struct tls_set *set, struct str host, const char *alpn)
 	hello->alpn = alpn;
 	SSL_set_app_data(ssl, hello);
 	SSL_set_accept_state(ssl);
+	if (set->ask) {
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+		SSL_set1_groups_list(ssl, TLS_PEER_GROUPS);
+	}
 	return ssl;
 }
 

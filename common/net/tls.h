@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tls: certificates of the virtual hosts as OpenSSL contexts, and what a server needs of one connection: SNI, ALPN, channel binding.
- * TLS 1.2 and newer. Sessions are neither cached nor ticketed: any instance of a flock may get the next connection. */
+ * TLS 1.2 and newer. Sessions are neither cached nor ticketed: any instance of a flock may get the next connection.
+ *
+ * No handshake fails over the other side's certificate. Who needs to know whose it is asks tls_peer.h afterwards; SSL_get_verify_result() never says X509_V_OK
+ * of one that was sent. */
 #ifndef COMMON_NET_TLS_H
 #define COMMON_NET_TLS_H
 
@@ -22,6 +25,18 @@ struct tls_set *tls_set_ref(struct tls_set *set);
 void tls_set_unref(struct tls_set **set);
 /* Seconds until the first certificate of the set expires; negative when one has. *out_host names it. */
 int64_t tls_set_expiry(const struct tls_set *set, const char **out_host);
+
+/* From now on connections served from this set ask for the client's certificate (servers do so of each other, XEP-0178); one that sends none is served all
+ * the same. Not undone. */
+void tls_set_ask(struct tls_set *set);
+/* Makes ssl, a client's end, present the certificate, chain and key of this host, or the default's. False when the set has neither. */
+bool tls_set_present(const struct tls_set *set, struct str host, SSL *ssl);
+
+/* Curves for connections on which we look at the other side's certificate: with TLS 1.2 its key must be on one of them (RFC 8422 section 5.1.1). */
+#define TLS_PEER_GROUPS "X25519:P-256:P-384:P-521"
+
+/* What both ends have in common: versions, ciphers, no sessions, any certificate of the other side. */
+void tls_configure(SSL_CTX *ctx);
 
 /* A server's end of a new connection, to get its descriptor by SSL_set_fd. host: whose certificate when the client names none by SNI; empty: the
  * default's. alpn: the only protocol here (static string); a client that offers others alone is refused (XEP-0368, RFC 7301 section 3.2). NULL: any. */

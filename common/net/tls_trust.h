@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tls_trust: the certificates that others are believed by. Read in full when loaded, so that looking at a peer never waits for a disk. What is in there is
+ * trusted as it stands: an authority, one below it, or a server's own certificate. Revocation lists are not looked at. */
+#ifndef COMMON_NET_TLS_TRUST_H
+#define COMMON_NET_TLS_TRUST_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+#include "common/base/err.h"
+
+struct tls_trust;
+
+/* path: a file in PEM, or a folder of them (whatever else lies there is passed over); NULL or empty: the system's, TLS_TRUST_SYSTEM. NULL with e set when there is
+ * no such thing, or no certificate in it. The caller's to free; nothing keeps it longer than a call. */
+#define TLS_TRUST_SYSTEM "/etc/ssl/certs"
+struct tls_trust *tls_trust_load(const char *path, struct err *e);
+void tls_trust_free(struct tls_trust **trust);
+/* How many certificates it holds, each counted once. */
+size_t tls_trust_count(const struct tls_trust *trust);
+X509_STORE *tls_trust_store(const struct tls_trust *trust);
+
+#endif
