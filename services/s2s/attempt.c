@@ -19,8 +19,6 @@ struct s2s_attempt {
 	uint64_t until_ms;
 };
 
-static void dial(struct s2s_attempt *a);
-
 void s2s_attempt_cancel(struct s2s_link *l)
 {
 	struct s2s_attempt *a = l->attempt;
@@ -41,17 +39,19 @@ static void failed(struct s2s_attempt *a, const char *why, bool decided)
 	s2s_link_failed(l, why, decided);
 }
 
-static void on_dialed(int fd, size_t which, const char *why, void *ctx)
+static void on_dialed(int fd, const struct net_addr *addr, const char *why, void *ctx)
 {
 	struct s2s_attempt *a = ctx;
 	struct s2s_link *l = a->link;
-	size_t at = a->next + which;
+	size_t at = a->next;
 
 	a->dialer = NULL;
 	if (fd < 0) {
 		failed(a, why, false);
 		return;
 	}
+	while (at + 1 < a->count && memcmp(&a->addrs[at], addr, sizeof(*addr)) != 0)
+		at++;
 	a->next = at + 1;
 	s2s_link_set_state(l, S2S_LINK_TALKING);
 	l->out = s2s_stream_out(l, fd, &a->addrs[at], a->direct_tls[at]);
@@ -63,18 +63,11 @@ static void dial(struct s2s_attempt *a)
 {
 	struct s2s *s2s = a->link->s2s;
 	uint64_t now_ms = net_now(s2s->net);
-	struct dialer_config config = { .addrs = a->addrs + a->next, .count = a->count - a->next, .source = s2s->config->source_address };
+	struct dialer_opts opts = { .sources = &s2s->source, .source_count = s2s->has_source };
 
-	config.total_ms = a->until_ms > now_ms ? (uint32_t)(a->until_ms - now_ms) : 1;
+	opts.within_ms = a->until_ms > now_ms ? (uint32_t)(a->until_ms - now_ms) : 1;
 	s2s_link_set_state(a->link, S2S_LINK_DIALING);
-	a->dialer = dialer_start(s2s->net, &config, on_dialed, a);
-}
-
-/* Its own listening ports are no other server. */
-static bool usable(const struct s2s *s2s, const struct xmpp_endpoint *e)
-{
-	(void)s2s;
-	return e->addr.port != 0;
+	a->dialer = dialer_start(s2s->net, a->addrs + a->next, a->count - a->next, &opts, on_dialed, a);
 }
 
 static void on_found(const struct xmpp_endpoints *found, void *ctx)
@@ -83,8 +76,6 @@ static void on_found(const struct xmpp_endpoints *found, void *ctx)
 
 	a->lookup = NULL;
 	for (size_t i = 0; i < found->count; i++) {
-		if (!usable(a->link->s2s, &found->list[i]))
-			continue;
 		a->addrs[a->count] = found->list[i].addr;
 		a->direct_tls[a->count++] = found->list[i].direct_tls;
 	}

@@ -14,11 +14,7 @@
 static const char *const proofs[] = { "dialback", "certificate", NULL };
 
 const struct config_option s2s_config_options[] = {
-	{ .name = "addresses",
-	  .type = CONFIG_LIST,
-	  OPT(addresses),
-	  .fallback = "0.0.0.0,::",
-	  .doc = "Numeric addresses to listen on." },
+	{ .name = "addresses", .type = CONFIG_LIST, OPT(addresses), .fallback = "0.0.0.0,::", .doc = "Numeric addresses to listen on." },
 	{ .name = "port",
 	  .type = CONFIG_INT,
 	  OPT(port),
@@ -43,7 +39,8 @@ const struct config_option s2s_config_options[] = {
 	  OPT(tls_dir),
 	  .fallback = "tls",
 	  .reloads = true,
-	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others. They are shown to other servers, too." },
+	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others. They are shown to other "
+	         "servers, too." },
 	{ .name = "tls.trust",
 	  .type = CONFIG_PATH,
 	  OPT(tls_trust),
@@ -61,7 +58,8 @@ const struct config_option s2s_config_options[] = {
 	  .fallback = "dialback",
 	  .choices = proofs,
 	  .reloads = true,
-	  .doc = "How another server proves its name: certificate (nothing else will do), or dialback (as well, where it has no valid certificate)." },
+	  .doc = "How another server proves its name: certificate (nothing else will do), or dialback (as well, where it has no valid "
+	         "certificate)." },
 	{ .name = "certificate_domains",
 	  .type = CONFIG_LIST,
 	  OPT(certificate_domains),

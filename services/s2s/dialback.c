@@ -83,7 +83,8 @@ static void answer(struct s2s_stream *s, const char *name, const char *from, con
 		xml_attr(out, "id", id);
 	xml_attr(out, "type", str_from(type));
 	if (condition)
-		buf_printf(out, "><error type='%s'><%s xmlns='" S2S_NS_STANZAS "'/></error></db:%s>", stanza_error_type(condition), condition, name);
+		buf_printf(out, "><error type='%s'><%s xmlns='" S2S_NS_STANZAS "'/></error></db:%s>", stanza_error_type(condition),
+		           condition, name);
 	else
 		buf_append_cstr(out, "/>");
 	s->wrote_ms = net_now(s->s2s->net);
@@ -337,8 +338,9 @@ void s2s_dialback_result_out(struct s2s_stream *s, const struct s2s_input *in)
 	} else if (str_is(type, "valid")) {
 		s2s_authenticated(s);
 	} else {
-		snprintf(why, sizeof(why), "dialback: the other server says %.*s %.*s", (int)(type.n < 20 ? type.n : 20), type.n ? type.p : "",
-		         condition ? (int)(condition->name.n < 40 ? condition->name.n : 40) : 0, condition ? condition->name.p : "");
+		snprintf(why, sizeof(why), "dialback: the other server says %.*s %.*s", (int)(type.n < 20 ? type.n : 20),
+		         type.n ? type.p : "", condition ? (int)(condition->name.n < 40 ? condition->name.n : 40) : 0,
+		         condition ? condition->name.p : "");
 		s2s_finish(s, why);
 	}
 	names_fini(&n);

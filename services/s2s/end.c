@@ -82,8 +82,9 @@ void s2s_peer_error(struct s2s_stream *s, const struct s2s_input *in)
 	struct str said = text ? xml_text(s->s2s->arena, text) : (struct str){ 0 };
 	char why[160];
 
-	snprintf(why, sizeof(why), "the other server says %.*s%s%.*s", condition ? (int)(condition->name.n < 40 ? condition->name.n : 40) : 0,
-	         condition ? condition->name.p : "", said.n ? ": " : "", (int)(said.n < 80 ? said.n : 80), said.n ? said.p : "");
+	snprintf(why, sizeof(why), "the other server says %.*s%s%.*s",
+	         condition ? (int)(condition->name.n < 40 ? condition->name.n : 40) : 0, condition ? condition->name.p : "",
+	         said.n ? ": " : "", (int)(said.n < 80 ? said.n : 80), said.n ? said.p : "");
 	arena_reset(s->s2s->arena);
 	metric_inc(&s2s_metrics.errors_got);
 	s2s_finish(s, why);

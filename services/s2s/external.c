@@ -71,7 +71,8 @@ static bool is_stream_name(struct s2s_stream *s, struct str text)
 
 	if (text.n == 0 || str_is(text, "="))
 		return true;
-	if (base64_decoded_max(text.n) > sizeof(name) || !base64_decode(text, name, &n) || jid_prep_domain(str_make(name, n), domain, &domain_n) != JID_OK)
+	if (base64_decoded_max(text.n) > sizeof(name) || !base64_decode(text, name, &n) ||
+	    jid_prep_domain(str_make(name, n), domain, &domain_n) != JID_OK)
 		return false;
 	return str_is(str_make(domain, domain_n), s->remote);
 }

@@ -42,10 +42,7 @@ void s2s_features_send(struct s2s_stream *s)
 
 static void note(struct s2s_stream *s, const struct xml_node *features)
 {
-	const struct xml_node *dialback = xml_child(features, "dialback", S2S_NS_DB_OFFER);
-
-	s->has_dialback = dialback != NULL;
-	s->dialback_errors = dialback && xml_child(dialback, "errors", NULL);
+	s->has_dialback = xml_child(features, "dialback", S2S_NS_DB_OFFER) != NULL;
 	s->has_sm = xml_child(features, "sm", S2S_NS_SM) != NULL;
 	s->has_keys = xml_child(features, "key", S2S_NS_KEY) != NULL;
 	s->has_bidi = xml_child(features, "bidi", S2S_NS_BIDI_OFFER) != NULL;

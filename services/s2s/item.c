@@ -27,7 +27,8 @@ static struct str place_bytes(char **at, struct str s)
 
 struct s2s_item *s2s_item_new(struct s2s_link *l, const Starling__StanzaMeta *m, struct str bytes, struct str extra)
 {
-	size_t texts = strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6;
+	size_t texts =
+	        strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6;
 	size_t size = sizeof(struct s2s_item) + texts + bytes.n + extra.n;
 	struct s2s_item *i = mem_zalloc(size);
 	char *at = (char *)(i + 1);

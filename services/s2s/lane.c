@@ -52,7 +52,8 @@ static char *place(char **at, const char *text)
 
 static struct letter *letter_new(struct s2s_lane *l, const Starling__StanzaMeta *m, struct str bytes)
 {
-	size_t texts = strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6;
+	size_t texts =
+	        strlen(m->from) + strlen(m->to) + strlen(m->id) + strlen(m->child_name) + strlen(m->child_ns) + strlen(m->origin_id) + 6;
 	struct letter *e = mem_zalloc(sizeof(*e) + texts + bytes.n);
 	char *at = (char *)(e + 1);
 

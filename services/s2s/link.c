@@ -167,8 +167,9 @@ void s2s_link_open(struct s2s_link *l, struct s2s_stream *s)
 	l->error[0] = '\0';
 	s2s_link_set_state(l, S2S_LINK_OPEN);
 	log_info(&s->log, "stream to %s from %s proof=%s %s%s%s", l->remote, l->local,
-	         s->proof == S2S_PROOF_CERTIFICATE ? "certificate" : "dialback", conn_tls(s->conn) ? SSL_get_version(conn_tls(s->conn)) : "in clear",
-	         s->managed ? ", managed" : "", s->bidi ? ", both ways" : "");
+	         s->proof == S2S_PROOF_CERTIFICATE ? "certificate" : "dialback",
+	         conn_tls(s->conn) ? SSL_get_version(conn_tls(s->conn)) : "in clear", s->managed ? ", managed" : "",
+	         s->bidi ? ", both ways" : "");
 	s2s_dialback_ask(l);
 	s2s_link_pump(l);
 }

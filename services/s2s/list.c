@@ -11,8 +11,9 @@
 #define LIMIT_MAX 10000u
 
 static const char *const link_states[] = {
-	[S2S_LINK_IDLE] = "idle",       [S2S_LINK_LOOKING] = "looks for the server", [S2S_LINK_DIALING] = "connects",
-	[S2S_LINK_TALKING] = "agrees",  [S2S_LINK_OPEN] = "open",                    [S2S_LINK_RESTING] = "waits to try again",
+	[S2S_LINK_IDLE] = "idle",        [S2S_LINK_LOOKING] = "looks for the server",
+	[S2S_LINK_DIALING] = "connects", [S2S_LINK_TALKING] = "agrees",
+	[S2S_LINK_OPEN] = "open",        [S2S_LINK_RESTING] = "waits to try again",
 };
 
 static const char *const proofs[] = { [S2S_PROOF_NONE] = "", [S2S_PROOF_CERTIFICATE] = "certificate", [S2S_PROOF_DIALBACK] = "dialback" };

@@ -85,7 +85,8 @@ void s2s_proved(struct s2s_stream *s, struct s2s_pair *p, enum s2s_proof proof)
 {
 	p->proof = (uint8_t)proof;
 	metric_inc(proof == S2S_PROOF_CERTIFICATE ? &s2s_metrics.proved_certificate : &s2s_metrics.proved_dialback);
-	log_info(&s->log, "stream from %s to %s proof=%s %s", p->remote, p->local, proof == S2S_PROOF_CERTIFICATE ? "certificate" : "dialback",
+	log_info(&s->log, "stream from %s to %s proof=%s %s", p->remote, p->local,
+	         proof == S2S_PROOF_CERTIFICATE ? "certificate" : "dialback",
 	         conn_tls(s->conn) ? SSL_get_version(conn_tls(s->conn)) : "in clear");
 	s2s_stream_limits(s);
 	use_both_ways(s, p);

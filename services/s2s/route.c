@@ -28,8 +28,8 @@ void s2s_bounce(struct s2s *s2s, const Starling__StanzaMeta *m, struct str bytes
 	meta.to = m->from;
 	meta.id = m->id;
 	meta.flags = STANZA_OTHER_PAYLOAD;
-	stanza_error_bytes(&out, (enum stanza_kind)m->kind, str_from(m->id), bytes, condition, str_from(text ? text : ""), (struct str){ 0 },
-	                   (struct str){ 0 });
+	stanza_error_bytes(&out, (enum stanza_kind)m->kind, str_from(m->id), bytes, condition, str_from(text ? text : ""),
+	                   (struct str){ 0 }, (struct str){ 0 });
 	s2s_lane_send(s2s, NULL, 0, &meta, buf_str(&out), 0, 0, false);
 	buf_fini(&out);
 }

@@ -146,6 +146,21 @@ static int load_overrides(struct s2s *s2s, struct err *e)
 	return 0;
 }
 
+static int load_source(struct s2s *s2s, struct err *e)
+{
+	const char *text = s2s->config->source_address;
+	struct sockaddr_storage address;
+	socklen_t n;
+
+	s2s->has_source = text && text[0];
+	if (!s2s->has_source)
+		return 0;
+	if (net_addr_parse(text, 0, &address, &n, e) != 0)
+		return -1;
+	net_addr_from((struct sockaddr *)&address, &s2s->source);
+	return 0;
+}
+
 static int start_dns(struct s2s *s2s, struct err *e)
 {
 	const struct config_list *list = &s2s->config->dns_servers;
@@ -214,7 +229,7 @@ struct s2s *s2s_new(struct daemon *d, struct err *e)
 	s2s->ports[0] = (struct s2s_port){ s2s, false };
 	s2s->ports[1] = (struct s2s_port){ s2s, true };
 	raise_file_limit();
-	if (load_secret(s2s, e) != 0 || load_tls(s2s, e) != 0 || start_dns(s2s, e) != 0 ||
+	if (load_secret(s2s, e) != 0 || load_tls(s2s, e) != 0 || load_source(s2s, e) != 0 || start_dns(s2s, e) != 0 ||
 	    listen_on(s2s, (uint16_t)s2s->config->port, &s2s->ports[0], e) < 0 ||
 	    listen_on(s2s, (uint16_t)s2s->config->direct_tls_port, &s2s->ports[1], e) < 0)
 		s2s_free(&s2s);

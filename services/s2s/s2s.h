@@ -16,9 +16,9 @@
 #include "common/base/hash.h"
 #include "common/base/list.h"
 #include "common/daemon/daemon.h"
+#include "common/dns/xmpp_resolve.h"
 #include "common/net/conn.h"
 #include "common/net/listener.h"
-#include "common/dns/xmpp_resolve.h"
 #include "common/net/tls_client.h"
 #include "common/net/tls_trust.h"
 #include "common/xml/xml_stream.h"
@@ -26,19 +26,19 @@
 #include "ipc/proto/storage.pb-c.h"
 #include "services/s2s/config.h"
 
-#define S2S_NS_STREAM   "http://etherx.jabber.org/streams"
-#define S2S_NS_SERVER   "jabber:server"
-#define S2S_NS_DIALBACK "jabber:server:dialback"
-#define S2S_NS_DB_OFFER "urn:xmpp:features:dialback"
-#define S2S_NS_TLS      "urn:ietf:params:xml:ns:xmpp-tls"
-#define S2S_NS_SASL     "urn:ietf:params:xml:ns:xmpp-sasl"
-#define S2S_NS_STREAMS  "urn:ietf:params:xml:ns:xmpp-streams"
-#define S2S_NS_STANZAS  "urn:ietf:params:xml:ns:xmpp-stanzas"
-#define S2S_NS_SM       "urn:xmpp:sm:3"
-#define S2S_NS_BIDI     "urn:xmpp:bidi"
+#define S2S_NS_STREAM     "http://etherx.jabber.org/streams"
+#define S2S_NS_SERVER     "jabber:server"
+#define S2S_NS_DIALBACK   "jabber:server:dialback"
+#define S2S_NS_DB_OFFER   "urn:xmpp:features:dialback"
+#define S2S_NS_TLS        "urn:ietf:params:xml:ns:xmpp-tls"
+#define S2S_NS_SASL       "urn:ietf:params:xml:ns:xmpp-sasl"
+#define S2S_NS_STREAMS    "urn:ietf:params:xml:ns:xmpp-streams"
+#define S2S_NS_STANZAS    "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define S2S_NS_SM         "urn:xmpp:sm:3"
+#define S2S_NS_BIDI       "urn:xmpp:bidi"
 #define S2S_NS_BIDI_OFFER "urn:xmpp:features:bidi"
-#define S2S_NS_PING     "urn:xmpp:ping"
-#define S2S_NS_KEY      "urn:starling:s2s:0"
+#define S2S_NS_PING       "urn:xmpp:ping"
+#define S2S_NS_KEY        "urn:starling:s2s:0"
 
 #define S2S_LISTENERS_MAX 32u
 #define S2S_BUCKETS       4096u
@@ -87,7 +87,7 @@ enum s2s_link_state {
 
 /* A db:verify that we ask the authoritative server (XEP-0220 section 2.1.1 step 2). */
 struct s2s_verify {
-	struct list_node node; /* in the link's list */
+	struct list_node node;    /* in the link's list */
 	struct s2s_stream *asker; /* counted */
 	char *id, *key;
 	uint64_t since_ms;
@@ -113,12 +113,12 @@ struct s2s_link {
 	uint64_t leaving_ms;        /* another instance is to have it; 0: no */
 	uint32_t failures;
 	uint32_t appending, dropping; /* appends on the way; items to be appended and dropped */
-	uint64_t spooled;     /* rows in the store, as far as known */
-	uint64_t fetched_to;  /* id up to which rows are items here */
-	bool more_in_store;   /* rows behind fetched_to: what comes goes behind them */
+	uint64_t spooled;             /* rows in the store, as far as known */
+	uint64_t fetched_to;          /* id up to which rows are items here */
+	bool more_in_store;           /* rows behind fetched_to: what comes goes behind them */
 	bool fetching;
-	bool hopeless; /* what the store has is to come back as errors */
-	uint8_t state; /* enum s2s_link_state: set by s2s_link_set_state alone */
+	bool hopeless;   /* what the store has is to come back as errors */
+	uint8_t state;   /* enum s2s_link_state: set by s2s_link_set_state alone */
 	char error[160]; /* why the last attempt failed */
 };
 
@@ -203,7 +203,7 @@ struct s2s_stream {
 	char *stream_id;      /* inbound: ours, outbound: the other server's */
 	struct wheel_timer timer;
 	struct log_ctx log;
-	struct s2s_window window; /* of what comes in */
+	struct s2s_window window;     /* of what comes in */
 	uint64_t base_in, told_in;    /* number at which `h` counts from 0; what the other end was told last */
 	uint64_t answer_to;           /* when so many are handled, it is told again */
 	uint64_t sent_out, acked_out; /* of what goes out, since enabled */
@@ -218,16 +218,16 @@ struct s2s_stream {
 	uint8_t state; /* enum s2s_state: set by s2s_stream_set_state alone */
 	uint8_t proof; /* outbound: how the other server is known; enum s2s_proof */
 	bool outbound, direct_tls, header_sent, feeding, layered;
-	bool authenticated; /* outbound: we are accepted there */
+	bool authenticated;                            /* outbound: we are accepted there */
 	bool has_dialback, has_sm, has_keys, has_bidi; /* what the other end offers */
-	bool bidi;              /* agreed on */
-	bool managed;           /* what we send is counted (XEP-0198) */
-	bool managed_in;        /* what we get is */
-	bool asked, ask;        /* an <r/> is on its way; wanted */
-	bool answer_due;        /* they asked, and not all is handled yet */
-	bool sasl_failed;       /* fall back to dialback */
-	bool certificate_valid; /* of the other end, for `remote` */
-	char why[120];          /* else: why not */
+	bool bidi;                                     /* agreed on */
+	bool managed;                                  /* what we send is counted (XEP-0198) */
+	bool managed_in;                               /* what we get is */
+	bool asked, ask;                               /* an <r/> is on its way; wanted */
+	bool answer_due;                               /* they asked, and not all is handled yet */
+	bool sasl_failed;                              /* fall back to dialback */
+	bool certificate_valid;                        /* of the other end, for `remote` */
+	char why[120];                                 /* else: why not */
 };
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
@@ -257,12 +257,14 @@ struct s2s {
 	struct dns *dns;
 	struct xmpp_resolver resolver;
 	struct xmpp_override *overrides;
+	struct net_addr source; /* that our connections come from */
+	bool has_source;
 	struct listener *listeners[S2S_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct s2s_port ports[2];
 	struct ratelimit *connects;
 	struct list_node streams, links;
-	struct list_node dones; /* ids to be taken out of the spool (spool.c) */
+	struct list_node dones;    /* ids to be taken out of the spool (spool.c) */
 	struct list_node *buckets; /* of links, by name */
 	uint32_t stream_count, link_count;
 	struct s2s_slot slots[SLOT_COUNT];

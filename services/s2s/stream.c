@@ -46,21 +46,20 @@ static void tls_refused(struct s2s_stream *s, const struct s2s_input *in)
 	s2s_finish(s, "the other server refuses TLS");
 }
 
-#define ALWAYS \
-	[S2S_EV_ERROR] = s2s_peer_error, [S2S_EV_CLOSED] = s2s_closed, [S2S_EV_BAD_XML] = s2s_bad_xml, [S2S_EV_TIMEOUT] = too_late
+#define ALWAYS   [S2S_EV_ERROR] = s2s_peer_error, [S2S_EV_CLOSED] = s2s_closed, [S2S_EV_BAD_XML] = s2s_bad_xml, [S2S_EV_TIMEOUT] = too_late
 #define NO_LAYER [S2S_EV_SECURED] = unsupported
-#define NOT_ASKED \
-	[S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported, [S2S_EV_FAILURE] = unsupported, \
+#define NOT_ASKED                                                                                                                          \
+	[S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported, [S2S_EV_FAILURE] = unsupported,   \
 	[S2S_EV_ENABLED] = unsupported, [S2S_EV_UNKNOWN] = unsupported
 /* What only who was connected to gets. */
-#define FOR_SERVERS \
-	[S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_ENABLE] = unsupported
+#define FOR_SERVERS [S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_ENABLE] = unsupported
 
-#define OUTBOUND \
-	ALWAYS, NO_LAYER, FOR_SERVERS, [S2S_EV_HEADER] = again, [S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, \
-	[S2S_EV_SUCCESS] = unsupported, [S2S_EV_FAILURE] = unsupported, [S2S_EV_RESULT] = s2s_dialback_result_out, \
-	[S2S_EV_VERIFY] = s2s_dialback_verify_out, [S2S_EV_ENABLED] = unsupported, [S2S_EV_REQUEST] = s2s_ack_request, \
-	[S2S_EV_ANSWER] = s2s_ack_answer, [S2S_EV_STANZA] = s2s_stanza, [S2S_EV_UNKNOWN] = unsupported
+#define OUTBOUND                                                                                                                           \
+	ALWAYS, NO_LAYER, FOR_SERVERS,                                                                                                     \
+	        [S2S_EV_HEADER] = again, [S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported,  \
+	        [S2S_EV_FAILURE] = unsupported, [S2S_EV_RESULT] = s2s_dialback_result_out, [S2S_EV_VERIFY] = s2s_dialback_verify_out,      \
+	        [S2S_EV_ENABLED] = unsupported, [S2S_EV_REQUEST] = s2s_ack_request, [S2S_EV_ANSWER] = s2s_ack_answer,                      \
+	        [S2S_EV_STANZA] = s2s_stanza, [S2S_EV_UNKNOWN] = unsupported
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"

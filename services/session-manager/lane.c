@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/rendezvous.h"
 #include "common/xmpp/jid.h"
 #include "ipc/gen/stanza.client.h"
 #include "services/session-manager/bounce.h"
@@ -16,6 +17,7 @@
 #define ON_THE_WAY_MAX 64
 #define DEADLINE_MS    60000 /* the receiver answers when the stanza is durable: it may wait for its store */
 #define GIVE_UP_MS     30000 /* with no owner for this long, the sender gets an error */
+#define SPEAKERS_MAX   64u
 
 enum item_state { ITEM_WAITING, ITEM_SENT, ITEM_FAILED };
 
@@ -30,6 +32,7 @@ struct item {
 struct lane {
 	struct sm *sm;
 	uint32_t slot;
+	bool remote;            /* of remote domains */
 	struct list_node items; /* in order */
 	uint32_t on_the_way;
 	uint64_t owner, epoch; /* to whom they are */
@@ -80,7 +83,8 @@ static void failed(struct item *i, int code)
 	i->state = ITEM_FAILED;
 	l->broken = true;
 	if (hopeless(code) && clock_mono_ms() - i->parcel->since_ms > GIVE_UP_MS) {
-		bounce(l->sm, &i->parcel->packet, "resource-constraint", "The recipient's account cannot be reached now.");
+		bounce(l->sm, &i->parcel->packet, l->remote ? "remote-server-timeout" : "resource-constraint",
+		       l->remote ? NULL : "The recipient's account cannot be reached now.");
 		item_free(i);
 	}
 }
@@ -172,6 +176,28 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
 }
 
+/* --- to whom --- */
+
+/* Every instance of s2s computes the same; it takes nothing before it has claimed the slot. */
+static uint64_t speaker(const struct sm *sm, uint32_t slot)
+{
+	const Starling__Registration *all[SPEAKERS_MAX];
+	struct rendezvous_member list[SPEAKERS_MAX];
+	uint32_t n = ipc_bus_instances(sm->bus, "s2s", all, SPEAKERS_MAX), count = 0;
+
+	for (uint32_t i = 0; i < n && i < SPEAKERS_MAX; i++) {
+		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
+			list[count++] = (struct rendezvous_member){ all[i]->instance, hash_fnv1a64(str_from(all[i]->name)) };
+	}
+	return rendezvous_owner(list, count, slot);
+}
+
+static uint64_t receiver(const struct lane *l, uint64_t *out_epoch)
+{
+	*out_epoch = 0;
+	return l->remote ? speaker(l->sm, l->slot) : ipc_bus_slot_owner(l->sm->bus, l->slot, out_epoch);
+}
+
 /* The slot became ours while stanzas waited for it. */
 static void take_home(struct lane *l)
 {
@@ -195,11 +221,11 @@ static void pump(struct lane *l)
 
 	if (l->broken || l->sm->stopping)
 		return;
-	if (l->on_the_way == 0)
+	if (l->on_the_way == 0 && !l->remote)
 		take_home(l);
 	if (list_empty(&l->items))
 		return;
-	owner = ipc_bus_slot_owner(l->sm->bus, l->slot, &epoch);
+	owner = receiver(l, &epoch);
 	if (owner == 0 || owner == ipc_bus_instance(l->sm->bus)) {
 		failed(list_entry(l->items.next, struct item, node), CODE(UNAVAILABLE));
 		pause_if_quiet(l);
@@ -222,21 +248,32 @@ static void pump(struct lane *l)
 	}
 }
 
-void lane_send(struct sm *sm, uint32_t slot, const struct packet *p)
+static void enqueue(struct sm *sm, uint32_t slot, bool remote, const struct packet *p)
 {
-	struct lane *l = sm->lanes[slot];
+	struct lane **at = &sm->lanes[remote ? SLOT_COUNT + slot : slot], *l = *at;
 	struct item *i = mem_new(struct item);
 
 	if (!l) {
-		l = sm->lanes[slot] = mem_new(struct lane);
+		l = *at = mem_new(struct lane);
 		l->sm = sm;
 		l->slot = slot;
+		l->remote = remote;
 		list_init(&l->items);
 	}
 	i->lane = l;
 	i->parcel = parcel_new(sm, p);
 	list_push_back(&l->items, &i->node);
 	pump(l);
+}
+
+void lane_send(struct sm *sm, uint32_t slot, const struct packet *p)
+{
+	enqueue(sm, slot, false, p);
+}
+
+void lane_send_remote(struct sm *sm, const struct packet *p)
+{
+	enqueue(sm, hash_slot(jid_view_domain(str_from(p->meta->to))), true, p);
 }
 
 bool lane_empty(const struct sm *sm, uint32_t slot)
@@ -246,7 +283,7 @@ bool lane_empty(const struct sm *sm, uint32_t slot)
 
 void lane_fini_all(struct sm *sm)
 {
-	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+	for (uint32_t slot = 0; slot < 2 * SLOT_COUNT; slot++) {
 		struct lane *l = sm->lanes[slot];
 
 		if (!l)

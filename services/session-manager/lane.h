@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lane: stanzas for a slot of another owner, in order. Some are on the way at a time; each names the epoch under which its receiver owns
+ * lane: stanzas for a slot of another owner, or for the remote domains of one slot, which an instance of s2s speaks with, in order. Some are on the way at a time; each names the epoch under which its receiver owns
  * the slot (stanza.proto), so that none of those behind a refused one can be taken. After a failure the lane waits until all on the way
  * were answered, then sends what is left again, in order, to whoever owns the slot then. */
 #ifndef SESSION_MANAGER_LANE_H
@@ -14,6 +14,8 @@
 struct lane;
 
 void lane_send(struct sm *sm, uint32_t slot, const struct packet *p);
+/* To a domain of somebody else's: by the instance of s2s that has its slot (docs/decisions/0032-federation.md). */
+void lane_send_remote(struct sm *sm, const struct packet *p);
 /* Nothing waits for this slot: what comes now overtakes nothing. */
 bool lane_empty(const struct sm *sm, uint32_t slot);
 void lane_fini_all(struct sm *sm);

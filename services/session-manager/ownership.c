@@ -9,7 +9,7 @@
 #include "services/session-manager/handoff.h"
 #include "services/session-manager/ownership_impl.h"
 #include "services/session-manager/ownership_redis.h"
-#include "services/session-manager/rendezvous.h"
+#include "common/base/rendezvous.h"
 #include "services/session-manager/sm.h"
 
 #define SOON_MS 20

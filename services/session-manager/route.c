@@ -79,7 +79,7 @@ static void pass_on(struct sm *sm, const struct packet *p, uint64_t instance)
 	request.key_number = p->key.number;
 	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
 	metric_inc(&counters.routed_out);
-	call_stanza_route(sm->bus, instance ? ipc_instance(instance) : ipc_any("s2s"), &opts, &request, on_remote, parcel_new(sm, p));
+	call_stanza_route(sm->bus, ipc_instance(instance), &opts, &request, on_remote, parcel_new(sm, p));
 }
 
 static void route_domain(struct sm *sm, const struct packet *p);
@@ -110,8 +110,10 @@ static void route_domain(struct sm *sm, const struct packet *p)
 	a = p->archive_sender ? account_find(sm, jid_view_bare(str_from(p->meta->from))) : NULL;
 	if (a)
 		append(a, p, true, false, stored_outgoing);
-	else
+	else if (instance)
 		pass_on(sm, p, instance);
+	else
+		lane_send_remote(sm, p);
 }
 
 /* --- to a host --- */

@@ -11,6 +11,7 @@ const struct role roles[ROLE_COUNT] = {
 	{ "auth", 3 },
 	{ "session-manager", 3 },
 	{ "c2s-edge", 4 },
+	{ "s2s", 4 },
 };
 /* clang-format on */
 

@@ -2,8 +2,8 @@
  *
  * rendezvous: which of the live instances should own which slot. Every instance computes the same answer from the same members; when
  * one comes or goes, only the slots that it gains or had move. */
-#ifndef SESSION_MANAGER_RENDEZVOUS_H
-#define SESSION_MANAGER_RENDEZVOUS_H
+#ifndef COMMON_BASE_RENDEZVOUS_H
+#define COMMON_BASE_RENDEZVOUS_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Highest-random-weight hashing with a 64-bit finaliser as the weight. */
-#include "services/session-manager/rendezvous.h"
+#include "common/base/rendezvous.h"
 
 static uint64_t weight(uint64_t key, uint32_t slot)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "services/session-manager/rendezvous.h"
+#include "common/base/rendezvous.h"
 
 static const struct rendezvous_member three[] = { { 7, 0x1111 }, { 8, 0x2222222222 }, { 9, 0x3333333333333333 } };
 
