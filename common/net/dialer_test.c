@@ -64,7 +64,7 @@ static int teardown(void **state)
 
 static int keep(int fd)
 {
-	assert_true(fd >= 0);
+	assert_true(fd >= 0 && open_count < sizeof(opened) / sizeof(*opened));
 	opened[open_count++] = fd;
 	return fd;
 }
