@@ -24,9 +24,33 @@ void net_addr_from(const struct sockaddr *sa, struct net_addr *out)
 	}
 }
 
+bool net_addr_is_v4(const struct net_addr *a)
+{
+	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
+}
+
+void net_addr_to(const struct net_addr *a, struct sockaddr_storage *out, socklen_t *out_len)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (net_addr_is_v4(a)) {
+		in->sin_family = AF_INET;
+		memcpy(&in->sin_addr, a->ip + 12, 4);
+		in->sin_port = htons(a->port);
+		*out_len = sizeof(*in);
+	} else {
+		in6->sin6_family = AF_INET6;
+		memcpy(&in6->sin6_addr, a->ip, 16);
+		in6->sin6_port = htons(a->port);
+		*out_len = sizeof(*in6);
+	}
+}
+
 const char *net_addr_text(const struct net_addr *a, char *out)
 {
-	bool v4 = memcmp(a->ip, mapped, sizeof(mapped)) == 0;
+	bool v4 = net_addr_is_v4(a);
 
 	if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->ip + 12 : a->ip, out, NET_ADDR_TEXT_MAX))
 		out[0] = '\0';
@@ -36,7 +60,7 @@ const char *net_addr_text(const struct net_addr *a, char *out)
 void net_addr_key(const struct net_addr *a, uint8_t out[16])
 {
 	memcpy(out, a->ip, 16);
-	if (memcmp(a->ip, mapped, sizeof(mapped)) != 0)
+	if (!net_addr_is_v4(a))
 		memset(out + 8, 0, 8);
 }
 

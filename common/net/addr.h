@@ -19,6 +19,9 @@ struct net_addr {
 };
 
 void net_addr_from(const struct sockaddr *sa, struct net_addr *out);
+/* For connect and bind: an IPv4 address as one of AF_INET. */
+void net_addr_to(const struct net_addr *a, struct sockaddr_storage *out, socklen_t *out_len);
+bool net_addr_is_v4(const struct net_addr *a);
 /* "192.0.2.1" or "2001:db8::1", without the port. out holds NET_ADDR_TEXT_MAX bytes; returns it. */
 const char *net_addr_text(const struct net_addr *a, char *out);
 /* What limits count by: the IPv4 address, or the /64 of an IPv6 address, since one subscriber owns all of that. */
