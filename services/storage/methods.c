@@ -35,18 +35,28 @@ const struct method *const methods[METHOD_ALL] = {
 	AT(METHOD_STORAGE_LOG_RETRACT) = &log_retract,
 	AT(METHOD_STORAGE_LOG_ERASE) = &log_erase,
 	AT(METHOD_STORAGE_LOG_FENCE) = &log_fence,
+	AT(METHOD_STORAGE_SPOOL_CLAIM) = &spool_claim,
+	AT(METHOD_STORAGE_SPOOL_RELEASE) = &spool_release,
+	AT(METHOD_STORAGE_SPOOL_APPEND) = &spool_append,
+	AT(METHOD_STORAGE_SPOOL_FETCH) = &spool_fetch,
+	AT(METHOD_STORAGE_SPOOL_DONE) = &spool_done,
+	AT(METHOD_STORAGE_SPOOL_SENT) = &spool_sent,
+	AT(METHOD_STORAGE_SPOOL_DOMAINS) = &spool_domains,
 	[METHOD_LOG_MOVE] = &log_move,
 	[METHOD_LOG_TOMBSTONE] = &log_tombstone,
 };
-_Static_assert((METHOD_STORAGE_LOG_FENCE & 0xff) == METHOD_COUNT, "one row a method");
+_Static_assert((METHOD_STORAGE_SPOOL_DOMAINS & 0xff) == METHOD_COUNT, "one row a method");
 
 /* Advisory locks of two 32-bit numbers: a class of ours, then an account's hash. In a batch they are taken in ascending order by all instances, so
- * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. */
+ * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. Below are the spool's slots,
+ * INT32_MIN + slot (handlers/spool.h). */
 #define CLASS_ACCOUNT "1398031700"
 #define CLASS_FENCE   "1398031701"
+#define CLASS_SPOOL   "1398031704"
 
 static const char *all[STATEMENT_COUNT] = {
-	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k < 0 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
+	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k < -1 THEN pg_advisory_xact_lock(" CLASS_SPOOL ", k & 1023) IS NULL "
+	                   "WHEN k < 0 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
 	                   "ELSE pg_advisory_xact_lock(" CLASS_ACCOUNT ", k) IS NULL END) FROM unnest($1::int4[]) k",
 	[STATEMENT_FENCE_LOCK] = "SELECT pg_advisory_xact_lock(" CLASS_FENCE ", 0) IS NULL",
 	[STATEMENT_FENCE_RAISE] =

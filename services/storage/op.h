@@ -17,7 +17,7 @@
 struct op;
 
 enum method_kind {
-	METHOD_READ,   /* no lock, no transaction to share; on a connection that carries no appends */
+	METHOD_READ,   /* a transaction of its own; on a connection that carries no appends */
 	METHOD_WRITE,  /* a step of its own in a batch; answers one row */
 	METHOD_MERGED, /* all of a batch share one step: parameters become arrays, and row i answers op i */
 };
@@ -34,7 +34,7 @@ struct method {
 };
 
 /* Method n of ipc/proto/storage.proto is methods[n - 1]; its statement has the same index. Behind them the second halves of methods of two steps. */
-#define METHOD_COUNT 28u
+#define METHOD_COUNT 35u
 enum { METHOD_LOG_MOVE = METHOD_COUNT, METHOD_LOG_TOMBSTONE, METHOD_ALL };
 extern const struct method *const methods[METHOD_ALL];
 /* Statements beside the methods' own. */
@@ -60,7 +60,7 @@ typedef void (*op_done_fn)(int code, const char *text, const ProtobufCMessage *r
 /* What the operator limits; outlives every op. */
 struct op_limits {
 	uint32_t roster_items; /* of one account */
-	uint32_t fetch_bytes;  /* of stanzas in one reply of OfflineFetch, LogFetch, LogQuery */
+	uint32_t fetch_bytes;  /* of stanzas in one reply of OfflineFetch, LogFetch, LogQuery, SpoolFetch */
 };
 
 #define LOCK_NONE UINT32_MAX
@@ -78,7 +78,7 @@ struct op {
 	uint32_t head_statement;
 	struct pg_args head_args;
 	const PGresult *head;
-	uint32_t lock, lock_other; /* of the accounts written, or LOCK_NONE */
+	uint32_t lock, lock_other; /* of the accounts written, or of a slot of the spool, or LOCK_NONE */
 	/* What a METHOD_MERGED append is called. Where an op asks whether its name was there before, an earlier op with that name must have committed: they
 	 * never share a batch. 0: no name. */
 	uint64_t names[2];

@@ -4,12 +4,14 @@
  * it) and in PostgreSQL. It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
  *
  * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--writers N] [--batch-max N] [--window MS] [--rate N]
- *        [--method NAME] [--max N] [--check] [--partitions N] [DSN PID]
+ *        [--method NAME] [--max N] [--check] [--partitions N] [--backlog N] [DSN PID]
  *   --open      calls kept open (default 2000)
  *   --rate      appends a second instead of saturation
- *   --method    log (LogAppend, the default), offline (OfflineAppend), open, fetch, delivered, query, credentials
- *   --max       max_waiting of LogAppend
- *   --check     LogAppend looks for its key
+ *   --method    log (LogAppend, the default), offline (OfflineAppend), open, fetch, delivered, query, credentials; spool: SpoolAppend and then
+ *               SpoolDone, which count as one call, for so many domains as --accounts says
+ *   --max       max_waiting of LogAppend, max_count of SpoolAppend
+ *   --check     LogAppend and SpoolAppend look for their key
+ *   --backlog   with spool: so many stanzas that stay
  *   --partitions  so many more partitions of the log, in the past
  *   DSN PID     a PostgreSQL that runs already, and its postmaster; without them tests/tools/private-postgres makes one */
 #include <dirent.h>
@@ -33,7 +35,7 @@ struct bench {
 	uv_timer_t tick;
 	struct store *store;
 	uint32_t seconds, open_max, accounts, bytes, connections, writers, batch_max, window_ms, rate;
-	uint32_t method, max, check, partitions;
+	uint32_t method, max, check, partitions, backlog;
 	bool ready;
 	char dir[64], dsn[256];
 	long postmaster;
@@ -46,6 +48,7 @@ struct bench {
 struct sample {
 	struct bench *bench;
 	uint64_t begin_us;
+	uint32_t domain; /* of the spool */
 };
 
 /* CPU time of PostgreSQL's processes, microseconds: the postmaster and its children, those that ended among them. */
@@ -241,12 +244,92 @@ static void query_one(struct bench *b)
 	submit(b, METHOD_STORAGE_LOG_QUERY, &r.base, STR(""));
 }
 
+static void domain_name(char out[64], uint32_t i)
+{
+	snprintf(out, 64, "server%u.bench.example", i);
+}
+
+static void on_spooled(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	Starling__SpoolDoneRequest r = STARLING__SPOOL_DONE_REQUEST__INIT;
+	struct sample *s = ctx;
+	Starling__Fence fence;
+	char domain[64];
+	uint64_t id;
+
+	if (code) {
+		on_done(code, text, reply, s);
+		return;
+	}
+	id = ((const Starling__SpoolAppendReply *)reply)->id;
+	domain_name(domain, s->domain);
+	fence = fence_of(domain);
+	r.domain = domain;
+	r.ids = &id;
+	r.n_ids = 1;
+	r.fence = &fence;
+	store_submit(s->bench->store, METHOD_STORAGE_SPOOL_DONE & 0xff, &r.base, STR(""), 0, on_done, s);
+}
+
+static void spool_append(struct bench *b, op_done_fn done)
+{
+	Starling__SpoolAppendRequest r = STARLING__SPOOL_APPEND_REQUEST__INIT;
+	struct sample *s = sample_new(b);
+	Starling__StanzaMeta meta;
+	Starling__Fence fence;
+	char domain[64], to[80];
+
+	s->domain = b->next_account % b->accounts;
+	domain_name(domain, s->domain);
+	snprintf(to, sizeof to, "juliet@%s", domain);
+	meta = chat((char *)"romeo@bench.example/orchard", to, (char *)"4f7a2c99");
+	fence = fence_of(domain);
+	r.domain = domain;
+	r.meta = &meta;
+	r.time_us = clock_wall_us();
+	r.key_stream = 77;
+	r.key_number = ++b->next_account;
+	r.again = b->check;
+	r.max_count = b->max;
+	r.max_bytes = b->max ? UINT32_MAX : 0;
+	r.fence = &fence;
+	store_submit(b->store, METHOD_STORAGE_SPOOL_APPEND & 0xff, &r.base, str_make(b->stanza, b->bytes), 0, done, s);
+}
+
+static void spool_one(struct bench *b)
+{
+	spool_append(b, on_spooled);
+}
+
+/* All slots under epoch 1, and what stays. */
+static void fill_spool(struct bench *b)
+{
+	Starling__SpoolClaimRequest r = STARLING__SPOOL_CLAIM_REQUEST__INIT;
+	uint32_t slots[SLOT_COUNT];
+
+	for (uint32_t i = 0; i < SLOT_COUNT; i++)
+		slots[i] = i;
+	r.slots = slots;
+	r.n_slots = SLOT_COUNT;
+	r.instance = 1;
+	submit(b, METHOD_STORAGE_SPOOL_CLAIM, &r.base, STR(""));
+	while (b->open)
+		uv_run(&b->loop, UV_RUN_ONCE);
+	for (uint32_t i = 0; i < b->backlog; i++) {
+		spool_append(b, on_done);
+		while (b->open >= b->open_max)
+			uv_run(&b->loop, UV_RUN_ONCE);
+	}
+	while (b->open)
+		uv_run(&b->loop, UV_RUN_ONCE);
+}
+
 static const struct {
 	const char *name;
 	void (*one)(struct bench *b);
 } kinds[] = {
-	{ "log", log_one },     { "offline", offline_one }, { "open", key_one }, { "fetch", fetch_one }, { "delivered", delivered_one },
-	{ "query", query_one }, { "credentials", key_one },
+	{ "log", log_one },     { "offline", offline_one }, { "open", key_one },    { "fetch", fetch_one }, { "delivered", delivered_one },
+	{ "query", query_one }, { "credentials", key_one }, { "spool", spool_one },
 };
 
 static void create_accounts(struct bench *b)
@@ -430,6 +513,7 @@ static void arguments(struct bench *b, int argc, char **argv)
 		{ "--rate", &b->rate },
 		{ "--max", &b->max },
 		{ "--partitions", &b->partitions },
+		{ "--backlog", &b->backlog },
 	};
 
 	for (int i = 1; i < argc; i++) {
@@ -480,7 +564,10 @@ int main(int argc, char **argv)
 	open_store(&b);
 	if (b.partitions)
 		more_partitions(&b);
-	create_accounts(&b);
+	if (kinds[b.method].one == spool_one)
+		fill_spool(&b);
+	else
+		create_accounts(&b);
 	measure(&b);
 	store_free(&b.store);
 	uv_close((uv_handle_t *)&b.tick, NULL);
