@@ -16,7 +16,7 @@ TICK = 0.1              # a message each
 PING_EVERY = 5          # messages
 LOGIN_PATIENCE = 60
 
-Got = collections.namedtuple("Got", "body sender delayed")
+Got = collections.namedtuple("Got", "body delayed archive_id edge time")
 Break = collections.namedtuple("Break", "user edge time reason")
 
 
@@ -28,6 +28,16 @@ class History:
         self.accepted = set()                       # bodies
         self.got = collections.defaultdict(list)    # user: what came, in order
         self.breaks, self.refused = [], []
+        self.steps = []                             # (time, what the test did)
+
+    def step(self, what):
+        self.steps.append((time.monotonic(), what))
+
+    def story(self, body):
+        """For people: each arrival of a message, and during which step."""
+        return "%s: %s" % (body, "; ".join("at %s %.2f s into %r%s, id %s" % (
+            g.edge, g.time - max(s for s in self.steps if s[0] <= g.time)[0], max(s for s in self.steps if s[0] <= g.time)[1],
+            ", delayed" if g.delayed else "", g.archive_id) for g in self.got[self.sent[body]] if g.body == body))
 
     def lost(self):
         return sorted(b for b in self.accepted if b not in {g.body for g in self.got[self.sent[b]]})
@@ -177,7 +187,9 @@ class User(threading.Thread):
         if m.get("type") == "error":
             self.history.refused.append((self.user, body))
         elif body:
-            self.history.got[self.user].append(Got(body, m.get("from"), m.find(q(NS_DELAY, "delay")) is not None))
+            stanza_id = m.find("{urn:xmpp:sid:0}stanza-id")
+            self.history.got[self.user].append(Got(body, m.find(q(NS_DELAY, "delay")) is not None, None if stanza_id is None else stanza_id.get("id"),
+                                                   self.edge, time.monotonic()))
 
     def take_presence(self, p):
         bare = p.get("from", "").split("/")[0]

@@ -63,6 +63,7 @@ def check_alive(users):
 def finish(flock, history, users):
     """Nobody writes any more; everything is accepted and delivered; those who were away come and take what waits."""
     staying = users[:-1]
+    history.step("the end")
     for user in staying:
         user.mute.set()
     wait_until(lambda: all(u.online.is_set() and not u.pending and not u.pinged for u in staying), 30, "not all that was sent is accepted")
@@ -89,12 +90,14 @@ def test_rolling_upgrade(flock):
     users = crowd(flock, history)
     flock.install_hand("new")
     with flock.expect(*LEAVING):
+        history.step("before")
         for user in users:
             user.start()
         wait_until(lambda: all(u.online.is_set() for u in users[:-1]), 30, "not all are online")
         for role in ORDER:
             for name in flock.names(role):
                 breaks = len(history.breaks)
+                history.step("replacing " + name)
                 flock.replace(name, "new")
                 check_alive(users)
                 others = [b for b in history.breaks[breaks:] if b.edge != name]
@@ -106,5 +109,5 @@ def test_rolling_upgrade(flock):
     assert len(history.accepted) > 1000
     assert {b.edge for b in history.breaks} == {"c2s-edge-1", "c2s-edge-2"}
     assert not history.refused and not history.phantoms() and not history.lost()
-    assert not history.doubled(), summary(history, history.doubled())
+    assert not history.doubled(), "\n".join(map(history.story, history.doubled()))
     assert not history.reordered(), history.reordered()[:20]
