@@ -40,6 +40,7 @@ class Mixed(Flock):
             with open(path, "w") as f:
                 f.write(LAUNCHER % self.folder)
             os.chmod(path, 0o755)
+        self.registered = set()
         self.install_hand(hand)
         os.chmod(self.folder, 0o755)
         super().__init__(binaries=self.folder, **options)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixtures of this release and the one before that an operator may run for a long time: everything that both know works, and what needs both sides new is
 not offered, or refused, and never waited for."""
-import itertools
+import contextlib
+import os
+import signal
 
 import pytest
 
@@ -15,7 +17,6 @@ SETTINGS = {"services": {
     "c2s-edge": {"limits": {"logins_per_address": 0}},
 }}
 LEAVING = (r"ended \((status 0|signal 9, Killed)\), next start", r"(?i)lost|unavailable|gone|unhealthy")
-numbers = itertools.count(1)
 
 
 def all_of(build, **others):
@@ -29,14 +30,16 @@ def pair_of(role):
 
 # name: how many, which builds, and what becomes of stream management.
 MIXTURES = {
-    "old session-manager": ({}, all_of("new", session_manager="old"), "refused"),
-    "old edge": ({}, all_of("new", c2s_edge="old"), "absent"),
-    "old router": ({}, all_of("new", router="old"), "works"),
-    "new router": ({}, all_of("old", router="new"), "absent"),
-    "two storages": ({"storage": 2}, pair_of("storage"), "works"),
-    "two auths": ({"auth": 2}, pair_of("auth"), "works"),
-    "two session-managers": ({"session-manager": 2}, pair_of("session-manager"), "by account"),
+    "old session-manager": ({}, all_of("new", session_manager="old"), {"refused"}),
+    "old edge": ({}, all_of("new", c2s_edge="old"), {"absent"}),
+    "old router": ({}, all_of("new", router="old"), {"works"}),
+    "new router": ({}, all_of("old", router="new"), {"absent"}),
+    "two storages, two auths": ({"storage": 2, "auth": 2}, {**pair_of("storage"), **pair_of("auth")}, {"works"}),
+    "two session-managers": ({"session-manager": 2}, pair_of("session-manager"), {"works", "refused"}),
 }
+# Friends in a ring. They live through all mixtures, as does what is stored for them.
+NAMES = ["alma", "bela", "cora", "dora"]
+LATE = ["emil", "fred"]
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +52,37 @@ def state():
         flock.close()
 
 
+@contextlib.contextmanager
+def running(flock, scale, builds):
+    flock.up_mixed(scale, builds)
+    try:
+        yield flock
+    finally:
+        flock.down()
+        flock.check()
+
+
 @pytest.fixture(params=MIXTURES)
 def mixture(state, request):
     scale, builds, management = MIXTURES[request.param]
-    state.up_mixed(scale, builds)
-    try:
+    with running(state, scale, builds):
         yield state, management
-    finally:
-        state.down()
-        state.check()
-
-
-def people(flock, count):
-    names = ["user%d" % next(numbers) for _ in range(count)]
-    for name in names:
-        flock.register(name, "secret")
-    return names
 
 
 def log_in(flock, name):
+    if name not in flock.registered:
+        flock.register(name, "secret")
+        flock.registered.add(name)
     return Client(flock).login(name, "secret")
+
+
+def meet(a, b):
+    """They are friends, and see each other."""
+    if b.bare not in a.roster():
+        befriend(a, b)
+    else:
+        a.presence(to=b.bare, type="probe")
+        a.wait_presence(b.jid)
 
 
 def check_chat(a, b, flock, rounds=3):
@@ -126,13 +140,14 @@ def check_resumption(flock, sender, name):
     c.close()
 
 
-def check_management(flock, management, sender, name):
-    if management == "absent":
+def check_management(flock, expected, sender, name):
+    if expected == {"absent"}:
         c = log_in(flock, name)
         assert c.features.find(q(NS_SM, "sm")) is None
         c.close()
         return "absent"
-    c, answer = enable(flock, name)
+    c = Managed(flock).login(name, "secret")
+    answer = c.enable()
     if answer.tag == q(NS_SM, "enabled"):
         c.close()
         check_resumption(flock, sender, name)
@@ -147,19 +162,44 @@ def check_management(flock, management, sender, name):
 
 def test_mixture(mixture):
     flock, management = mixture
-    names = people(flock, 6)
-    clients = [log_in(flock, name).online() for name in names[:4]]
-    for a, b in (clients[0:2], clients[1:3], clients[2:4], clients[3:] + clients[:1]):
-        befriend(a, b)
+    clients = [log_in(flock, name).online() for name in NAMES]
+    for a, b in zip(clients, clients[1:] + clients[:1]):
+        meet(a, b)
         check_presence(a, b)
         check_chat(a, b, flock)
     check_stores(clients[0])
-    check_offline(clients[0], flock, names[4])
-    check_offline(clients[1], flock, names[5])
+    for a, name in zip(clients, LATE):
+        log_in(flock, name).close()
+        check_offline(a, flock, name)
     for c in clients[:2]:
         c.close()
     clients[3].wait_presence(clients[0].jid, "unavailable")
-    managements = {check_management(flock, management, clients[2], name) for name in names[:2] + names[4:]}
-    assert managements == {management} or management == "by account" and managements <= {"works", "refused"}
+    assert {check_management(flock, management, clients[2], name) for name in NAMES[:2] + LATE} == management
     for c in clients[2:]:
         c.close()
+
+
+def test_slots_go_to_and_fro(state):
+    """Of two session-managers each dies once: the other takes its slots, and knows presence and what waits from what the dead one wrote."""
+    with running(state, {"session-manager": 2}, pair_of("session-manager")) as flock:
+        clients = [log_in(flock, name).online() for name in NAMES]
+        for a, b in zip(clients, clients[1:] + clients[:1]):
+            meet(a, b)
+        log_in(flock, LATE[0]).close()
+        for victim in ("session-manager-2", "session-manager-1"):
+            with flock.expect(*LEAVING):
+                pid = flock.children()[victim]
+                os.kill(pid, signal.SIGKILL)
+                for a, b in zip(clients, clients[1:] + clients[:1]):
+                    check_chat(a, b, flock, rounds=1)
+                    a.message(b.bare, "while %s is away" % victim)
+                    b.wait_message("while %s is away" % victim)
+                    check_presence(a, b)
+                clients[0].message("%s@%s" % (LATE[0], flock.host), "stored while %s is away" % victim)
+                clients[0].nothing(lambda e: e.get("type") == "error")
+                flock.wait_healthy()
+        late = log_in(flock, LATE[0]).online()
+        for victim in ("session-manager-2", "session-manager-1"):
+            late.wait_message("stored while %s is away" % victim)
+        for c in clients + [late]:
+            c.close()
