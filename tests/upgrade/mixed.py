@@ -53,11 +53,12 @@ class Mixed(Flock):
         shutil.copy(os.path.join(self.sources[build], "starlingctl"), path)
 
     def install(self, name, build):
-        """What the instance is from its next start on."""
+        """What the instance is from its next start on; None: it cannot start."""
         path = os.path.join(self.folder, "builds", name)
         if os.path.lexists(path):
             os.unlink(path)
-        os.symlink(self.sources[build], path)
+        if build:
+            os.symlink(self.sources[build], path)
 
     def build_of(self, name):
         """Of the process that runs."""
