@@ -36,24 +36,43 @@ class History:
     def story(self, body):
         """For people: each arrival of a message, and during which step."""
         return "%s: %s" % (body, "; ".join("at %s %.2f s into %r%s, id %s" % (
-            g.edge, g.time - max(s for s in self.steps if s[0] <= g.time)[0], max(s for s in self.steps if s[0] <= g.time)[1],
-            ", delayed" if g.delayed else "", g.archive_id) for g in self.got[self.sent[body]] if g.body == body))
+            g.edge, g.time - self.during(g)[0], self.during(g)[1], ", delayed" if g.delayed else "", g.archive_id)
+            for g in self.got[self.sent[body]] if g.body == body))
+
+    def during(self, got):
+        return max(s for s in self.steps if s[0] <= got.time)
 
     def lost(self):
         return sorted(b for b in self.accepted if b not in {g.body for g in self.got[self.sent[b]]})
 
     def doubled(self):
-        return sorted(b for user, all_got in self.got.items() for b, n in collections.Counter(g.body for g in all_got).items() if n > 1)
+        """More than once, and not as the same message (its place in the archive names it)."""
+        return sorted(b for b, gots in self.arrivals() if len(gots) > 1 and (len({g.archive_id for g in gots}) > 1 or gots[0].archive_id is None))
+
+    def again(self):
+        """More than once as the same message; in the order of their last arrival."""
+        gots = sorted((gots[-1].time, b) for b, gots in self.arrivals() if len(gots) > 1 and len({g.archive_id for g in gots}) == 1)
+        return [b for _, b in gots]
+
+    def arrivals(self):
+        found = collections.defaultdict(list)
+        for all_got in self.got.values():
+            for g in all_got:
+                found[g.body].append(g)
+        return found.items()
 
     def phantoms(self):
         return sorted(g.body for user, all_got in self.got.items() for g in all_got if self.sent.get(g.body) != user)
 
     def reordered(self):
-        """Not marked as delayed, and behind a later one of the same sender."""
-        found, last = [], {}
+        """Not marked as delayed, and for the first time behind a later one of the same sender."""
+        found, last, seen = [], {}, set()
         for user, all_got in self.got.items():
             for g in all_got:
                 sender, number = g.body.rsplit(" ", 1)
+                if g.body in seen:
+                    continue
+                seen.add(g.body)
                 if int(number) < last.get((user, sender), 0) and not g.delayed:
                     found.append((user, g.body))
                 last[user, sender] = max(last.get((user, sender), 0), int(number))
