@@ -41,7 +41,7 @@ struct ipc_target {
 };
 
 struct ipc_target ipc_instance(uint64_t instance);
-struct ipc_target ipc_any(const char *role);                 /* a ready instance, in turn */
+struct ipc_target ipc_any(const char *role);                 /* a ready instance, in turn; one that knows the method if there is one */
 struct ipc_target ipc_slot(const char *role, uint32_t slot); /* the slot's owner */
 
 struct ipc_opts {

@@ -91,7 +91,8 @@ void directory_tick(struct directory *d, uint64_t now_ms);
 bool directory_index(struct directory *d);
 
 struct peer *directory_find(const struct directory *d, uint64_t instance);
-struct peer *directory_any(struct directory *d, const char *role);
+/* method: that it should know. */
+struct peer *directory_any(struct directory *d, const char *role, uint32_t method);
 struct peer *directory_slot(const struct directory *d, const char *role, uint32_t slot);
 struct peer *directory_domain(struct directory *d, struct str domain);
 

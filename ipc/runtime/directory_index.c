@@ -86,20 +86,36 @@ bool directory_index(struct directory *d)
 	return true;
 }
 
-struct peer *directory_any(struct directory *d, const char *role)
+/* A version is the number of methods (bus.proto). */
+static bool knows(const struct peer *p, uint32_t method)
+{
+	const Starling__Registration *reg = p->registration;
+
+	for (size_t i = 0; i < reg->n_interfaces; i++)
+		if ((uint32_t)reg->interfaces[i]->interface == method / 256)
+			return reg->interfaces[i]->version >= method % 256;
+	return false;
+}
+
+/* In turn. One that is out of reach, or of a build that does not know the method, only when no other is there. */
+struct peer *directory_any(struct directory *d, const char *role, uint32_t method)
 {
 	struct directory_role *r = role_get(d, role);
+	struct peer *best = NULL;
+	unsigned best_score = 0;
 
-	if (!r || r->count == 0)
-		return NULL;
-	/* In turn; one that is out of reach only when no other is there. */
-	for (uint32_t i = 0; i < r->count; i++) {
-		struct peer *p = r->peers[r->next++ % r->count];
+	for (uint32_t i = 0; r && i < r->count && best_score < 3; i++) {
+		struct peer *p = r->peers[(r->next + i) % r->count];
+		unsigned score = (knows(p, method) ? 2 : 0) + (p->limbo_until_ms == 0 ? 1 : 0);
 
-		if (p->limbo_until_ms == 0)
-			return p;
+		if (best && score <= best_score)
+			continue;
+		best = p;
+		best_score = score;
 	}
-	return r->peers[r->next++ % r->count];
+	if (best)
+		r->next++;
+	return best;
 }
 
 struct peer *directory_slot(const struct directory *d, const char *role, uint32_t slot)

@@ -58,6 +58,7 @@ static void merge(struct directory *d, unsigned link, Starling__Registration *a,
 }
 
 enum { STARTING, READY, DRAINING };
+enum { SASL = 3 * 256 + 2 };
 
 static void test_alive_while_listed(void **state)
 {
@@ -77,7 +78,7 @@ static void test_alive_while_listed(void **state)
 	merge(&d, 1, NULL, NULL);
 	assert_int_equal(seen.gone, 1);
 	assert_null(directory_find(&d, 1));
-	assert_null(directory_any(&d, "auth"));
+	assert_null(directory_any(&d, "auth", SASL));
 	directory_fini(&d);
 }
 
@@ -90,11 +91,11 @@ static void test_newest_revision_wins(void **state)
 	(void)state;
 	directory_init(&d, &events, &seen);
 	merge(&d, 0, &old, NULL);
-	assert_null(directory_any(&d, "auth"));
+	assert_null(directory_any(&d, "auth", SASL));
 	merge(&d, 1, &newer, NULL);
-	assert_non_null(directory_any(&d, "auth"));
+	assert_non_null(directory_any(&d, "auth", SASL));
 	merge(&d, 0, &old, NULL);
-	assert_non_null(directory_any(&d, "auth"));
+	assert_non_null(directory_any(&d, "auth", SASL));
 	directory_fini(&d);
 }
 
@@ -109,13 +110,43 @@ static void test_turns(void **state)
 	directory_init(&d, &events, &seen);
 	merge(&d, 0, &a, &b);
 	for (int i = 0; i < 10; i++)
-		hits[directory_any(&d, "auth")->instance]++;
+		hits[directory_any(&d, "auth", SASL)->instance]++;
 	assert_int_equal(hits[1], 5);
 	assert_int_equal(hits[2], 5);
 	merge(&d, 0, &a, &drain);
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(directory_any(&d, "auth")->instance, 1);
+		assert_int_equal(directory_any(&d, "auth", SASL)->instance, 1);
 	assert_non_null(directory_find(&d, 2));
+	directory_fini(&d);
+}
+
+static void test_any_knows_the_method(void **state)
+{
+	struct seen seen = { 0 };
+	struct directory d;
+	Starling__Registration a = reg(1, "auth", 1, READY), b = reg(2, "auth", 1, READY);
+	Starling__InterfaceVersion former = STARLING__INTERFACE_VERSION__INIT, newer = STARLING__INTERFACE_VERSION__INIT;
+	Starling__InterfaceVersion *formers[] = { &former }, *newers[] = { &newer };
+	unsigned hits[3] = { 0 };
+
+	(void)state;
+	former.interface = newer.interface = SASL / 256;
+	former.version = SASL % 256;
+	newer.version = SASL % 256 + 1;
+	a.n_interfaces = b.n_interfaces = 1;
+	a.interfaces = formers;
+	b.interfaces = newers;
+	directory_init(&d, &events, &seen);
+	merge(&d, 0, &a, &b);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(directory_any(&d, "auth", SASL + 1)->instance, 2);
+	for (int i = 0; i < 10; i++)
+		hits[directory_any(&d, "auth", SASL)->instance]++;
+	assert_int_equal(hits[1], 5);
+	/* Who does not know it says so better than nobody. */
+	assert_non_null(directory_any(&d, "auth", SASL + 2));
+	merge(&d, 0, &a, NULL);
+	assert_int_equal(directory_any(&d, "auth", SASL + 1)->instance, 1);
 	directory_fini(&d);
 }
 
@@ -243,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_alive_while_listed),
 		cmocka_unit_test(test_newest_revision_wins),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_any_knows_the_method),
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_limbo),
 		cmocka_unit_test(test_lingers),

@@ -7,7 +7,7 @@
 #define ROUTE_IDLE_MS 1000u
 #define HOLD_BYTES    (1u << 20)
 
-static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to)
+static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to, uint32_t method)
 {
 	if (!bus->was_joined || bus->ending)
 		return NULL;
@@ -15,7 +15,7 @@ static struct peer *resolve(struct ipc_bus *bus, struct ipc_target to)
 	case IPC_TO_INSTANCE:
 		return directory_find(&bus->directory, to.instance);
 	case IPC_TO_ANY:
-		return directory_any(&bus->directory, to.role);
+		return directory_any(&bus->directory, to.role, method);
 	case IPC_TO_SLOT:
 		return directory_slot(&bus->directory, to.role, to.slot);
 	}
@@ -253,7 +253,7 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 	const struct ipc_opts *o = opts ? opts : &no_opts;
 	uint32_t deadline_ms = o->deadline_ms ? o->deadline_ms : BUS_DEADLINE_MS;
 	struct call *call = calls_open(&bus->calls, ipc_method_find(method), method, done, ctx, bus_now(bus), bus_now(bus) + deadline_ms);
-	struct peer *p = resolve(bus, to);
+	struct peer *p = resolve(bus, to, method);
 	struct post post = { .message = request, .payload = o->payload, .call = call };
 	int rc = IPC_NOBODY;
 
@@ -284,7 +284,7 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *event)
 {
 	const struct ipc_opts *o = opts ? opts : &no_opts;
-	struct peer *p = resolve(bus, to);
+	struct peer *p = resolve(bus, to, method);
 	struct post post = { .envelope = { .kind = STARLING__KIND__KIND_EVENT, .method = method, .trace = o->trace },
 		             .message = event,
 		             .payload = o->payload };

@@ -222,7 +222,8 @@ void on_session_close(struct ipc_call *call, const Starling__CloseRequest *r)
 
 /* --- what became of deliveries --- */
 
-/* From edges that do not count (edge.proto): positions in the log. */
+/* From edges that do not count (edge.proto): positions in the log. The session's cursor rises as with an acknowledgement, or the next owner would
+ * give its client everything since it logged in once more. */
 void on_session_written(struct ipc_call *call, const Starling__WrittenEvent *r)
 {
 	struct sm *sm = ipc_call_daemon(call);
@@ -231,10 +232,15 @@ void on_session_written(struct ipc_call *call, const Starling__WrittenEvent *r)
 
 	if (!a || !ownership_serving(sm, a->slot))
 		return;
-	for (size_t i = 0; i < r->n_deliveries; i++)
+	for (size_t i = 0; i < r->n_deliveries; i++) {
 		msglog_acked(a, r->deliveries[i]);
-	if (s)
+		if (s && r->deliveries[i] > s->cursor)
+			s->cursor = r->deliveries[i];
+	}
+	if (s) {
+		session_save_later(s);
 		catchup_go_on(s);
+	}
 }
 
 void on_session_returned(struct ipc_call *call, const Starling__ReturnedEvent *r)

@@ -120,8 +120,8 @@ static void on_fence(const struct ipc_result *result, const Starling__Empty *rep
 	struct account *a = r->account;
 
 	(void)reply;
-	/* An older storage has no such method, and no log either. */
-	if (ipc_ok(result) || result->code == CODE(UNSUPPORTED))
+	/* UNSUPPORTED by a storage of before the log: there is none to read either, until a newer one is there. */
+	if (ipc_ok(result))
 		a->sm->fenced[a->slot] = r->epoch;
 	else if (result->code == CODE(FENCED) && !a->dead && !a->sm->stopping)
 		ownership_fenced(a->sm, a->slot);

@@ -244,6 +244,8 @@ static void an_older_edge_answers_written(void **state)
 	w.deliveries = ids;
 	w.n_deliveries = 1;
 	on_session_written(&call, &w);
+	/* Where another owner would go on from. */
+	assert_int_equal(session_find(fake.sm, B)->cursor, 1);
 	fake_close(B, "b@h.test/two", false);
 	fake_turns(4);
 	assert_int_equal(fake.delivered, 1);

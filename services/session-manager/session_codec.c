@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/session-manager/session_codec.h"
 
-#define VERSION 2
+#include <string.h>
+
+#define VERSION 1
+#define MORE    (4 * 8 + 4 + 8) /* bytes that stand behind the address's NUL */
 
 static void put(struct buf *out, uint64_t v, unsigned bytes)
 {
@@ -11,6 +14,8 @@ static void put(struct buf *out, uint64_t v, unsigned bytes)
 
 void session_encode(struct buf *out, const struct session_record *r)
 {
+	struct str address = str_make(r->address.p, r->address.n < UINT16_MAX - 1 - MORE ? r->address.n : 0);
+
 	put(out, VERSION, 1);
 	put(out, r->stream, 8);
 	put(out, r->edge, 8);
@@ -23,14 +28,15 @@ void session_encode(struct buf *out, const struct session_record *r)
 	    (r->available ? 1u : 0) | (r->interested ? 2u : 0) | (r->encrypted ? 4u : 0) | (r->carbons ? 8u : 0) | (r->managed ? 16u : 0) |
 	            (r->check_origin ? 64u : 0),
 	    1);
+	put(out, address.n + 1 + MORE, 2);
+	buf_append_str(out, address);
+	put(out, 0, 1);
 	put(out, r->cursor, 8);
 	put(out, r->from, 8);
 	put(out, r->base_in, 8);
 	put(out, r->base_out, 8);
 	put(out, r->resume_s, 4);
 	put(out, (uint64_t)r->parked_until_us, 8);
-	put(out, r->address.n & 0xffff, 2);
-	buf_append(out, r->address.p, r->address.n & 0xffff);
 	buf_append_str(out, r->presence);
 }
 
@@ -54,13 +60,34 @@ static uint64_t get(struct reader *in, unsigned bytes)
 	return v;
 }
 
+/* Splits what stands in the address's place. */
+static void read_more(struct str address, struct session_record *out)
+{
+	const char *end = address.n ? memchr(address.p, '\0', address.n) : NULL;
+	struct reader in;
+
+	out->address = address;
+	if (!end)
+		return;
+	out->address.n = (size_t)(end - address.p);
+	in = (struct reader){ .left = { end + 1, address.n - out->address.n - 1 } };
+	if (in.left.n < MORE)
+		return;
+	out->cursor = get(&in, 8);
+	out->from = get(&in, 8);
+	out->base_in = get(&in, 8);
+	out->base_out = get(&in, 8);
+	out->resume_s = (uint32_t)get(&in, 4);
+	out->parked_until_us = (int64_t)get(&in, 8);
+}
+
 bool session_decode(struct str bytes, struct session_record *out)
 {
 	struct reader in = { .left = bytes };
 	uint64_t version = get(&in, 1), bits, n;
 
 	*out = (struct session_record){ 0 };
-	if (version != 1 && version != VERSION)
+	if (version != VERSION)
 		return false;
 	out->stream = get(&in, 8);
 	out->edge = get(&in, 8);
@@ -76,18 +103,10 @@ bool session_decode(struct str bytes, struct session_record *out)
 	out->carbons = bits & 8;
 	out->managed = bits & 16;
 	out->check_origin = bits & 64;
-	if (version > 1) {
-		out->cursor = get(&in, 8);
-		out->from = get(&in, 8);
-		out->base_in = get(&in, 8);
-		out->base_out = get(&in, 8);
-		out->resume_s = (uint32_t)get(&in, 4);
-		out->parked_until_us = (int64_t)get(&in, 8);
-	}
 	n = get(&in, 2);
 	if (in.bad || n > in.left.n || out->stream == 0)
 		return false;
-	out->address = str_make(in.left.p, n);
+	read_more(str_make(in.left.p, n), out);
 	out->presence = str_make(in.left.p + n, in.left.n - n);
 	return true;
 }

@@ -2,12 +2,14 @@
  *
  * session_codec: how a session stands in Redis, as the value of its resource in the hash of its bare JID. Little endian:
  *
- *   u8 version (2), u64 stream, u64 edge instance, u64 slot epoch of the writer, u64 accepted, i64 since (wall µs), u32 presence flags,
+ *   u8 version (1), u64 stream, u64 edge instance, u64 slot epoch of the writer, u64 accepted, i64 since (wall µs), u32 presence flags,
  *   i8 priority, u8 bits (1 available, 2 interested, 4 encrypted, 8 carbons, 16 managed, 64 its client may send again what it sent before),
- *   u64 cursor, u64 from (session.h), u64 base_in, u64 base_out, u32 resume_s, i64 parked until (wall µs), u16 n + address,
+ *   u16 n + address, NUL, u64 cursor, u64 from (session.h), u64 base_in, u64 base_out, u32 resume_s, i64 parked until (wall µs),
  *   presence (canonical bytes) up to the end
  *
- * Version 1 lacks cursor to parked. A reader ignores values of other versions. The same bytes go to the edge (edge.proto, Remember). Pure. */
+ * Session-managers of the release before have nothing between address and presence; they take n bytes for an address that ends at the NUL. So both
+ * read what the other wrote, for a slot may go to and fro while a flock is upgraded. A reader ignores values of other versions. The same bytes go to
+ * the edge (edge.proto, Remember). Pure. */
 #ifndef SESSION_MANAGER_SESSION_CODEC_H
 #define SESSION_MANAGER_SESSION_CODEC_H
 

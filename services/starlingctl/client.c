@@ -33,6 +33,14 @@ static void on_directory(void *ctx)
 	wake(c);
 }
 
+/* Not every loss comes with a directory: a router that left is missed after a while only. */
+static void on_lost(uint64_t instance, const char *role, void *ctx)
+{
+	(void)instance;
+	(void)role;
+	wake(ctx);
+}
+
 static void on_limit(uv_timer_t *t)
 {
 	struct client *c = t->data;
@@ -43,7 +51,7 @@ static void on_limit(uv_timer_t *t)
 
 static int join(struct client *c, struct err *e)
 {
-	static const struct ipc_bus_hooks hooks = { .on_joined = on_joined, .on_directory = on_directory };
+	static const struct ipc_bus_hooks hooks = { .on_joined = on_joined, .on_directory = on_directory, .on_lost = on_lost };
 	char name[64], key[4096], allow[4096];
 	struct ipc_config config = {
 		.role = "starlingctl",

@@ -41,10 +41,12 @@ chaos: release ## break a flock under load, MINUTES=n, and check every message's
 	@$(PYTHON) tests/chaos/chaos.py --bin $(BUILD)/release/bin --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 # What `make test` runs once the packages are there. STAGES names some of them.
-STAGES ?= unit contract system scaled chaos fuzz
-.PHONY: test-here
-test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets)
+STAGES ?= unit contract system scaled upgrade chaos fuzz
+.PHONY: test-here old-release
+old-release: ## the release before, out of history, for the tests that mix it with this one (tests/upgrade)
+	@+MAKE="$(MAKE)" CC="$(CC)" tools/build-old $(BUILD) >/dev/null
+test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets) $(if $(filter upgrade,$(STAGES)),old-release)
 	@tools/run-tests $(BUILD) $(STAGES)
-test: ## every test: unit, contract, system, system scaled, two minutes of chaos, fuzz smoke
+test: ## every test: unit, contract, system, system scaled, upgrade, two minutes of chaos, fuzz smoke
 	@tools/install-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) test-here
