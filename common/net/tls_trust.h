@@ -12,9 +12,8 @@
 
 struct tls_trust;
 
-/* path: a file in PEM, or a folder of them (whatever else lies there is passed over); NULL or empty: the system's, TLS_TRUST_SYSTEM. NULL with e set when there is
- * no such thing, or no certificate in it. The caller's to free; nothing keeps it longer than a call. */
-#define TLS_TRUST_SYSTEM "/etc/ssl/certs"
+/* path: a file in PEM, or a folder of them (whatever else lies there is passed over); NULL or empty: what the system trusts. NULL with e set when there is no such
+ * thing, or no certificate in it. The caller's to free; nothing keeps it longer than a call. The system's takes some 50 ms to read: for start and reload. */
 struct tls_trust *tls_trust_load(const char *path, struct err *e);
 void tls_trust_free(struct tls_trust **trust);
 /* How many certificates it holds, each counted once. */
