@@ -137,6 +137,7 @@ static bool negative_ttl(const struct reading *r, size_t at, uint32_t *out)
 {
 	char name[DNS_NAME_MAX + 1];
 	struct record rec;
+	size_t mailbox_at, numbers_at;
 
 	*out = DNS_NEGATIVE_S;
 	for (uint32_t i = 0; i < r->authorities && i < SCANNED_MAX; i++) {
@@ -144,8 +145,8 @@ static bool negative_ttl(const struct reading *r, size_t at, uint32_t *out)
 			return false;
 		if (rec.type != TYPE_SOA || rec.class != CLASS_IN)
 			continue;
-		if (!dns_name_read(r->m, rec.data, name, &rec.data) || !dns_name_read(r->m, rec.data, name, &rec.data) ||
-		    rec.data + 20 != rec.end)
+		if (!dns_name_read(r->m, rec.data, name, &mailbox_at) || !dns_name_read(r->m, mailbox_at, name, &numbers_at) ||
+		    numbers_at + 20 != rec.end)
 			return false;
 		uint32_t minimum = u32(r->m, rec.end - 4);
 		*out = minimum < rec.ttl_s ? minimum : rec.ttl_s;

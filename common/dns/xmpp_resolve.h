@@ -42,7 +42,7 @@ struct xmpp_endpoints {
 struct xmpp_resolver {
 	struct net_loop *loop;
 	struct dns *dns;
-	const struct xmpp_override *overrides;
+	const struct xmpp_override *overrides; /* of a domain the first SRV_TARGETS_MAX count */
 	size_t override_count;
 	uint32_t step_ms;  /* after that, each of the two steps goes on with what has been answered; 0: 5000 */
 	srv_chance chance; /* NULL: random */
