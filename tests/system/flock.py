@@ -38,7 +38,7 @@ def free_offset():
         offset = random.randrange(5000, 26000, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223):
+                for port in (5222, 5223, 5269):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset
@@ -112,7 +112,9 @@ class Flock:
 
     def up(self, scale=None):
         scale = scale if scale is not None else os.environ.get("STARLING_SCALE", "")
-        extra = ["--scale", scale] if scale else []
+        if "s2s" not in scale:  # tests/federation has its own flocks
+            scale = ",".join(filter(None, (scale, "s2s=0")))
+        extra = ["--scale", scale]
         try:
             self.ctl("up", "--detach", "--port-offset", str(self.offset), *extra, timeout=120)
         except Failed as failed:
