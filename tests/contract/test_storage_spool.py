@@ -196,7 +196,7 @@ def test_fences(owner):
     assert len(owner.ids()) == 1
 
 
-@pytest.mark.parametrize("domain", ["", "a@spool.invalid", "spool.invalid/x", "spool invalid", "spool\n", "x" * 1024])
+@pytest.mark.parametrize("domain", ["", "a@spool.invalid", "spool.invalid/x/y", "spool.invalid/", "/x", "spool invalid", "spool\n", "x" * 1024])
 def test_what_is_no_domain(store, domain):
     assert store.code("SpoolAppend", s.SpoolAppendRequest(domain=domain, meta=t.StanzaMeta()), b"<message/>") == "INVALID"
     assert store.code("SpoolFetch", s.SpoolFetchRequest(domain=domain, limit=1)) == "INVALID"

@@ -7,7 +7,7 @@ from peers import Starling
 
 @pytest.fixture(scope="module")
 def pair(authority, dns):
-    one, two = Starling("one.test", authority, dns), Starling("two.test", authority, dns)
+    one, two = Starling("one.example.net", authority, dns), Starling("two.example.net", authority, dns)
     try:
         yield one, two
     finally:

@@ -2,6 +2,7 @@
 #include "services/storage/handlers/spool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/hash.h"
 #include "common/text/utf8.h"
@@ -9,7 +10,7 @@
 
 #define DOMAIN_MAX 1023u /* RFC 7622 section 3.2 */
 
-/* Normalised it is already, and whether there is such a domain is nobody's business here: only what could not be one is refused. */
+/* Normalised they are already, and whether there are such domains is nobody's business here: only what could not be one is refused. */
 static bool is_domain(struct str text)
 {
 	if (text.n == 0 || text.n > DOMAIN_MAX || !utf8_valid(text))
@@ -20,12 +21,21 @@ static bool is_domain(struct str text)
 	return true;
 }
 
+/* A remote domain, or "remote/local". */
+static bool is_queue(struct str text)
+{
+	const char *slash = memchr(text.p, '/', text.n);
+	size_t n = slash ? (size_t)(slash - text.p) : text.n;
+
+	return is_domain(str_make(text.p, n)) && (!slash || is_domain(str_make(slash + 1, text.n - n - 1)));
+}
+
 int spool_bind_domain(struct op *op, const char *domain, const char **why)
 {
 	struct str text = str_from(domain);
 
-	if (!is_domain(text)) {
-		*why = "domain is not a domain's name";
+	if (!is_queue(text)) {
+		*why = "domain is not a domain's name, nor two";
 		return STARLING__CODE__CODE_INVALID;
 	}
 	pg_args_bytes(&op->args, text);
