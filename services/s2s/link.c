@@ -107,7 +107,7 @@ static void send_waiting(struct s2s_link *l)
 		i = list_entry(n, struct s2s_item, node);
 		n = n->next;
 		/* Without stream management nothing but the store keeps it until the other server has answered. */
-		if (!s->managed && !i->spool_id) {
+		if (!s->managed && !i->spool_id && s2s_item_keeps(i)) {
 			s2s_spool_append(l, 0);
 			return;
 		}

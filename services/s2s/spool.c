@@ -111,8 +111,12 @@ void s2s_spool_append(struct s2s_link *l, uint64_t older_than_ms)
 
 		if (i->spool_id || i->spooling)
 			continue;
-		if (!i->drop && (now_ms - i->taken_ms < older_than_ms || !s2s_item_keeps(i)))
+		if (!i->drop && now_ms - i->taken_ms < older_than_ms)
+			return;
+		if (!i->drop && !s2s_item_keeps(i)) {
+			s2s_item_answer(i); /* nobody waits longer for what means nothing later */
 			continue;
+		}
 		append(i);
 		if (++n == PAGE)
 			return;

@@ -105,7 +105,8 @@ VirtualHost "{domain}"
         self.domain, self.host, self.authority = domain, domain, authority
         self.port, self.s2s_port = free_port(), free_port()
         self.tls = self.folder
-        authority.issue(self.tls, domain, self_signed=self_signed)
+        self.certificate, _ = authority.issue(self.tls, domain, self_signed=self_signed)
+        self.self_signed = self_signed
         announce(dns, domain, self.s2s_port)
         with open(os.path.join(self.folder, "prosody.cfg.lua"), "w") as f:
             f.write(self.config.format(
@@ -122,7 +123,7 @@ VirtualHost "{domain}"
         wait_for_port(self.s2s_port, self.process)
 
     def ca(self, _):
-        return self.authority.pem
+        return self.certificate if self.self_signed else self.authority.pem
 
     def register(self, name):
         accounts = os.path.join(self.folder, "data", self.domain.replace(".", "%2e"), "accounts")
