@@ -135,6 +135,7 @@ void c2s_session_push(struct c2s_session *ss)
 		event.number = p->number;
 		event.meta = &p->meta;
 		event.again = p->number <= ss->window.tried;
+		event.age_ms = event.again && p->since_ms ? net_now(ss->edge->net) - p->since_ms + 1 : 0;
 		event.fault = (char *)(uintptr_t)(p->fault ? p->fault : "");
 		event.fault_text = (char *)(uintptr_t)(p->fault_text ? p->fault_text : "");
 		p->meta.from = ss->jid;

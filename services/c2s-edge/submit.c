@@ -62,6 +62,8 @@ static struct c2s_pending *enqueue(struct c2s_stream *s, const struct stanza *st
 	meta.priority = st->priority;
 	meta.origin_id = text(edge->arena, st->origin_id);
 	p = c2s_window_add(&s->session->window, &meta, bytes, c2s_trace(edge));
+	if (p->number > s->session->window.tried)
+		p->since_ms = net_now(edge->net);
 	arena_reset(edge->arena);
 	return p;
 }

@@ -14,6 +14,7 @@ struct c2s_pending {
 	struct list_node node;
 	uint64_t number;
 	uint64_t trace;
+	uint64_t since_ms;              /* when it came; 0: its client had sent it before, to another edge */
 	size_t bytes;                   /* charged to the window */
 	const char *fault, *fault_text; /* static; NULL: none */
 	Starling__StanzaMeta meta;      /* without from, which is the session's to add when it sends */

@@ -182,6 +182,7 @@ static void send_item(struct item *i, uint64_t store)
 	request.key_number = p->key.number;
 	request.check = p->again;
 	request.check_origin = p->check_origin;
+	request.check_age_ms = packet_age_ms(p, p->again);
 	request.max_waiting = !i->outgoing && !deliver_any_reader(a) ? (uint32_t)a->sm->options->offline_max : 0;
 	i->state = ITEM_SENT;
 	i->appender->on_the_way++;
@@ -276,6 +277,8 @@ void append(struct account *a, const struct packet *p, bool outgoing, bool archi
 	/* So that a second try of ours is recognised, too. */
 	if (named.key.stream == 0)
 		named.key = (struct packet_key){ random_u64() | 1, 0 };
+	if (!named.again && named.first_ms == 0)
+		named.first_ms = clock_mono_ms();
 	i = stand_in_line(a, &named, done);
 	i->stored = true;
 	i->outgoing = outgoing;

@@ -160,6 +160,7 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	request.extra = (ProtobufCBinaryData){ p->extra.n, (uint8_t *)p->extra.p };
 	request.archive_sender = p->archive_sender;
 	request.again = p->again || i->tried;
+	request.age_ms = packet_age_ms(p, request.again);
 	request.check_origin = p->check_origin;
 	if (!sender_epoch(l->sm, p, &request.sender_epoch)) {
 		receipt_fail(p->receipt, CODE(WRONG_OWNER));

@@ -4,6 +4,7 @@
 #ifndef SESSION_MANAGER_PACKET_H
 #define SESSION_MANAGER_PACKET_H
 
+#include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/str.h"
 #include "ipc/proto/edge.pb-c.h"
@@ -22,6 +23,7 @@ struct packet {
 	struct str bytes; /* canonical */
 	struct str extra; /* children to add when written out */
 	uint64_t trace;
+	uint64_t first_ms; /* clock_mono_ms() of the first try to handle it, or before; 0: not known */
 	struct packet_key key;
 	uint32_t hops;
 	bool archive_sender;     /* a message: its local sender's archive wants it */
@@ -40,6 +42,12 @@ struct parcel {
 	uint64_t since_ms;
 	int64_t time_us; /* when it was taken for the store */
 };
+
+/* For the receiver of one that was tried before; 0: not known, or not asked for. */
+static inline uint64_t packet_age_ms(const struct packet *p, bool again)
+{
+	return again && p->first_ms ? clock_mono_ms() - p->first_ms + 1 : 0;
+}
 
 /* Bytes that the strings of a packet take in a copy, and the copying itself: `at` has room for them; meta, bytes and extra are set. */
 size_t packet_text_size(const struct packet *p);

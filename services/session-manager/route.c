@@ -281,6 +281,10 @@ static void take(struct ipc_call *call, const Starling__RouteRequest *r, bool an
 	p.key = (struct packet_key){ r->key_stream, r->key_number };
 	p.archive_sender = r->archive_sender;
 	p.again = r->again;
+	if (!r->again)
+		p.first_ms = clock_mono_ms();
+	else if (r->age_ms)
+		p.first_ms = clock_mono_ms() - r->age_ms;
 	p.check_origin = r->check_origin;
 	p.receipt = route_receipt(sm, call, hash_slot(str_from(r->n_targets ? r->targets[0] : r->meta->to)), answer_position);
 	if (r->n_targets)

@@ -4,6 +4,7 @@
  * allocates nothing. */
 #include "services/session-manager/submit.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/xmpp/jid.h"
 #include "ipc/gen/session.server.h"
@@ -123,6 +124,10 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.receipt = receipt_take(s, r->number),
 	};
 
+	if (!p.again)
+		p.first_ms = clock_mono_ms();
+	else if (r->again && r->age_ms && r->number > s->recheck_to)
+		p.first_ms = clock_mono_ms() - r->age_ms;
 	/* Whoever sent this, the address is the session's. */
 	meta.from = s->full_text;
 	metric_inc(&counters.stanzas[meta.kind <= KIND_IQ ? meta.kind : 0]);

@@ -13,6 +13,7 @@ struct message {
 	const char *id, *origin, *body;
 	uint64_t stream, number;
 	bool check, check_origin;
+	uint64_t age_ms;
 	uint32_t max;
 	Starling__Fence *fence;
 };
@@ -38,6 +39,7 @@ static inline void log_send(struct fixture *f, const struct message *m, struct a
 	r.key_number = m->number;
 	r.check = m->check;
 	r.check_origin = m->check_origin;
+	r.check_age_ms = m->age_ms;
 	r.max_waiting = m->max;
 	fixture_send(f, METHOD_STORAGE_LOG_APPEND, &r, str_from(m->body ? m->body : "<message/>"), a);
 }

@@ -159,6 +159,33 @@ static void test_repeated(void **state)
 		answer_free(&a[i]);
 }
 
+/* Who knows when the first try was is spared the look at what is older; with an origin id nobody knows. */
+static void test_repeated_not_long_ago(void **state)
+{
+	static const char juliet[] = "juliet@ago.example", romeo[] = "romeo@ago.example";
+	struct fixture *f = *state;
+	struct message m = { .sender = juliet, .recipient = romeo, .archived = true, .stream = 5, .number = 1, .origin = "o1" };
+	bool duplicate;
+
+	pair(f, juliet, romeo);
+	log_append_ok(f, &m, &duplicate);
+	fixture_sql(f, "UPDATE message_log m SET id = id - 600000000 FROM accounts a WHERE a.id = m.recipient AND a.jid = 'romeo@ago.example'");
+	m.check = true;
+	m.age_ms = 600000;
+	log_append_ok(f, &m, &duplicate);
+	assert_true(duplicate);
+	m.check_origin = true;
+	m.age_ms = 1;
+	log_append_ok(f, &m, &duplicate);
+	assert_true(duplicate);
+	m.check_origin = false;
+	log_append_ok(f, &m, &duplicate);
+	assert_false(duplicate);
+	/* This one is near. */
+	log_append_ok(f, &m, &duplicate);
+	assert_true(duplicate);
+}
+
 /* What was delivered and belongs to nobody's archive is gone, but a repetition is still known. */
 static void test_repeated_after_delivery(void **state)
 {
@@ -262,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_append_refusals),
 		cmocka_unit_test(test_to_oneself),
 		cmocka_unit_test(test_repeated),
+		cmocka_unit_test(test_repeated_not_long_ago),
 		cmocka_unit_test(test_repeated_after_delivery),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_fences),

@@ -7,8 +7,10 @@
 #include "services/storage/handlers/handlers.h"
 #include "services/storage/handlers/log.h"
 
-/* What is small travels in one number: the fence's slot, flags, how many marks stand before the origin id's, and max_waiting. A column costs more than its content. */
-enum { BITS_ARCHIVED = 1 << 10, BITS_CHECK_KEY = 1 << 11, BITS_CHECK_ORIGIN = 1 << 12, BITS_ORIGIN_AT = 13, BITS_MOST = 16 };
+/* What is small travels in one number: the fence's slot, flags, how many marks stand before the origin id's, max_waiting, and how far back to look. A column costs more than its content. */
+enum { BITS_ARCHIVED = 1 << 10, BITS_CHECK_KEY = 1 << 11, BITS_CHECK_ORIGIN = 1 << 12, BITS_ORIGIN_AT = 13, BITS_MOST = 16, BITS_AGE = 47 };
+#define AGE_UNIT_MS 4000u
+#define AGE_MAX     32767u
 
 static const enum pg_oid columns[] = { PG_TEXT, PG_TEXT, PG_INT8, PG_INT8, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_INT8, PG_INT8, PG_INT4 };
 #define RANK_ARG 9u
@@ -54,6 +56,12 @@ static void bind_bits(struct op *op, const Starling__LogAppendRequest *r)
 		op->slot = r->fence->slot;
 		op->epoch = r->fence->epoch;
 		bits |= r->fence->slot;
+	}
+	/* A client that sends again may do so much later than anybody here knows. */
+	if (op->asks[0] && !op->asks[1] && r->check_age_ms) {
+		uint64_t age = r->check_age_ms / AGE_UNIT_MS + 1;
+
+		bits |= (int64_t)(age < AGE_MAX ? age : AGE_MAX) << BITS_AGE;
 	}
 	pg_args_int8(&op->args, bits);
 	/* Without a fence: higher than any. */
@@ -120,8 +128,8 @@ const struct method log_append = {
 	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + ord - 1 AS id, "
 	       "CASE WHEN code = 0 AND (bits & 6144 > 0 OR bits >= 65536) THEN message_log_ask(sender, recipient, from_bare, to_bare, "
 	       "CASE WHEN bits & 2048 > 0 THEN substr(marks, 1, 8) END, "
-	       "CASE WHEN bits & 4096 > 0 THEN substr(marks, 1 + (8 * (bits >> 13 & 3))::int4, 8) END, (bits >> 16)::int4, "
-	       "($10::int4[])[ord]) ELSE 0 END AS had FROM x), "
+	       "CASE WHEN bits & 4096 > 0 THEN substr(marks, 1 + (8 * (bits >> 13 & 3))::int4, 8) END, (bits >> 16 & 2147483647)::int4, "
+	       "($10::int4[])[ord], (bits >> 47)::int4) ELSE 0 END AS had FROM x), "
 	       "i AS (INSERT INTO message_log (id, sender, recipient, from_bare, to_bare, archived, own, marks, meta, stanza) "
 	       "SELECT id, sender, recipient, from_bare, to_bare, recipient IS NOT NULL AND (bits & 1024 > 0 OR own), own, marks, meta, "
 	       "stanza "

@@ -79,24 +79,27 @@ CREATE TABLE archive_prefs (
 );
 
 -- Asked only for an append that may be a repetition or must respect a limit. Above 0: the position of the former; -1: too many wait; 0: append.
--- key, origin: marks, null unless they are looked up. earlier: how many of the same batch go to the recipient before this one.
+-- key, origin: marks, null unless they are looked up. earlier: how many of the same batch go to the recipient before this one. age: the first try was
+-- no longer ago than so many times four seconds; 0: a day.
 CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_key bytea, a_origin bytea, a_max integer,
-                                a_earlier integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+                                a_earlier integer, a_age integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
-	day_ago bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint - 86400 * 1000000::bigint;
+	-- What the caller says of its first try does not count the time that this took to get here.
+	since   bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint
+		- CASE WHEN a_age > 0 THEN least(a_age * 4 + 120, 86400) ELSE 86400 END * 1000000::bigint;
 	seen    bigint;
 	waiting bigint;
 BEGIN
 	IF (a_key IS NOT NULL OR a_origin IS NOT NULL) AND a_recipient IS NOT NULL THEN
-		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND m.archived AND m.id > day_ago AND m.from_bare = a_from
+		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND m.archived AND m.id > since AND m.from_bare = a_from
 			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to) LIMIT 1;
 		IF seen IS NULL THEN
-			SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > day_ago
+			SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > since
 				AND m.from_bare = a_from AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to)
 				LIMIT 1;
 		END IF;
 	ELSIF a_key IS NOT NULL OR a_origin IS NOT NULL THEN
-		SELECT m.id INTO seen FROM message_log m WHERE m.sender = a_sender AND m.id > day_ago AND m.to_bare = a_to
+		SELECT m.id INTO seen FROM message_log m WHERE m.sender = a_sender AND m.id > since AND m.to_bare = a_to
 			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.from_bare = a_from) LIMIT 1;
 	END IF;
 	IF seen IS NOT NULL THEN
