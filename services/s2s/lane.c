@@ -28,6 +28,7 @@ struct letter {
 	size_t size;
 	uint8_t state;
 	bool again;
+	bool again_there; /* the other server says so */
 };
 
 struct s2s_lane {
@@ -137,6 +138,8 @@ static bool send_letter(struct letter *e, uint64_t owner, uint64_t epoch)
 	request.key_stream = e->key_stream;
 	request.key_number = e->key_number;
 	request.again = e->again;
+	/* A repetition of ours is as old as this letter; one of the other server's nobody knows. */
+	request.age_ms = e->again && !e->again_there ? net_now(l->s2s->net) - e->since_ms + 1 : 0;
 	e->state = LETTER_SENT;
 	e->again = true;
 	l->on_the_way++;
@@ -196,7 +199,7 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
 	e->number = number;
 	e->key_stream = key_stream;
 	e->key_number = key_number;
-	e->again = again;
+	e->again = e->again_there = again;
 	e->trace = s2s_trace(s2s);
 	e->since_ms = net_now(s2s->net);
 	s2s->lane_bytes += e->size;
