@@ -116,9 +116,10 @@ class FakeServer:
     early: features before TLS; offer: after it. got: all stanzas; errors: stream errors that the flock sent."""
 
     def __init__(self, domain, dns, certificate, early=STARTTLS_OFFER, offer=EXTERNAL_OFFER + DIALBACK_OFFER + SM_OFFER, verdict="valid", on=None):
-        self.domain, self.certificate, self.early, self.offer, self.verdict = domain, certificate, early, offer, verdict
-        self.on = {"header": self.headed, "starttls": self.starttls, "auth": self.auth, "result": self.result, "verify": self.verify, "enable": self.enable,
-                   "r": self.request, "message": self.stanza, "presence": self.stanza, "iq": self.stanza, **(on or {})}
+        self.domain, self.dns, self.certificate, self.early, self.offer, self.verdict = domain, dns, certificate, early, offer, verdict
+        self.polite = {"header": self.headed, "starttls": self.starttls, "auth": self.auth, "result": self.result, "verify": self.verify, "enable": self.enable,
+                   "r": self.request, "message": self.stanza, "presence": self.stanza, "iq": self.stanza}
+        self.on = {**self.polite, **(on or {})}
         self.got, self.errors, self.verified = queue.Queue(), queue.Queue(), queue.Queue()
         self.connections, self.failed, self.streams, self.threads = 0, [], [], []
         self.listener = socket.socket()
@@ -167,7 +168,8 @@ class FakeServer:
 
     def headed(self, stream, header):
         stream.host = header.get("from")
-        stream.send(stream.header(id=base64.b16encode(os.urandom(8)).decode()))
+        stream.own_id = base64.b16encode(os.urandom(8)).decode()
+        stream.send(stream.header(id=stream.own_id))
         stream.send("<stream:features>%s</stream:features>" % (self.offer if stream.tls or not self.early else self.early))
 
     def starttls(self, stream, _):
@@ -206,6 +208,13 @@ class FakeServer:
             stream.send("<iq type='result' id=%s from=%s to=%s/>" % tuple(quoteattr(e.get(k)) for k in ("id", "to", "from")))
 
     # --- for tests -----------------------------------------------------------------------------------------------------
+
+    def mend(self):
+        """From now on it is polite."""
+        self.early, self.offer, self.on = STARTTLS_OFFER, EXTERNAL_OFFER + DIALBACK_OFFER + SM_OFFER, self.polite
+
+    def move(self, port):
+        announce(self.dns, self.domain, port)
 
     def wait_message(self, body, seconds=20):
         while True:
