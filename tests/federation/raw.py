@@ -5,6 +5,7 @@ import base64
 import contextlib
 import os
 import queue
+import select
 import socket
 import ssl
 import sys
@@ -50,7 +51,22 @@ class Stream(Client):
     def __init__(self, sock, name, other, timeout=20):
         self.sock, self.name, self.host, self.timeout = sock, name, other, timeout
         self.inflate = self.deflate = self.features = None
-        self.tls, self.count, self.reader = False, 0, Reader()
+        self.tls, self.count, self.reader, self.lock = False, 0, Reader(), threading.Lock()
+
+    def send(self, data):
+        with self.lock:
+            self.sock.settimeout(self.timeout)
+            super().send(data)
+
+    def receive(self, timeout):
+        """Never within OpenSSL for long: a test may send while the server's thread reads, and a TLS connection is not made for two at a time."""
+        if not (self.tls and self.sock.pending()) and not select.select([self.sock], [], [], max(timeout, 0))[0]:
+            raise socket.timeout
+        with self.lock:
+            try:
+                super().receive(0.001)
+            except ssl.SSLWantReadError:
+                raise socket.timeout from None
 
     def header(self, to=None, **attributes):
         attributes = {"from": self.name, "to": self.host if to is None else to, "version": "1.0", **attributes}
