@@ -4,7 +4,7 @@
  * done when the other server has counted it. Resuming is not offered: what is not acknowledged goes over the next stream, marked as sent again. */
 #include "services/s2s/s2s.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "common/base/mem.h"
 #include "services/s2s/metrics.h"
@@ -120,6 +120,17 @@ static bool read_count(struct str text, uint32_t *out)
 	return v <= UINT32_MAX;
 }
 
+/* Section 8. */
+static void too_high(struct s2s_stream *s, uint32_t h)
+{
+	char element[120], text[120];
+
+	snprintf(element, sizeof(element), "<handled-count-too-high xmlns='" S2S_NS_SM "' h='%u' send-count='%u'/>", h,
+	         (uint32_t)s->sent_out);
+	snprintf(text, sizeof(text), "You acknowledged %u stanzas, but I only sent you %u so far.", h, (uint32_t)s->sent_out);
+	s2s_end_with(s, "undefined-condition", element, text);
+}
+
 void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in)
 {
 	uint32_t h;
@@ -130,8 +141,8 @@ void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in)
 		return;
 	}
 	newly = (uint32_t)(h - (uint32_t)s->acked_out);
-	if (newly > s->sent_out - s->acked_out) { /* section 4: more than was sent */
-		s2s_end(s, "undefined-condition", "h is higher than what was sent");
+	if (newly > s->sent_out - s->acked_out) {
+		too_high(s, h);
 		return;
 	}
 	s->asked = false;

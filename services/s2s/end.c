@@ -30,6 +30,11 @@ static void close_stream(struct s2s_stream *s, const char *why)
 
 void s2s_end(struct s2s_stream *s, const char *condition, const char *text)
 {
+	s2s_end_with(s, condition, "", text);
+}
+
+void s2s_end_with(struct s2s_stream *s, const char *condition, const char *element, const char *text)
+{
 	struct buf *out;
 	char why[160];
 
@@ -42,7 +47,7 @@ void s2s_end(struct s2s_stream *s, const char *condition, const char *text)
 		if (!s->header_sent)
 			s2s_header_send(s);
 		out = s2s_out(s);
-		buf_printf(out, "<stream:error><%s xmlns='" S2S_NS_STREAMS "'/>", condition);
+		buf_printf(out, "<stream:error><%s xmlns='" S2S_NS_STREAMS "'/>%s", condition, element);
 		if (text[0]) {
 			buf_append_cstr(out, "<text xmlns='" S2S_NS_STREAMS "' xml:lang='en'>");
 			xml_escape(out, str_from(text));

@@ -45,10 +45,12 @@ void s2s_external_failure(struct s2s_stream *s, const struct s2s_input *in)
 {
 	(void)in;
 	s->sasl_failed = true;
-	if (s->has_dialback)
+	if (s->has_dialback) {
 		s2s_dialback_begin(s);
-	else
+		s2s_dialback_ask(s->link);
+	} else {
 		s2s_end(s, "not-authorized", "the other server does not take our certificate");
+	}
 }
 
 /* --- inbound ------------------------------------------------------------------------------------------------------ */

@@ -371,6 +371,8 @@ extern const struct conn_events s2s_conn_events;
 /* end.c */
 void s2s_stream_gone(struct s2s_stream *s, const char *why); /* its link looks for another */
 void s2s_end(struct s2s_stream *s, const char *condition, const char *text);
+void s2s_end_with(struct s2s_stream *s, const char *condition, const char *element,
+                  const char *text); /* element: a condition of an application */
 void s2s_finish(struct s2s_stream *s, const char *why);
 void s2s_closed(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_bad_xml(struct s2s_stream *s, const struct s2s_input *in);

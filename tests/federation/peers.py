@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers to federate with: a Starling flock, and Debian's prosody and ejabberd, each private, on ports of its own, found by a private DNS."""
+import glob
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 
 from flock import Flock, merge  # noqa: E402
+from xmpp import Client  # noqa: E402
 
 PASSWORD = "secret"
 
@@ -147,4 +149,107 @@ VirtualHost "{domain}"
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Ejabberd:
+    """With Mnesia, without epmd and distribution. secure: a valid certificate is wanted; else dialback will do. It asks our DNS for services, but the
+    system for addresses (net:getaddrinfo): what it is to find must be at "localhost" (found_by)."""
+
+    config = """
+hosts: ["{domain}"]
+loglevel: debug
+certfiles: ["{folder}/{domain}.both.pem"]
+ca_file: "{ca}"
+s2s_cafile: "{ca}"
+s2s_use_starttls: required
+s2s_access: all
+s2s_dns_timeout: 5
+s2s_max_retry_delay: 2
+outgoing_s2s_families: [ipv4]
+acme: {{auto: false}}
+auth_method: internal
+api_permissions: {{}}
+disable_sasl_mechanisms: ["x-oauth2"]
+registration_timeout: infinity
+listen:
+  - port: {port}
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    starttls: true
+    access: all
+    shaper: none
+  - port: {s2s_port}
+    ip: "127.0.0.1"
+    module: ejabberd_s2s_in
+    shaper: none
+modules:
+  mod_register: {{ip_access: all, access: all}}
+  mod_roster: {{}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+{modules}"""
+
+    def __init__(self, domain, authority, dns, secure=True, modules=("mod_stream_mgmt",), self_signed=False):
+        self.folder = tempfile.mkdtemp(prefix="ejabberd-")
+        self.domain, self.host, self.authority = domain, domain, authority
+        self.port, self.s2s_port = free_port(), free_port()
+        pem, key = authority.issue(self.folder, domain, self_signed=self_signed)
+        self.trust = pem if self_signed else authority.pem
+        with open(os.path.join(self.folder, domain + ".both.pem"), "w") as both:
+            for path in (pem, key):
+                with open(path) as f:
+                    both.write(f.read())
+        announce(dns, domain, self.s2s_port)
+        self.write("ejabberd.yml", self.config.format(
+            folder=self.folder, domain=domain, ca=authority.pem, port=self.port, s2s_port=self.s2s_port,
+            modules="".join("  %s: {}\n" % m for m in (*modules, *(() if secure else ("mod_s2s_dialback",))))))
+        host, port = dns.address.split(":")
+        self.write("inetrc", '{resolv_conf, ""}.\n'  # else the system's name servers take the place of ours
+                             "{lookup, [dns]}.\n{nameserver, {%s}, %s}.\n{edns, false}.\n" % (host.replace(".", ","), port))
+        self.process = None
+        self.start()
+
+    @staticmethod
+    def found_by(dns, starling):
+        dns.records[("_xmpp-server._tcp." + starling.domain, "SRV")] = [(10, 10, starling.s2s_port, "localhost")]
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w") as f:
+            f.write(text)
+
+    def start(self):
+        paths = sorted(glob.glob("/usr/lib/*/ejabberd*/ebin"))
+        env = {**os.environ, "EJABBERD_CONFIG_PATH": os.path.join(self.folder, "ejabberd.yml"), "EJABBERD_LOG_PATH": os.path.join(self.folder, "ejabberd.log"),
+               "ERL_INETRC": os.path.join(self.folder, "inetrc"), "HOME": self.folder}
+        with open(os.path.join(self.folder, "out"), "w") as out:
+            self.process = subprocess.Popen(["erl", "-noinput", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", *[x for p in paths for x in ("-pa", p)],
+                                             "-mnesia", "dir", '"%s/db"' % self.folder, "-s", "ejabberd"],
+                                            env=env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        wait_for_port(self.port, self.process, 60)
+        wait_for_port(self.s2s_port, self.process, 60)
+
+    def ca(self, _):
+        return self.trust
+
+    def register(self, name):
+        """XEP-0077 in band, before authentication."""
+        client = Client(self, timeout=20).secure()
+        answer = client.iq("set", "<query xmlns='jabber:iq:register'><username>%s</username><password>%s</password></query>" % (name, PASSWORD))
+        assert answer.get("type") == "result", answer
+        client.close()
+        return "%s@%s" % (name, self.domain)
+
+    def log(self):
+        with open(os.path.join(self.folder, "ejabberd.log"), errors="replace") as f:
+            return f.read()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
