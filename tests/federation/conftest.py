@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
 import os
 import sys
 
@@ -26,15 +27,17 @@ def authority(tmp_path_factory):
     return Authority(str(folder))
 
 
+numbers = itertools.count(1)
+
+
 class Users:
     """Logs users in at any server; ends them all."""
 
     def __init__(self):
-        self.clients, self.count = [], 0
+        self.clients = []
 
     def login(self, server, name=None, resource=None, online=True):
-        self.count += 1
-        name = name or "user%d" % self.count
+        name = name or "user%d" % next(numbers)
         jid = server.register(name)
         c = Client(server, timeout=20).login(name, "secret", resource)
         c.user_jid = jid
