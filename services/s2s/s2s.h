@@ -412,7 +412,7 @@ void s2s_dialback_verify_out(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_dialback_ask(struct s2s_link *l); /* what waits to be verified, over the link's stream */
 void s2s_dialback_fail(struct s2s_link *l, const char *condition);
 void s2s_dialback_expire(struct s2s_link *l, uint64_t now_ms);
-void s2s_dialback_key(const uint8_t secret[32], struct str receiving, struct str originating, struct str id, char out[65]);
+void s2s_dialback_key(struct str secret, struct str receiving, struct str originating, struct str id, char out[65]);
 
 /* proof.c */
 struct s2s_pair *s2s_pair_find(const struct s2s_stream *s, struct str local, struct str remote);
