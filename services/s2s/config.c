@@ -6,6 +6,7 @@
 
 #include "common/dns/xmpp_override.h"
 #include "common/net/tls.h"
+#include "common/xmpp/jid.h"
 
 #define OPT(field) .offset = offsetof(struct s2s_config, field)
 #define MIB        ((int64_t)1 << 20)
@@ -266,7 +267,7 @@ const struct config_option s2s_config_options[] = {
 	  .min = 0,
 	  .max = 1000000000,
 	  .reloads = true,
-	  .doc = "Stanzas in the store for one remote domain; 0: no limit." },
+	  .doc = "Stanzas in the store for one pair of domains; 0: no limit." },
 	{ .name = "spool.size",
 	  .type = CONFIG_SIZE,
 	  OPT(spool_bytes),
@@ -274,7 +275,7 @@ const struct config_option s2s_config_options[] = {
 	  .min = 0,
 	  .max = 1048576 * MIB,
 	  .reloads = true,
-	  .doc = "Bytes in the store for one remote domain; 0: no limit." },
+	  .doc = "Bytes in the store for one pair of domains; 0: no limit." },
 	{ .name = "timeouts.early",
 	  .type = CONFIG_DURATION,
 	  OPT(early_ms),
@@ -358,6 +359,25 @@ const struct config_option s2s_config_options[] = {
 	CONFIG_END,
 };
 
+/* Domains are compared as they are written: one in another form would never match, and what it was to keep out would come in. */
+static int check_patterns(const struct config_list *list, const char *name, struct err *e)
+{
+	char normal[JID_PART_MAX + 1];
+	size_t n;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *domain = list->items[i];
+
+		if (strncmp(domain, "*.", 2) == 0)
+			domain += 2;
+		if (jid_prep_domain(str_from(domain), normal, &n) != JID_OK)
+			return err_set(e, "services.s2s: %s: '%s' is neither a domain nor *.suffix", name, list->items[i]);
+		if (strcmp(domain, normal) != 0)
+			return err_set(e, "services.s2s: %s: '%s' is to be written as '%s'", name, domain, normal);
+	}
+	return 0;
+}
+
 int s2s_config_check(const struct config_shared *shared, const void *config, struct err *e)
 {
 	const struct s2s_config *c = config;
@@ -371,6 +391,10 @@ int s2s_config_check(const struct config_shared *shared, const void *config, str
 		return err_set(e, "services.s2s: limits.output_size must hold two stanzas of limits.stanza_size");
 	if (c->retry_min_ms > c->retry_max_ms)
 		return err_set(e, "services.s2s: timeouts.retry_min is above timeouts.retry_max");
+	if (check_patterns(&c->certificate_domains, "certificate_domains", e) != 0 ||
+	    check_patterns(&c->dialback_domains, "dialback_domains", e) != 0 || check_patterns(&c->deny, "deny", e) != 0 ||
+	    check_patterns(&c->allow, "allow", e) != 0)
+		return -1;
 	for (size_t i = 0; i < c->overrides.count; i++) {
 		struct xmpp_override parsed;
 

@@ -26,13 +26,13 @@ static void hex(const uint8_t *bytes, size_t n, char *out)
 }
 
 /* HMAC-SHA256(SHA256(secret) in hex, "receiving originating id"), in hex. */
-void s2s_dialback_key(const uint8_t secret[32], struct str receiving, struct str originating, struct str id, char out[65])
+void s2s_dialback_key(struct str secret, struct str receiving, struct str originating, struct str id, char out[65])
 {
 	struct buf text = { 0 };
 	uint8_t hash[32];
 	char key[65];
 
-	digest_hash(DIGEST_SHA256, str_make((const char *)secret, 32), hash);
+	digest_hash(DIGEST_SHA256, secret, hash);
 	hex(hash, sizeof(hash), key);
 	buf_append_str(&text, receiving);
 	buf_append_char(&text, ' ');
@@ -42,6 +42,11 @@ void s2s_dialback_key(const uint8_t secret[32], struct str receiving, struct str
 	digest_hmac(DIGEST_SHA256, str_from(key), buf_str(&text), hash);
 	hex(hash, sizeof(hash), out);
 	buf_fini(&text);
+}
+
+static struct str secret_of(const struct s2s *s2s)
+{
+	return str_make((const char *)s2s->secret, sizeof(s2s->secret));
 }
 
 /* --- elements ----------------------------------------------------------------------------------------------------- */
@@ -305,7 +310,7 @@ void s2s_dialback_verify_in(struct s2s_stream *s, const struct s2s_input *in)
 	} else if (!s2s_local(s->s2s, str_from(n.to))) {
 		answer(s, "verify", n.to, n.from, id, "error", "item-not-found");
 	} else {
-		s2s_dialback_key(s->s2s->secret, str_from(n.from), str_from(n.to), id, expected);
+		s2s_dialback_key(secret_of(s->s2s), str_from(n.from), str_from(n.to), id, expected);
 		answer(s, "verify", n.to, n.from, id, secret_equal_str(key, str_from(expected)) ? "valid" : "invalid", NULL);
 	}
 	arena_reset(s->s2s->arena);
@@ -319,7 +324,7 @@ void s2s_dialback_begin(struct s2s_stream *s)
 	struct buf *out = s2s_out(s);
 	char key[65];
 
-	s2s_dialback_key(s->s2s->secret, str_from(s->remote), str_from(s->local), str_from(s->stream_id), key);
+	s2s_dialback_key(secret_of(s->s2s), str_from(s->remote), str_from(s->local), str_from(s->stream_id), key);
 	buf_append_cstr(out, "<db:result");
 	xml_attr(out, "from", str_from(s->local));
 	xml_attr(out, "to", str_from(s->remote));

@@ -109,6 +109,18 @@ void on_s2s_list(struct ipc_call *call, const Starling__S2sListRequest *r)
 	arena_reset(s2s->arena);
 }
 
+/* By its header, or by what it has proved since. */
+static bool speaks_for(const struct s2s_stream *s, const char *domain)
+{
+	if (s->remote && strcmp(s->remote, domain) == 0)
+		return true;
+	for (const struct s2s_pair *p = s->pairs; p; p = p->next) {
+		if (strcmp(p->remote, domain) == 0)
+			return true;
+	}
+	return false;
+}
+
 void on_s2s_close(struct ipc_call *call, const Starling__S2sCloseRequest *r)
 {
 	struct s2s *s2s = ipc_call_daemon(call);
@@ -121,7 +133,7 @@ void on_s2s_close(struct ipc_call *call, const Starling__S2sCloseRequest *r)
 	list_for_each_safe (n, &s2s->streams) {
 		struct s2s_stream *s = list_entry(n, struct s2s_stream, node);
 
-		if (s->state == S2S_CLOSING || !s->remote || strcmp(s->remote, r->domain) != 0)
+		if (s->state == S2S_CLOSING || !speaks_for(s, r->domain))
 			continue;
 		s2s_finish(s, "by the operator");
 		reply.closed++;

@@ -365,8 +365,10 @@ void s2s_stream_limits(struct s2s_stream *s);
 
 /* stream_io.c */
 struct xml_stream *s2s_parser_new(struct s2s_stream *s);
-enum s2s_event s2s_classify(const struct stanza *stanza, const struct xml_node *node);
 extern const struct conn_events s2s_conn_events;
+
+/* classify.c */
+enum s2s_event s2s_classify(const struct stanza *stanza, const struct xml_node *node); /* stanza: NULL when it is none */
 
 /* end.c */
 void s2s_stream_gone(struct s2s_stream *s, const char *why); /* its link looks for another */
@@ -414,7 +416,7 @@ void s2s_dialback_verify_out(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_dialback_ask(struct s2s_link *l); /* what waits to be verified, over the link's stream */
 void s2s_dialback_fail(struct s2s_link *l, const char *condition);
 void s2s_dialback_expire(struct s2s_link *l, uint64_t now_ms);
-void s2s_dialback_key(const uint8_t secret[32], struct str receiving, struct str originating, struct str id, char out[65]);
+void s2s_dialback_key(struct str secret, struct str receiving, struct str originating, struct str id, char out[65]);
 
 /* proof.c */
 struct s2s_pair *s2s_pair_find(const struct s2s_stream *s, struct str local, struct str remote);
@@ -441,6 +443,14 @@ void s2s_write_end_of_turn(struct s2s_stream *s);
 /* Whether it answers a ping of ours, or of another instance, which is told. */
 bool s2s_pong(struct s2s_stream *s, const Starling__StanzaMeta *meta, uint64_t number);
 bool s2s_pong_routed(struct s2s *s2s, const Starling__StanzaMeta *meta);
+
+/* key.c: what a message is called between two Starlings, in an element of its own behind the others */
+struct s2s_key {
+	uint64_t stream, number; /* 0: none */
+	bool again;
+};
+void s2s_key_add(struct buf *extra, const struct s2s_key *key);
+struct str s2s_key_take(struct buf *out, struct arena *arena, struct str bytes, struct s2s_key *key); /* bytes without it, maybe in out */
 
 /* stanza.c: inbound */
 void s2s_stanza(struct s2s_stream *s, const struct s2s_input *in);

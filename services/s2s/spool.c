@@ -35,6 +35,7 @@ static void stored(struct s2s_item *i, uint64_t id)
 	struct s2s_link *l = i->link;
 
 	i->spool_id = id;
+	l->spooled++;
 	metric_inc(&s2s_metrics.spooled);
 	s2s_item_answer(i);
 	if (i->gone) { /* acknowledged, or bounced, meanwhile */
@@ -227,6 +228,8 @@ void s2s_spool_done(struct s2s_link *l, uint64_t id)
 	struct dones *d = NULL;
 	size_t n = strlen(l->queue) + 1;
 
+	if (l->spooled > 0)
+		l->spooled--;
 	list_for_each (node, &l->s2s->dones) {
 		struct dones *other = list_entry(node, struct dones, node);
 

@@ -3,61 +3,20 @@
  * stanza: from another server's stanza to the checked, normalised thing that the owner of its recipient gets (RFC 6120 sections 8 and 10). */
 #include "services/s2s/s2s.h"
 
-#include <stdlib.h>
-
 #include "services/s2s/metrics.h"
-
-#define KEY_OPEN "<key xmlns='" S2S_NS_KEY "'"
 
 static char *text(struct arena *a, struct str s)
 {
 	return s.n ? arena_strndup(a, s.p, s.n) : (char *)protobuf_c_empty_string;
 }
 
-/* --- the key that a Starling adds (write.c) ----------------------------------------------------------------------- */
-
-struct key {
-	uint64_t stream, number;
-	bool again;
-};
-
-/* As the last child alone, which is where its sender puts it: canonical bytes, so a text cannot look like it. */
-static struct str take_key(struct buf *out, struct arena *arena, struct str bytes, struct key *key)
-{
-	static const char end[] = "/></message>";
-	size_t n = sizeof(KEY_OPEN) - 1, tail = sizeof(end) - 1, from = bytes.n > 256 ? bytes.n - 256 : 0;
-	const char *at = NULL;
-	struct xml_node *node;
-	struct str element;
-
-	if (bytes.n < n + tail || memcmp(bytes.p + bytes.n - tail, end, tail) != 0)
-		return bytes;
-	for (size_t i = from; i + n + tail <= bytes.n; i++) {
-		if (memcmp(bytes.p + i, KEY_OPEN, n) == 0)
-			at = bytes.p + i;
-	}
-	if (!at)
-		return bytes;
-	element = str_make(at, (size_t)(bytes.p + bytes.n - tail + 2 - at));
-	node = xml_parse(arena, element, STR(S2S_NS_SERVER));
-	if (!node)
-		return bytes;
-	key->stream = strtoull(text(arena, xml_get(node, "s")), NULL, 16);
-	key->number = strtoull(text(arena, xml_get(node, "n")), NULL, 10);
-	key->again = str_is(xml_get(node, "again"), "1");
-	buf_clear(out);
-	buf_append(out, bytes.p, (size_t)(at - bytes.p));
-	buf_append_cstr(out, "</message>");
-	return buf_str(out);
-}
+/* --- checks ------------------------------------------------------------------------------------------------------- */
 
 /* Of each server its own: none can name a message of another's. */
 static uint64_t key_of(struct str remote, uint64_t stream)
 {
 	return stream ? (stream ^ hash_fnv1a64(remote)) | 1 : 0;
 }
-
-/* --- checks ------------------------------------------------------------------------------------------------------- */
 
 /* NULL when the stream may say it, else the stream error's condition (RFC 6120 section 8.1.2.2). */
 static const char *check(struct s2s_stream *s, const struct stanza *st, struct jid *from, struct jid *to)
@@ -115,12 +74,12 @@ static void pass_on(struct s2s_stream *s, const struct stanza *st, const struct 
 {
 	struct s2s *s2s = s->s2s;
 	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
-	struct key key = { 0 };
+	struct s2s_key key = { 0 };
 	struct str bytes = st->bytes;
 
 	fill(&meta, s2s->arena, st, from, to);
 	if (st->kind == STANZA_MESSAGE)
-		bytes = take_key(&s2s->scratch, s2s->arena, bytes, &key);
+		bytes = s2s_key_take(&s2s->scratch, s2s->arena, bytes, &key);
 	if (st->fault) {
 		s2s_ack_handled(s, number);
 		answer_fault(s2s, &meta, st);

@@ -18,20 +18,15 @@ static bool wants_key(const struct s2s_item *i)
 	       (i->meta.flags & (STANZA_BODY | STANZA_ENCRYPTED | STANZA_RETRACT | STANZA_MARKER | STANZA_RECEIPT));
 }
 
-static void add_key(struct buf *extra, const struct s2s_item *i)
-{
-	buf_printf(extra, "<key xmlns='" S2S_NS_KEY "' s='%016" PRIx64 "' n='%" PRIu64 "'%s/>", i->key_stream, i->key_number,
-	           i->again ? " again='1'" : "");
-}
-
 void s2s_write(struct s2s_stream *s, const struct s2s_item *i)
 {
 	struct buf *extra = &s->s2s->scratch;
+	struct s2s_key key = { i->key_stream, i->key_number, i->again };
 
 	buf_clear(extra);
 	buf_append_str(extra, i->extra);
 	if (s->has_keys && wants_key(i))
-		add_key(extra, i);
+		s2s_key_add(extra, &key);
 	stanza_write(s2s_out(s), i->bytes, str_from(i->meta.from), str_from(i->meta.to), buf_str(extra));
 	metric_inc(&s2s_metrics.stanzas_out);
 	s->wrote_ms = net_now(s->s2s->net);

@@ -38,10 +38,12 @@ static const char body[] =
         "services:\n"
         "  storage:\n"
         "    dsn: host=%s/run/pg user=starling dbname=starling\n"
+        "  # s2s:              # other servers, port 5269; docs/operations.md has the DNS records and the certificates that they want\n"
+        "  #   allow: [a.example, \"*.b.example\"]    # with these domains only; scale s2s=0 below: with none\n"
         "  starlingctl:\n"
         "    postgres: private  # kept in pg/, on a socket in run/pg; external: the one that services.storage.dsn names\n"
         "    redis: private     # external: the one that redis.url names\n"
-        "    # scale: [c2s-edge=2, router=2]\n";
+        "    # scale: [c2s-edge=2, router=2, s2s=1]\n";
 
 int init_config(const char *const *domains, unsigned count, struct err *e)
 {

@@ -8,7 +8,7 @@
 
 #include "common/base/buf.h"
 
-enum { TABLE_MAX_COLUMNS = 12 };
+enum { TABLE_MAX_COLUMNS = 16 };
 
 struct table {
 	unsigned columns;
