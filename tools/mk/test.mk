@@ -25,9 +25,11 @@ $(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c $(GEN_STAMP)
 $(BUILD)/fuzz/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(GEN_SRCS:$(GEN)/%.c=$(BUILD)/fuzz/obj/gen/%.o)
 	@rm -f $@
 	@ar rcs $@ $^
+# Of a daemon only the files that do no I/O.
+$(BUILD)/fuzz/bin/s2s_stream: $(patsubst %,$(BUILD)/fuzz/obj/services/s2s/%.o,classify key)
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libstarling.a
 	@mkdir -p $(@D)
-	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	@clang -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 .PHONY: fuzz-targets
 fuzz-targets: $(FUZZ_BINS)
