@@ -188,6 +188,9 @@ def test_without_stream_management(wild, user):
     server.wait_message("first")
     ping = server.got.get(timeout=10)
     assert local(ping) == "iq" and ping.find("{urn:xmpp:ping}ping") is not None
+    assert user.iq("get", PING, to=server.domain).get("type") == "result"  # what is not stored goes, too, and holds up nothing
+    user.message("a@" + server.domain, "last")
+    server.wait_message("last")
 
 
 def test_speaks_on_our_stream(wild, user):
