@@ -227,14 +227,14 @@ static void pump(struct lane *l)
 	if (list_empty(&l->items))
 		return;
 	owner = receiver(l, &epoch);
+	/* Those that are still with a former owner come first; while they are on the way, they are not given up. */
+	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
+		return;
 	if (owner == 0 || owner == ipc_bus_instance(l->sm->bus)) {
 		failed(list_entry(l->items.next, struct item, node), CODE(UNAVAILABLE));
 		pause_if_quiet(l);
 		return;
 	}
-	/* Those that are still with a former owner come first. */
-	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
-		return;
 	l->owner = owner;
 	l->epoch = epoch;
 	list_for_each_safe (n, &l->items) {

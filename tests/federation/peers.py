@@ -188,9 +188,10 @@ modules:
   mod_roster: {{}}
   mod_offline: {{}}
   mod_ping: {{}}
+  mod_disco: {{}}
 {modules}"""
 
-    def __init__(self, domain, authority, dns, secure=True, modules=("mod_stream_mgmt",), self_signed=False):
+    def __init__(self, domain, authority, dns, secure=True, self_signed=False):
         self.folder = tempfile.mkdtemp(prefix="ejabberd-")
         self.domain, self.host, self.authority = domain, domain, authority
         self.port, self.s2s_port = free_port(), free_port()
@@ -203,7 +204,7 @@ modules:
         announce(dns, domain, self.s2s_port)
         self.write("ejabberd.yml", self.config.format(
             folder=self.folder, domain=domain, ca=authority.pem, port=self.port, s2s_port=self.s2s_port,
-            modules="".join("  %s: {}\n" % m for m in (*modules, *(() if secure else ("mod_s2s_dialback",))))))
+            modules="" if secure else "  mod_s2s_dialback: {}\n"))
         host, port = dns.address.split(":")
         self.write("inetrc", '{resolv_conf, ""}.\n'  # else the system's name servers take the place of ours
                              "{lookup, [dns]}.\n{nameserver, {%s}, %s}.\n{edns, false}.\n" % (host.replace(".", ","), port))

@@ -220,8 +220,6 @@ class FakeServer:
     def stanza(self, stream, e):
         stream.handled += 1
         self.got.put(e)
-        if local(e) == "iq" and e.get("type") == "get":
-            stream.send("<iq type='result' id=%s from=%s to=%s/>" % tuple(quoteattr(e.get(k)) for k in ("id", "to", "from")))
 
     # --- for tests -----------------------------------------------------------------------------------------------------
 

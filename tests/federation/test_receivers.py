@@ -188,6 +188,10 @@ def test_without_stream_management(wild, user):
     server.wait_message("first")
     ping = server.got.get(timeout=10)
     assert local(ping) == "iq" and ping.find("{urn:xmpp:ping}ping") is not None
+    user.send("<iq type='get' id='q' to='%s'>%s</iq>" % (server.domain, PING))  # what is not stored goes, too, and holds up nothing
+    assert server.got.get(timeout=10).get("from") == user.jid
+    user.message("a@" + server.domain, "last")
+    server.wait_message("last")
 
 
 def test_speaks_on_our_stream(wild, user):
