@@ -107,7 +107,8 @@ VirtualHost "{domain}"
         self.domain, self.host, self.authority = domain, domain, authority
         self.port, self.s2s_port = free_port(), free_port()
         self.tls = self.folder
-        authority.issue(self.tls, domain, self_signed=self_signed)
+        pem, _ = authority.issue(self.tls, domain, self_signed=self_signed)
+        self.trust = pem if self_signed else authority.pem
         announce(dns, domain, self.s2s_port)
         with open(os.path.join(self.folder, "prosody.cfg.lua"), "w") as f:
             f.write(self.config.format(
@@ -124,7 +125,7 @@ VirtualHost "{domain}"
         wait_for_port(self.s2s_port, self.process)
 
     def ca(self, _):
-        return self.authority.pem
+        return self.trust
 
     def register(self, name):
         accounts = os.path.join(self.folder, "data", self.domain.replace(".", "%2e"), "accounts")
