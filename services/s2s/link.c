@@ -106,11 +106,7 @@ static void send_waiting(struct s2s_link *l)
 	while (n && n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
 		i = list_entry(n, struct s2s_item, node);
 		n = n->next;
-<<<<<<< HEAD
-		/* Without stream management nothing but the store keeps it until the other server has answered. */
-=======
 		/* Without stream management nothing but the store keeps it until the other server has answered; what means nothing when it is late goes as it is. */
->>>>>>> h5
 		if (!s->managed && !i->spool_id && s2s_item_keeps(i)) {
 			s2s_spool_append(l, 0);
 			return;

@@ -107,8 +107,8 @@ VirtualHost "{domain}"
         self.domain, self.host, self.authority = domain, domain, authority
         self.port, self.s2s_port = free_port(), free_port()
         self.tls = self.folder
-        self.certificate, _ = authority.issue(self.tls, domain, self_signed=self_signed)
-        self.self_signed = self_signed
+        pem, _ = authority.issue(self.tls, domain, self_signed=self_signed)
+        self.trust = pem if self_signed else authority.pem
         announce(dns, domain, self.s2s_port)
         with open(os.path.join(self.folder, "prosody.cfg.lua"), "w") as f:
             f.write(self.config.format(
@@ -125,7 +125,7 @@ VirtualHost "{domain}"
         wait_for_port(self.s2s_port, self.process)
 
     def ca(self, _):
-        return self.certificate if self.self_signed else self.authority.pem
+        return self.trust
 
     def register(self, name):
         accounts = os.path.join(self.folder, "data", self.domain.replace(".", "%2e"), "accounts")
