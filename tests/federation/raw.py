@@ -67,6 +67,8 @@ class Stream(Client):
                 super().receive(0.001)
             except ssl.SSLWantReadError:
                 raise socket.timeout from None
+            finally:
+                self.sock.settimeout(self.timeout)
 
     def header(self, to=None, **attributes):
         attributes = {"from": self.name, "to": self.host if to is None else to, "version": "1.0", **attributes}

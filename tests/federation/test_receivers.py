@@ -175,7 +175,11 @@ def test_closes_in_the_middle(wild, user):
 
 def test_closes_in_order(wild, user):
     server = opened(wild, user)
-    server.streams[-1].send("</stream:stream>")
+    first = server.streams[-1]
+    first.send("</stream:stream>")
+    deadline = time.monotonic() + 10
+    while not first.reader.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
     user.message("a@" + server.domain, "over a new one")
     server.wait_message("over a new one")
     assert server.connections == 2
