@@ -97,13 +97,22 @@ static void stored_outgoing(struct account *a, const struct packet *p, const str
 	route_domain(a->sm, &out);
 }
 
-static void route_domain(struct sm *sm, const struct packet *p)
+/* A flock that has had an s2s gets it back: what is for other servers waits a while. */
+static bool federates(struct sm *sm)
 {
 	const Starling__Registration *s2s[1];
+
+	if (!sm->federates)
+		sm->federates = ipc_bus_instances(sm->bus, "s2s", s2s, 1) > 0;
+	return sm->federates;
+}
+
+static void route_domain(struct sm *sm, const struct packet *p)
+{
 	uint64_t instance = ipc_bus_domain_instance(sm->bus, jid_view_domain(str_from(p->meta->to)));
 	struct account *a;
 
-	if (!instance && ipc_bus_instances(sm->bus, "s2s", s2s, 1) == 0) {
+	if (!instance && !federates(sm)) {
 		bounce(sm, p, "remote-server-not-found", NULL);
 		return;
 	}
