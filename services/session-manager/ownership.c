@@ -6,10 +6,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/rendezvous.h"
 #include "services/session-manager/handoff.h"
 #include "services/session-manager/ownership_impl.h"
 #include "services/session-manager/ownership_redis.h"
-#include "common/base/rendezvous.h"
 #include "services/session-manager/sm.h"
 
 #define SOON_MS 20

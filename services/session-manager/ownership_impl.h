@@ -6,8 +6,8 @@
 
 #include <uv.h>
 
-#include "services/session-manager/ownership.h"
 #include "common/base/rendezvous.h"
+#include "services/session-manager/ownership.h"
 
 #define OWNERSHIP_MEMBERS_MAX 256u
 #define OWNERSHIP_AGAIN_MS    200 /* after a try that failed, or while slots that should be ours are still another's */

@@ -169,7 +169,9 @@ static void test_repeated_not_long_ago(void **state)
 
 	pair(f, juliet, romeo);
 	log_append_ok(f, &m, &duplicate);
-	fixture_sql(f, "UPDATE message_log m SET id = m.id - 600000000 FROM accounts a WHERE a.id = m.recipient AND a.jid = 'romeo@ago.example'");
+	fixture_sql(
+	        f,
+	        "UPDATE message_log m SET id = m.id - 600000000 FROM accounts a WHERE a.id = m.recipient AND a.jid = 'romeo@ago.example'");
 	m.check = true;
 	m.age_ms = 600000;
 	log_append_ok(f, &m, &duplicate);

@@ -68,7 +68,9 @@ static void test_refusals(void **state)
 	uint32_t slots[1025] = { 0 };
 	char longest[1025];
 	struct answer a;
-	const char *const bad[] = { "", "a@refuse.example", "refuse.example/x/y", "refuse.example/", "refuse example", "refuse\n", "bad\xff.example", longest };
+	const char *const bad[] = {
+		"", "a@refuse.example", "refuse.example/x/y", "refuse.example/", "refuse example", "refuse\n", "bad\xff.example", longest
+	};
 
 	memset(longest, 'x', sizeof longest - 1);
 	longest[sizeof longest - 1] = '\0';
