@@ -42,6 +42,8 @@ class Mixed(Flock):
             os.chmod(path, 0o755)
         self.registered = set()
         self.install_hand(hand)
+        if hand == "old":
+            self.unless_said = ""  # it knows no s2s
         os.chmod(self.folder, 0o755)
         super().__init__(binaries=self.folder, **options)
 
