@@ -15,7 +15,6 @@ static void send_count(struct s2s_stream *s)
 {
 	buf_printf(s2s_out(s), "<a xmlns='" S2S_NS_SM "' h='%u'/>", (unsigned)(uint32_t)(s->window.done - s->base_in));
 	s->wrote_ms = net_now(s->s2s->net);
-	s->told_in = s->window.done;
 }
 
 static void failed(struct s2s_stream *s, const char *condition)
@@ -32,7 +31,7 @@ void s2s_ack_enable(struct s2s_stream *s, const struct s2s_input *in)
 		return;
 	}
 	s->managed_in = true;
-	s->base_in = s->told_in = s->window.taken;
+	s->base_in = s->window.taken;
 	buf_append_cstr(s2s_out(s), "<enabled xmlns='" S2S_NS_SM "'/>");
 	if (s->link && s->link->out == s && s->link->sent == 0) {
 		s->managed = true;
@@ -92,7 +91,7 @@ void s2s_ack_enabled(struct s2s_stream *s, const struct s2s_input *in)
 	(void)in;
 	s->managed = s->managed_in = true;
 	s->sent_out = s->acked_out = 0;
-	s->base_in = s->told_in = s->window.taken;
+	s->base_in = s->window.taken;
 	s2s_stream_set_state(s, S2S_OUT_OPEN);
 	s2s_link_open(s->link, s);
 }

@@ -25,7 +25,6 @@ struct letter {
 	Starling__StanzaMeta meta;
 	struct str bytes;
 	uint64_t key_stream, key_number, trace, since_ms;
-	size_t size;
 	uint8_t state;
 	bool again;
 	bool again_there; /* the other server says so */
@@ -59,7 +58,6 @@ static struct letter *letter_new(struct s2s_lane *l, const Starling__StanzaMeta 
 	char *at = (char *)(e + 1);
 
 	e->lane = l;
-	e->size = sizeof(*e) + texts + bytes.n;
 	e->meta = *m;
 	e->meta.from = place(&at, m->from);
 	e->meta.to = place(&at, m->to);
@@ -78,7 +76,6 @@ static void letter_free(struct letter *e, bool handled)
 	struct s2s_stream *s = e->stream;
 
 	list_remove(&e->node);
-	e->lane->s2s->lane_bytes -= e->size;
 	if (s && handled)
 		s2s_ack_handled(s, e->number);
 	if (s)
@@ -202,7 +199,6 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
 	e->again = e->again_there = again;
 	e->trace = s2s_trace(s2s);
 	e->since_ms = net_now(s2s->net);
-	s2s->lane_bytes += e->size;
 	list_push_back(&l->letters, &e->node);
 	pump(l);
 }

@@ -47,7 +47,7 @@ struct s2s_link *s2s_link_get(struct s2s *s2s, struct str local, struct str remo
 	l->queue = mem_alloc(local.n + remote.n + 2);
 	snprintf(l->queue, local.n + remote.n + 2, "%s/%s", l->remote, l->local);
 	l->log = (struct log_ctx){ .parent = s2s->log, .key = "remote", .value = l->remote };
-	l->since_ms = l->idle_ms = net_now(s2s->net);
+	l->since_ms = net_now(s2s->net);
 	list_init(&l->items);
 	list_init(&l->verifies);
 	list_push_back(&s2s->links, &l->node);
@@ -136,7 +136,6 @@ void s2s_link_push(struct s2s_link *l, struct s2s_item *i)
 {
 	list_push_back(&l->items, &i->node);
 	l->count++;
-	l->idle_ms = net_now(l->s2s->net);
 	/* Behind what only the store has. */
 	if (l->more_in_store || l->dropping > 0 || l->count > (uint64_t)l->s2s->config->link_stanzas) {
 		i->drop = true;
@@ -154,7 +153,6 @@ void s2s_link_acked(struct s2s_link *l)
 
 	if (i && i->state == S2S_ITEM_SENT)
 		s2s_item_done(i);
-	l->idle_ms = net_now(l->s2s->net);
 }
 
 /* --- streams come and go ------------------------------------------------------------------------------------------ */

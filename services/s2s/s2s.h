@@ -109,7 +109,6 @@ struct s2s_link {
 	struct s2s_stream *out; /* outbound, or an inbound one that goes both ways (XEP-0288) */
 	struct s2s_attempt *attempt;
 	uint64_t since_ms, next_ms; /* of the state; RESTING: when to try again */
-	uint64_t idle_ms;           /* nothing to do since */
 	uint64_t leaving_ms;        /* another instance is to have it; 0: no */
 	uint32_t failures;
 	uint32_t appending, dropping; /* appends on the way; items to be appended and dropped */
@@ -204,7 +203,7 @@ struct s2s_stream {
 	struct wheel_timer timer;
 	struct log_ctx log;
 	struct s2s_window window;     /* of what comes in */
-	uint64_t base_in, told_in;    /* number at which `h` counts from 0; what the other end was told last */
+	uint64_t base_in;             /* number at which `h` counts from 0 */
 	uint64_t answer_to;           /* when so many are handled, it is told again */
 	uint64_t sent_out, acked_out; /* of what goes out, since enabled */
 	uint64_t ping;                /* number of the ping on its way; 0: none */
@@ -270,7 +269,6 @@ struct s2s {
 	struct s2s_slot slots[SLOT_COUNT];
 	bool claiming;
 	struct s2s_lane *lanes[SLOT_COUNT];
-	size_t lane_bytes;
 	uint8_t secret[32]; /* of dialback keys: the same in all instances */
 	struct arena *arena;
 	struct buf scratch;

@@ -199,8 +199,7 @@ class Run:
             await w.quit()
         self.log.close()
         if self.own and self.server:
-            if hasattr(self.server, "save_logs"):
-                await asyncio.to_thread(self.server.save_logs, os.path.join(self.history, "logs"))
+            await asyncio.to_thread(self.server.save_logs, os.path.join(self.history, "logs"))
             try:
                 await asyncio.to_thread(self.server.close)
             except AssertionError as complaint:

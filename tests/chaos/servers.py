@@ -184,6 +184,10 @@ VirtualHost "chaos.test"
         self.pids()
         wait_for_port(self.port)
 
+    def save_logs(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(os.path.join(self.folder, "prosody.log"), folder)
+
     def postmortem(self):
         return ""
 
