@@ -159,7 +159,12 @@ static void test_repeated(void **state)
 		answer_free(&a[i]);
 }
 
-/* Who knows when the first try was is spared the look at what is older; with an origin id nobody knows. */
+/* So many more messages of juliet@ago.example to a server elsewhere. */
+#define SENT_SINCE(n)                                                                                                                      \
+	"INSERT INTO message_log SELECT p + g, a.id, NULL, 1, 2, false, false, '', '', '' FROM accounts a, message_log_positions(" n       \
+	") p, generate_series(0, " n " - 1) g WHERE a.jid = 'juliet@ago.example'"
+
+/* Who knows when the first try was is spared the look at what is older; an origin id is looked for among the last messages of its sender. */
 static void test_repeated_not_long_ago(void **state)
 {
 	static const char juliet[] = "juliet@ago.example", romeo[] = "romeo@ago.example";
@@ -186,6 +191,15 @@ static void test_repeated_not_long_ago(void **state)
 	/* This one is near. */
 	log_append_ok(f, &m, &duplicate);
 	assert_true(duplicate);
+	/* What a client sends again is not far behind what its account sent last. */
+	m.stream = 6;
+	m.check_origin = true;
+	fixture_sql(f, SENT_SINCE("1998"));
+	log_append_ok(f, &m, &duplicate);
+	assert_true(duplicate);
+	fixture_sql(f, SENT_SINCE("2"));
+	log_append_ok(f, &m, &duplicate);
+	assert_false(duplicate);
 }
 
 /* What was delivered and belongs to nobody's archive is gone, but a repetition is still known. */

@@ -75,6 +75,10 @@ class Stream(Client):
         return "<?xml version='1.0'?><stream:stream xmlns='%s' xmlns:db='%s' xmlns:stream='%s' %s>" % (
             NS_SERVER, NS_DIALBACK, NS_STREAM, " ".join("%s=%s" % (k, quoteattr(v)) for k, v in attributes.items() if v))
 
+    def cut(self):
+        """The connection ends, without a word. Not SSLSocket.shutdown: it would have the server's thread read what is left as if it were plain text."""
+        socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
     id = property(lambda self: self.reader.header.get("id"))
 
     def offers(self):
@@ -244,5 +248,5 @@ class FakeServer:
         self.listener.close()
         for stream in self.streams:
             with contextlib.suppress(OSError):
-                stream.sock.shutdown(socket.SHUT_RDWR)
+                stream.cut()
         assert not self.failed, self.failed

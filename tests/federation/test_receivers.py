@@ -166,7 +166,7 @@ def test_closes_in_the_middle(wild, user):
         user.message("a@" + server.domain, "m%d" % i)
     server.wait_message("m9")
     server.mend()
-    server.streams[-1].sock.shutdown(socket.SHUT_RDWR)
+    server.streams[-1].cut()
     bodies = []
     while len(bodies) < 10:
         bodies.append(server.got.get(timeout=20).findtext("{jabber:server}body"))

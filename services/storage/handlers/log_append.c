@@ -57,8 +57,7 @@ static void bind_bits(struct op *op, const Starling__LogAppendRequest *r)
 		op->epoch = r->fence->epoch;
 		bits |= r->fence->slot;
 	}
-	/* A client that sends again may do so much later than anybody here knows. */
-	if (op->asks[0] && !op->asks[1] && r->check_age_ms) {
+	if (op->asks[0] && r->check_age_ms) {
 		uint64_t age = r->check_age_ms / AGE_UNIT_MS + 1;
 
 		bits |= (int64_t)(age < AGE_MAX ? age : AGE_MAX) << BITS_AGE;

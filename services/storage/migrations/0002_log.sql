@@ -84,23 +84,18 @@ CREATE TABLE archive_prefs (
 CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_key bytea, a_origin bytea, a_max integer,
                                 a_earlier integer, a_age integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
-	-- What the caller says of its first try does not count the time that this took to get here.
-	since   bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint
-		- CASE WHEN a_age > 0 THEN least(a_age * 4 + 120, 86400) ELSE 86400 END * 1000000::bigint;
+	a_day   constant bigint := 86400 * 1000000::bigint;
+	instant bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
 	seen    bigint;
 	waiting bigint;
 BEGIN
-	IF (a_key IS NOT NULL OR a_origin IS NOT NULL) AND a_recipient IS NOT NULL THEN
-		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND m.archived AND m.id > since AND m.from_bare = a_from
-			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to) LIMIT 1;
-		IF seen IS NULL THEN
-			SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > since
-				AND m.from_bare = a_from AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.to_bare = a_to)
-				LIMIT 1;
-		END IF;
-	ELSIF a_key IS NOT NULL OR a_origin IS NOT NULL THEN
-		SELECT m.id INTO seen FROM message_log m WHERE m.sender = a_sender AND m.id > since AND m.to_bare = a_to
-			AND (position(a_key IN m.marks) > 0 OR position(a_origin IN m.marks) > 0 AND m.from_bare = a_from) LIMIT 1;
+	IF a_key IS NOT NULL THEN
+		-- What the caller says of its first try does not count the time that this took to get here.
+		seen := message_log_find(a_sender, a_recipient, a_from, a_to, a_key,
+		                         instant - CASE WHEN a_age > 0 THEN least((a_age * 4 + 120) * 1000000::bigint, a_day) ELSE a_day END);
+	END IF;
+	IF seen IS NULL AND a_origin IS NOT NULL THEN
+		seen := message_log_find_origin(a_sender, a_recipient, a_from, a_to, a_origin, instant - a_day);
 	END IF;
 	IF seen IS NOT NULL THEN
 		RETURN seen;
@@ -113,6 +108,41 @@ BEGIN
 		END IF;
 	END IF;
 	RETURN 0;
+END $$;
+
+-- The position of a message with a mark, of one sender to one recipient, behind a position; null: none.
+CREATE FUNCTION message_log_find(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, mark bytea, since bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	seen bigint;
+BEGIN
+	IF a_recipient IS NULL THEN
+		SELECT m.id INTO seen FROM message_log m WHERE m.sender = a_sender AND m.id > since AND m.to_bare = a_to AND m.from_bare = a_from
+			AND position(mark IN m.marks) > 0 LIMIT 1;
+		RETURN seen;
+	END IF;
+	SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND m.archived AND m.id > since AND m.from_bare = a_from
+		AND m.to_bare = a_to AND position(mark IN m.marks) > 0 LIMIT 1;
+	IF seen IS NULL THEN
+		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > since AND m.from_bare = a_from
+			AND m.to_bare = a_to AND position(mark IN m.marks) > 0 LIMIT 1;
+	END IF;
+	RETURN seen;
+END $$;
+
+-- The same for what a client may send again in a new session. It can only be what was not acknowledged to it, which is among the last that its account
+-- has sent; without that bound each question would read a day of a busy account. A sender without an archive has no such list.
+CREATE FUNCTION message_log_find_origin(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, mark bytea, since bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	seen bigint;
+BEGIN
+	IF a_sender IS NULL THEN
+		RETURN message_log_find(a_sender, a_recipient, a_from, a_to, mark, since);
+	END IF;
+	SELECT q.id INTO seen FROM (SELECT m.id, m.from_bare, m.to_bare, m.marks FROM message_log m WHERE m.sender = a_sender AND m.id > since
+		ORDER BY m.id DESC LIMIT 2000) q WHERE q.to_bare = a_to AND q.from_bare = a_from AND position(mark IN q.marks) > 0 LIMIT 1;
+	RETURN seen;
 END $$;
 
 -- Received messages behind a position, counted up to most.
