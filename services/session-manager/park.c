@@ -160,14 +160,18 @@ static void rebuild(struct session *s)
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
 }
 
-/* What the former owner had in hand may be done, and the client sends it again: no more than its edge left unaccepted, and done no longer ago than the session
- * was parked before we took its slot. */
+/* What the former owner had in hand may be done, and the client sends it again: no more than its edge left unaccepted. That was done before we took the slot,
+ * and not long before the client's connection ended: how long an append waits for what is ahead of it in its stream. */
 static void recheck(struct session *s, uint32_t window)
 {
-	uint64_t since = ownership_since_ms(s->account->sm, s->account->slot), back = s->resume_s * UINT64_C(1000) + RECHECK_MS;
+	uint64_t now = clock_mono_ms(), since = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
+	int64_t parked_us = s->parked_until_us - s->resume_s * INT64_C(1000000), wall_us = clock_wall_us();
 
+	if (s->parked_until_us && parked_us < wall_us)
+		parked = (uint64_t)(wall_us - parked_us) / 1000;
+	since = (parked > since ? parked : since) + RECHECK_MS;
 	s->recheck_to = s->window.accepted + (window ? window : RECHECK);
-	s->recheck_since_ms = since > back ? since - back : 1;
+	s->recheck_since_ms = since < now ? now - since : 1;
 }
 
 static void move_here(struct session *s, uint64_t instance)
