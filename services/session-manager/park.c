@@ -21,7 +21,8 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
-#define RECHECK      2000u
+#define RECHECK      1000u /* of an edge that does not say how many it leaves unaccepted */
+#define RECHECK_MS   60000u
 
 /* --- waiting for a client, or for its edge --- */
 
@@ -128,6 +129,7 @@ struct resuming {
 	struct sm *sm;
 	uint64_t stream;
 	uint32_t h;
+	uint32_t window;
 	char *address;
 	bool encrypted;
 };
@@ -156,6 +158,16 @@ static void rebuild(struct session *s)
 	struct msglog *log = s->account->log;
 
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
+}
+
+/* What the former owner had in hand may be done, and the client sends it again: no more than its edge left unaccepted, and done no longer ago than the session
+ * was parked before we took its slot. */
+static void recheck(struct session *s, uint32_t window)
+{
+	uint64_t since = ownership_since_ms(s->account->sm, s->account->slot), back = s->resume_s * UINT64_C(1000) + RECHECK_MS;
+
+	s->recheck_to = s->window.accepted + (window ? window : RECHECK);
+	s->recheck_since_ms = since > back ? since - back : 1;
 }
 
 static void move_here(struct session *s, uint64_t instance)
@@ -210,8 +222,7 @@ static void resume(struct account *a, void *ctx)
 		unacked_rewind(&s->list, s->list.acked);
 	} else {
 		s->list.acked = s->base_out + r->h;
-		/* What its former owner had in hand may be done, and the client sends it again. */
-		s->recheck_to = s->window.accepted + RECHECK;
+		recheck(s, r->window);
 	}
 	park_leave(s);
 	metric_inc(&counters.resumed);
@@ -249,7 +260,7 @@ void on_session_resume(struct ipc_call *call, const Starling__ResumeRequest *r)
 		return;
 	}
 	w = mem_new(struct resuming);
-	*w = (struct resuming){ .call = call, .sm = sm, .stream = r->stream, .h = r->h, .encrypted = r->encrypted };
+	*w = (struct resuming){ .call = call, .sm = sm, .stream = r->stream, .h = r->h, .encrypted = r->encrypted, .window = r->window };
 	w->address = mem_strdup(r->address);
 	account_with_sessions(account_get(sm, bare), resume_with_log, w);
 }

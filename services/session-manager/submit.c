@@ -21,8 +21,8 @@
 #include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
-/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before. */
-#define CHECK_ORIGIN_MAX 2000u
+/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before and that were not acknowledged to it. */
+#define CHECK_ORIGIN_MAX 500u
 
 struct submit_receipt {
 	struct receipt base;
@@ -111,6 +111,18 @@ static void faulty(struct session *s, struct packet *p, Starling__StanzaMeta *me
 	bounce(s->account->sm, p, r->fault, r->fault_text[0] ? r->fault_text : NULL);
 }
 
+/* When that may have been, at the earliest; 0: not known. */
+static uint64_t first_try(const struct session *s, const Starling__SubmitEvent *r)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (r->number <= s->recheck_to)
+		return s->recheck_since_ms;
+	if (r->again)
+		return r->age_ms && r->age_ms < now ? now - r->age_ms : 0;
+	return now;
+}
+
 static void process(struct session *s, const Starling__SubmitEvent *r, struct ipc_call *call)
 {
 	Starling__StanzaMeta meta = *r->meta;
@@ -120,14 +132,11 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.trace = ipc_call_trace(call),
 		.key = { r->stream, r->number },
 		.again = r->again || r->number <= s->recheck_to,
-		.check_origin = r->meta->origin_id[0] && ((s->check_origin && r->number <= CHECK_ORIGIN_MAX) || r->number <= s->recheck_to),
+		.check_origin = r->meta->origin_id[0] && s->check_origin && r->number <= CHECK_ORIGIN_MAX,
+		.first_ms = first_try(s, r),
 		.receipt = receipt_take(s, r->number),
 	};
 
-	if (!p.again)
-		p.first_ms = clock_mono_ms();
-	else if (r->again && r->age_ms && r->number > s->recheck_to)
-		p.first_ms = clock_mono_ms() - r->age_ms;
 	/* Whoever sent this, the address is the session's. */
 	meta.from = s->full_text;
 	metric_inc(&counters.stanzas[meta.kind <= KIND_IQ ? meta.kind : 0]);
