@@ -38,6 +38,7 @@
 #define OTHER    300u
 #define STORE    400u
 #define EDGE2    201u
+#define S2S      500u
 #define FAKE_MAX 4096
 #define TEXT(s)  ((char *)(s))
 
@@ -92,7 +93,7 @@ static struct {
 	const char *held_for; /* LogAppend calls for this recipient stay unanswered */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
-	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
+	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, s2s_alive, hold_routes;
 } fake;
 
 /* --- messages --- */
@@ -253,7 +254,7 @@ static Starling__Registration *fake_registration(void)
 	for (int i = 0; i < 3; i++) {
 		starling__interface_version__init(&version[i]);
 		version[i].interface = interfaces[i];
-		version[i].version = fake.old_edge && i == 0 ? 4 : 100;
+		version[i].version = fake.old_edge && i == 0 ? 4 : fake.old_peer && i == 2 ? 1 : 100;
 	}
 	some.instance = STORE;
 	some.state = STARLING__INSTANCE_STATE__INSTANCE_READY;
@@ -262,12 +263,24 @@ static Starling__Registration *fake_registration(void)
 	return &some;
 }
 
+static const Starling__Registration *fake_s2s(void)
+{
+	static Starling__Registration some;
+
+	some = *fake_registration();
+	some.instance = S2S;
+	return &some;
+}
+
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
 	(void)bus, (void)max;
-	if (!role || strcmp(role, "storage") != 0)
+	if (role && strcmp(role, "storage") == 0)
+		out[0] = fake_registration();
+	else if (role && strcmp(role, "s2s") == 0 && fake.s2s_alive)
+		out[0] = fake_s2s();
+	else
 		return 0;
-	out[0] = fake_registration();
 	return 1;
 }
 
@@ -469,6 +482,8 @@ static void fake_serve(struct fake_record *r)
 
 static bool fake_is_held(const struct fake_record *r)
 {
+	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE)
+		return fake.hold_routes;
 	return fake.held_for && r->method == METHOD_STORAGE_LOG_APPEND &&
 	       strcmp(((const Starling__LogAppendRequest *)(const void *)r->message)->recipient, fake.held_for) == 0;
 }

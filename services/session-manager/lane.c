@@ -140,11 +140,6 @@ static bool sender_epoch(const struct sm *sm, const struct packet *p, uint64_t *
 	return *out != 0;
 }
 
-static bool knows_take(const struct sm *sm, uint64_t owner)
-{
-	return peer_version(ipc_bus_find(sm->bus, owner), STARLING__INTERFACE__INTERFACE_STANZA) >= (METHOD_STANZA_TAKE & 0xff);
-}
-
 static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 {
 	struct lane *l = i->lane;
@@ -172,7 +167,7 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	l->on_the_way++;
 	metric_inc(&counters.routed_out);
 	/* The answer's function runs in every case, later. */
-	if (p->meta->kind == KIND_MESSAGE && knows_take(l->sm, owner))
+	if (p->meta->kind == KIND_MESSAGE && peer_takes(ipc_bus_find(l->sm->bus, owner)))
 		return call_stanza_take(l->sm->bus, ipc_instance(owner), &opts, &request, on_taken, i) == IPC_SENT;
 	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
 }

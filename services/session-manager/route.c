@@ -15,6 +15,7 @@
 #include "services/session-manager/lane.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/peer_version.h"
 #include "services/session-manager/sm.h"
 
 #define HOPS_MAX    8
@@ -276,6 +277,15 @@ static bool refused(struct sm *sm, struct ipc_call *call, const Starling__RouteR
 	return false;
 }
 
+/* A session-manager of the release before does not say so, and neither does one that is gone already: it is looked for. */
+static bool maybe_again(const struct sm *sm, const struct ipc_call *call)
+{
+	const Starling__Registration *peer = ipc_bus_find(sm->bus, ipc_call_source(call));
+	uint32_t version = peer_version(peer, STARLING__INTERFACE__INTERFACE_STANZA);
+
+	return !peer || (version > 0 && !peer_takes(peer));
+}
+
 static void take(struct ipc_call *call, const Starling__RouteRequest *r, bool answer_position)
 {
 	struct sm *sm = ipc_call_daemon(call);
@@ -289,8 +299,8 @@ static void take(struct ipc_call *call, const Starling__RouteRequest *r, bool an
 	p.hops = r->hops;
 	p.key = (struct packet_key){ r->key_stream, r->key_number };
 	p.archive_sender = r->archive_sender;
-	p.again = r->again;
-	if (!r->again)
+	p.again = r->again || maybe_again(sm, call);
+	if (!p.again)
 		p.first_ms = clock_mono_ms();
 	else if (r->age_ms)
 		p.first_ms = clock_mono_ms() - r->age_ms;

@@ -147,11 +147,19 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 	receipt_release(p.receipt);
 }
 
+/* An edge of the release before does not say what it sends again; to a new owner it begins with that. */
+static void expect_repeats(struct session *s, uint64_t number)
+{
+	if (!s->edge->counts && s->recheck_to < number + WINDOW_SIZE)
+		s->recheck_to = number + WINDOW_SIZE;
+}
+
 void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 {
 	struct sm *sm = ipc_call_daemon(call);
 	struct session *s = session_find(sm, r->stream);
 	uint64_t source = ipc_call_source(call);
+	bool first;
 
 	if (!r->meta || sm->stopping)
 		return;
@@ -159,8 +167,11 @@ void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 		edge_not_owner(sm, source, r->stream);
 		return;
 	}
+	first = !s->window.synced;
 	switch (window_take(&s->window, r->number)) {
 	case WINDOW_TAKE:
+		if (first)
+			expect_repeats(s, r->number);
 		process(s, r, call);
 		return;
 	case WINDOW_DUPLICATE:
