@@ -64,8 +64,10 @@ void s2s_finish(struct s2s_stream *s, const char *why)
 	if (s->state == S2S_CLOSING)
 		return;
 	log_info(&s->log, "stream closed: %s local=%s remote=%s", why, s->local ? s->local : "", s->remote ? s->remote : "");
-	if (s->header_sent && s->state != S2S_TLS)
+	if (s->header_sent && s->state != S2S_TLS) {
+		s2s_ack_last(s);
 		buf_append_cstr(s2s_out(s), "</stream:stream>");
+	}
 	close_stream(s, why);
 }
 

@@ -150,6 +150,7 @@ enum s2s_event {
 	S2S_EV_VERIFY,  /* db:verify */
 	S2S_EV_BIDI,
 	S2S_EV_ENABLE,
+	S2S_EV_RESUME,
 	S2S_EV_ENABLED,
 	S2S_EV_REQUEST, /* <r/> */
 	S2S_EV_ANSWER,  /* <a/> */
@@ -426,12 +427,14 @@ void s2s_proved(struct s2s_stream *s, struct s2s_pair *p, enum s2s_proof proof);
 
 /* ack.c (XEP-0198) */
 void s2s_ack_enable(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_ack_resume(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_enabled(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_refused(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_request(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_handled(struct s2s_stream *s, uint64_t number); /* an inbound stanza is with its account's owner */
 uint64_t s2s_ack_take(struct s2s_stream *s);                 /* number of the next inbound stanza */
+void s2s_ack_last(struct s2s_stream *s);                     /* the stream is about to end */
 void s2s_ack_want(struct s2s_stream *s);
 void s2s_ack_ask(struct s2s_stream *s);
 
