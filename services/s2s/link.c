@@ -49,6 +49,7 @@ struct s2s_link *s2s_link_get(struct s2s *s2s, struct str local, struct str remo
 	l->log = (struct log_ctx){ .parent = s2s->log, .key = "remote", .value = l->remote };
 	l->since_ms = net_now(s2s->net);
 	list_init(&l->items);
+	list_init(&l->leftovers);
 	list_init(&l->verifies);
 	list_push_back(&s2s->links, &l->node);
 	list_push_back(bucket(s2s, local, remote), &l->of_bucket);
@@ -106,6 +107,8 @@ static void send_waiting(struct s2s_link *l)
 	while (n && n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
 		i = list_entry(n, struct s2s_item, node);
 		n = n->next;
+		if (i->drop)
+			return; /* rows that only the store has come before it */
 		/* Without stream management nothing but the store keeps it until the other server has answered; what means nothing when it is late goes as it is. */
 		if (!s->managed && !i->spool_id && s2s_item_keeps(i)) {
 			s2s_spool_append(l, 0);
@@ -144,6 +147,22 @@ void s2s_link_push(struct s2s_link *l, struct s2s_item *i)
 	} else {
 		s2s_link_pump(l);
 	}
+}
+
+/* Sent again by an owner whose call has ended without an answer, here or at an instance that died when it had a row. */
+struct s2s_item *s2s_link_known(const struct s2s_link *l, const Starling__RouteRequest *r)
+{
+	const struct list_node *const lists[] = { &l->items, &l->leftovers };
+
+	for (size_t k = 0; k < 2 && r->again && r->key_stream && !l->leaving_ms; k++) {
+		list_for_each (n, lists[k]) {
+			struct s2s_item *i = list_entry(n, struct s2s_item, node);
+
+			if (i->key_number == r->key_number && i->key_stream == r->key_stream && strcmp(i->meta.to, r->meta->to) == 0)
+				return i;
+		}
+	}
+	return NULL;
 }
 
 /* The first that was sent is with the other server. */
@@ -268,22 +287,60 @@ static void expire(struct s2s_link *l)
 static bool over(const struct s2s_link *l, uint64_t now_ms)
 {
 	return l->count == 0 && l->verify_count == 0 && !l->out && !l->attempt && !l->more_in_store && !l->fetching && l->appending == 0 &&
-	       l->dropping == 0 && (l->state != S2S_LINK_RESTING || now_ms >= l->next_ms);
+	       l->unsure == 0 && (l->state != S2S_LINK_RESTING || now_ms >= l->next_ms);
+}
+
+void s2s_link_abandon(struct s2s_link *l, int code)
+{
+	list_for_each_safe (n, &l->items) {
+		s2s_item_settled(list_entry(n, struct s2s_item, node));
+		s2s_item_refuse(list_entry(n, struct s2s_item, node), code);
+	}
+	list_for_each_safe (n, &l->leftovers) {
+		s2s_item_settled(list_entry(n, struct s2s_item, node));
+		s2s_item_remove(list_entry(n, struct s2s_item, node));
+	}
+}
+
+/* What is in nobody's store and was answered for means nothing later: its sender is told. All else has a row, or a sender's owner that has it. */
+static void let_go(struct s2s_item *i)
+{
+	if (i->state == S2S_ITEM_WAITING && !i->call && !i->spool_id && i->meta.kind != STARLING__STANZA_KIND__STANZA_PRESENCE)
+		s2s_item_bounce(i, "remote-server-timeout", i->link->error);
+	else
+		s2s_item_refuse(i, STARLING__CODE__CODE_WRONG_OWNER);
+}
+
+/* To the next owner: by its row, or by its sender's owner; not by both. So what may have a row waits until that is known. */
+static void hand_over(struct s2s_link *l, bool sent_too)
+{
+	if (l->s2s->slots[l->slot].state == S2S_SLOT_FOREIGN) {
+		s2s_link_abandon(l, STARLING__CODE__CODE_WRONG_OWNER);
+		return;
+	}
+	list_for_each_safe (n, &l->items) {
+		struct s2s_item *i = list_entry(n, struct s2s_item, node);
+
+		if ((sent_too || i->state == S2S_ITEM_WAITING) && !i->spooling && !i->unsure)
+			let_go(i);
+	}
 }
 
 static void leave_tick(struct s2s_link *l, uint64_t now_ms)
 {
-	if (l->sent > 0 && now_ms - l->leaving_ms < LEAVE_MS)
+	bool waits = l->sent > 0 && now_ms - l->leaving_ms < LEAVE_MS;
+
+	s2s_spool_append(l, 0); /* only what is unsure */
+	hand_over(l, !waits);
+	if (waits)
 		return;
-	list_for_each_safe (n, &l->items)
-		s2s_item_refuse(list_entry(n, struct s2s_item, node), STARLING__CODE__CODE_WRONG_OWNER);
 	if (l->out && l->out->outbound)
 		s2s_finish(l->out, "another instance speaks with this domain now");
 	else if (l->out)
 		l->out->link = NULL;
 	l->out = NULL;
 	l->more_in_store = false;
-	if (!l->fetching && l->appending == 0)
+	if (l->count == 0 && l->unsure == 0 && !l->fetching && l->appending == 0)
 		s2s_link_free(l);
 }
 
@@ -317,10 +374,5 @@ void s2s_link_leave(struct s2s_link *l)
 		return;
 	l->leaving_ms = net_now(l->s2s->net);
 	s2s_attempt_cancel(l);
-	list_for_each_safe (n, &l->items) {
-		struct s2s_item *i = list_entry(n, struct s2s_item, node);
-
-		if (i->state == S2S_ITEM_WAITING)
-			s2s_item_refuse(i, STARLING__CODE__CODE_WRONG_OWNER);
-	}
+	hand_over(l, false);
 }

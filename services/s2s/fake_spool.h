@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_spool: stands in for the bus and the store in unit tests of s2s, which include it once a program. Calls wait until the test has the store serve them,
+ * lose them before or after they were done, or do them long after they were given up. One slot, that of THERE; one link, from HERE to it, whose next attempt
+ * at a stream is far away. */
+#ifndef S2S_FAKE_SPOOL_H
+#define S2S_FAKE_SPOOL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+#include "ipc/gen/stanza.server.h"
+#include "ipc/gen/storage.client.h"
+#include "services/s2s/s2s.h"
+
+/* A test program need not use all of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+#define ME       100u
+#define OTHER    101u
+#define STORE    400u
+#define HERE     "here.example"
+#define BESIDE   "beside.example" /* another host of ours */
+#define THERE    "there.example"
+#define FAKE_MAX 256
+#define CODE(c)  STARLING__CODE__CODE_##c
+
+struct ipc_call {
+	struct str payload;
+	int code; /* -1: not answered */
+};
+
+struct fake_call {
+	uint32_t method;
+	uint64_t to;
+	ProtobufCMessage *request;
+	char *payload;
+	ipc_done_fn done;
+	void *ctx;
+};
+
+static struct {
+	uv_loop_t loop;
+	struct s2s s2s;
+	struct s2s_config config;
+	struct config_shared shared;
+	struct log_ctx log;
+	struct s2s_link *link;
+	const char *from; /* who writes */
+	struct fake_call calls[FAKE_MAX], given_up[FAKE_MAX];
+	size_t call_count, given_up_count;
+	/* the store */
+	struct {
+		uint64_t id, stream, number;
+		char *body;
+	} rows[FAKE_MAX];
+	size_t row_count;
+	uint64_t next_id, epoch, owner;
+	bool other_alive;
+} fake;
+
+/* --- the bus ------------------------------------------------------------------------------------------------------ */
+
+struct ipc_target ipc_instance(uint64_t instance)
+{
+	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
+}
+
+struct ipc_target ipc_any(const char *role)
+{
+	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
+}
+
+void *ipc_call_daemon(const struct ipc_call *call)
+{
+	(void)call;
+	return &fake.s2s;
+}
+
+struct str ipc_call_payload(const struct ipc_call *call)
+{
+	return call->payload;
+}
+
+void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
+{
+	(void)fmt;
+	assert_int_equal(call->code, -1);
+	call->code = code;
+}
+
+void ipc_reply(struct ipc_call *call, const ProtobufCMessage *reply)
+{
+	(void)reply;
+	assert_int_equal(call->code, -1);
+	call->code = 0;
+}
+
+static ProtobufCMessage *fake_copy(const ProtobufCMessage *m)
+{
+	size_t n = protobuf_c_message_get_packed_size(m);
+	uint8_t *p = mem_alloc(n + 1);
+	ProtobufCMessage *copy;
+
+	protobuf_c_message_pack(m, p);
+	copy = protobuf_c_message_unpack(m->descriptor, NULL, n, p);
+	mem_free(p);
+	return copy;
+}
+
+int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *request,
+             ipc_done_fn done, void *ctx)
+{
+	struct fake_call *c = &fake.calls[fake.call_count++];
+
+	(void)bus;
+	assert_true(fake.call_count < FAKE_MAX);
+	*c = (struct fake_call){ .method = method, .to = to.instance, .request = fake_copy(request), .done = done, .ctx = ctx };
+	c->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
+	return IPC_SENT;
+}
+
+uint64_t ipc_bus_instance(const struct ipc_bus *bus)
+{
+	(void)bus;
+	return ME;
+}
+
+static const Starling__Registration *fake_instance(uint64_t instance)
+{
+	static Starling__InterfaceVersion version, *versions[] = { &version };
+	static Starling__Registration all[3];
+	Starling__Registration *r = &all[instance == ME ? 0 : instance == OTHER ? 1 : 2];
+
+	starling__interface_version__init(&version);
+	version.interface = STARLING__INTERFACE__INTERFACE_STORAGE;
+	version.version = 100;
+	starling__registration__init(r);
+	r->instance = instance;
+	r->name = (char *)(instance == ME ? "s2s-1" : "s2s-2");
+	r->state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+	r->interfaces = versions;
+	r->n_interfaces = 1;
+	return r;
+}
+
+uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
+{
+	(void)bus, (void)max;
+	if (strcmp(role, "storage") == 0) {
+		out[0] = fake_instance(STORE);
+		return 1;
+	}
+	out[0] = fake_instance(ME);
+	out[1] = fake_instance(OTHER);
+	return fake.other_alive ? 2 : 1;
+}
+
+uint64_t ipc_bus_slot_owner(const struct ipc_bus *bus, uint32_t slot, uint64_t *out_epoch)
+{
+	(void)bus, (void)slot;
+	*out_epoch = 0;
+	return 0;
+}
+
+uint64_t ipc_bus_domain_instance(const struct ipc_bus *bus, struct str domain)
+{
+	(void)bus, (void)domain;
+	return 0;
+}
+
+const struct config_shared *daemon_shared(struct daemon *d)
+{
+	(void)d;
+	return &fake.shared;
+}
+
+const void *daemon_config(struct daemon *d)
+{
+	(void)d;
+	return &fake.config;
+}
+
+const struct log_ctx *daemon_log(struct daemon *d)
+{
+	(void)d;
+	return &fake.log;
+}
+
+uv_loop_t *daemon_loop(struct daemon *d)
+{
+	(void)d;
+	return &fake.loop;
+}
+
+struct ipc_bus *daemon_bus(struct daemon *d)
+{
+	(void)d;
+	return NULL;
+}
+
+void daemon_ready(struct daemon *d)
+{
+	(void)d;
+}
+
+void daemon_drained(struct daemon *d)
+{
+	(void)d;
+}
+
+/* --- the store ---------------------------------------------------------------------------------------------------- */
+
+static int fake_find(uint64_t stream, uint64_t number)
+{
+	for (size_t i = 0; i < fake.row_count; i++) {
+		if (fake.rows[i].stream == stream && fake.rows[i].number == number)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int fake_append(const struct fake_call *c, Starling__SpoolAppendReply *reply)
+{
+	const Starling__SpoolAppendRequest *r = (const Starling__SpoolAppendRequest *)c->request;
+	int had = r->again && r->key_stream ? fake_find(r->key_stream, r->key_number) : -1;
+
+	if (r->fence->epoch != fake.epoch)
+		return CODE(FENCED);
+	if (had < 0) {
+		had = (int)fake.row_count++;
+		fake.rows[had].id = ++fake.next_id;
+		fake.rows[had].stream = r->key_stream;
+		fake.rows[had].number = r->key_number;
+		fake.rows[had].body = mem_strdup(c->payload);
+	}
+	reply->id = fake.rows[had].id;
+	return 0;
+}
+
+static int fake_done(const Starling__SpoolDoneRequest *r)
+{
+	if (r->fence->epoch != fake.epoch)
+		return CODE(FENCED);
+	for (size_t k = 0; k < r->n_ids; k++) {
+		for (size_t i = 0; i < fake.row_count; i++) {
+			if (fake.rows[i].id != r->ids[k])
+				continue;
+			mem_free(fake.rows[i].body);
+			memmove(&fake.rows[i], &fake.rows[i + 1], (--fake.row_count - i) * sizeof(fake.rows[0]));
+			break;
+		}
+	}
+	return 0;
+}
+
+static void fake_claim(const Starling__SpoolClaimRequest *r, Starling__SpoolOwner *owner)
+{
+	bool stays = fake.owner == r->instance ? fake.epoch != r->renew : false;
+
+	for (size_t i = 0; i < r->n_alive; i++)
+		stays = stays || (fake.owner != r->instance && fake.owner == r->alive[i]);
+	if (!stays) {
+		fake.owner = r->instance;
+		fake.epoch++;
+	}
+	owner->slot = r->slots[0];
+	owner->epoch = fake.epoch;
+	owner->instance = fake.owner;
+}
+
+static int fake_release(const Starling__SpoolReleaseRequest *r)
+{
+	if (r->owners[0]->epoch == fake.epoch && r->owners[0]->instance == fake.owner)
+		fake.owner = 0;
+	return 0;
+}
+
+/* Does it; answers unless `silent`. */
+static void fake_do(const struct fake_call *c, bool silent)
+{
+	Starling__SpoolAppendReply appended = STARLING__SPOOL_APPEND_REPLY__INIT;
+	Starling__SpoolOwnersReply owners = STARLING__SPOOL_OWNERS_REPLY__INIT;
+	Starling__SpoolOwner owner = STARLING__SPOOL_OWNER__INIT, *list = &owner;
+	Starling__SpoolFetchReply fetched = STARLING__SPOOL_FETCH_REPLY__INIT;
+	Starling__SpoolEntry entries[FAKE_MAX], *entry_list[FAKE_MAX];
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+	Starling__Empty nothing = STARLING__EMPTY__INIT;
+	const ProtobufCMessage *reply = &nothing.base;
+	struct ipc_result result = { .text = "" };
+
+	if (c->method == METHOD_STORAGE_SPOOL_APPEND) {
+		result.code = fake_append(c, &appended);
+		reply = &appended.base;
+	} else if (c->method == METHOD_STORAGE_SPOOL_DONE) {
+		result.code = fake_done((const Starling__SpoolDoneRequest *)c->request);
+	} else if (c->method == METHOD_STORAGE_SPOOL_RELEASE) {
+		result.code = fake_release((const Starling__SpoolReleaseRequest *)c->request);
+	} else if (c->method == METHOD_STORAGE_SPOOL_CLAIM) {
+		fake_claim((const Starling__SpoolClaimRequest *)c->request, &owner);
+		owners.owners = &list;
+		owners.n_owners = 1;
+		reply = &owners.base;
+	} else {
+		assert_int_equal(c->method, METHOD_STORAGE_SPOOL_FETCH);
+		meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
+		meta.flags = STANZA_BODY;
+		meta.from = (char *)"a@" HERE;
+		meta.to = (char *)"b@" THERE;
+		for (size_t i = 0; i < fake.row_count; i++) {
+			if (fake.rows[i].id <= ((const Starling__SpoolFetchRequest *)c->request)->after)
+				continue;
+			starling__spool_entry__init(&entries[fetched.n_entries]);
+			entries[fetched.n_entries].id = fake.rows[i].id;
+			entries[fetched.n_entries].key_stream = fake.rows[i].stream;
+			entries[fetched.n_entries].key_number = fake.rows[i].number;
+			entries[fetched.n_entries].time_us = INT64_MAX;
+			entries[fetched.n_entries].meta = &meta;
+			entries[fetched.n_entries].stanza =
+			        (ProtobufCBinaryData){ strlen(fake.rows[i].body), (uint8_t *)fake.rows[i].body };
+			entry_list[fetched.n_entries] = &entries[fetched.n_entries];
+			fetched.n_entries++;
+		}
+		fetched.entries = entry_list;
+		fetched.complete = true;
+		reply = &fetched.base;
+	}
+	if (!silent)
+		c->done(&result, result.code ? NULL : reply, c->ctx);
+}
+
+static void fake_call_free(struct fake_call *c)
+{
+	protobuf_c_message_free_unpacked(c->request, NULL);
+	mem_free(c->payload);
+}
+
+/* --- for tests ---------------------------------------------------------------------------------------------------- */
+
+static size_t waiting(uint32_t method)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fake.call_count; i++)
+		n += fake.calls[i].method == method;
+	return n;
+}
+
+/* The first of its kind, which must be there. */
+static struct fake_call take(uint32_t method)
+{
+	for (size_t i = 0; i < fake.call_count; i++) {
+		struct fake_call c = fake.calls[i];
+
+		if (c.method != method)
+			continue;
+		memmove(&fake.calls[i], &fake.calls[i + 1], (--fake.call_count - i) * sizeof(c));
+		return c;
+	}
+	fail_msg("no call of method %x", (unsigned)method);
+	return (struct fake_call){ 0 };
+}
+
+static void serve(uint32_t method)
+{
+	struct fake_call c = take(method);
+
+	fake_do(&c, false);
+	fake_call_free(&c);
+}
+
+static void serve_all(void)
+{
+	while (fake.call_count > 0)
+		serve(fake.calls[0].method);
+}
+
+enum fate { BEFORE, AFTER };
+
+/* The answer does not come. AFTER: it was done; BEFORE: it may be still, by do_late. */
+static void lose(uint32_t method, enum fate fate, int code)
+{
+	struct ipc_result result = { .code = code, .text = "" };
+	struct fake_call c = take(method);
+
+	if (fate == AFTER)
+		fake_do(&c, true);
+	c.done(&result, NULL, c.ctx);
+	if (fate == BEFORE)
+		fake.given_up[fake.given_up_count++] = c;
+	else
+		fake_call_free(&c);
+}
+
+static void do_late(void)
+{
+	for (size_t i = 0; i < fake.given_up_count; i++) {
+		fake_do(&fake.given_up[i], true);
+		fake_call_free(&fake.given_up[i]);
+	}
+	fake.given_up_count = 0;
+}
+
+static void tick(void)
+{
+	list_for_each_safe (n, &fake.s2s.links)
+		s2s_link_tick(list_entry(n, struct s2s_link, node), net_now(fake.s2s.net));
+	s2s_spool_flush(&fake.s2s);
+}
+
+/* A message with that key; 0: none. */
+static void route(struct ipc_call *call, const char *body, uint64_t key, bool again)
+{
+	Starling__RouteRequest r = STARLING__ROUTE_REQUEST__INIT;
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+
+	*call = (struct ipc_call){ .payload = str_from(body), .code = -1 };
+	meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
+	meta.flags = STANZA_BODY;
+	meta.from = (char *)(uintptr_t)fake.from;
+	meta.to = (char *)"romeo@" THERE;
+	r.meta = &meta;
+	r.key_stream = key ? 1 : 0;
+	r.key_number = key;
+	r.again = again;
+	on_stanza_take(call, &r);
+}
+
+static int set_up(void **state)
+{
+	static char *hosts[] = { (char *)HERE, (char *)BESIDE };
+	struct s2s *s = &fake.s2s;
+
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	uv_loop_init(&fake.loop);
+	fake.config = (struct s2s_config){
+		.link_stanzas = 100, .unacked = 100, .output_bytes = 1 << 20, .memory_bytes = 1 << 20, .spool_age_ms = 3600000
+	};
+	fake.shared.hosts.items = hosts;
+	fake.shared.hosts.count = 2;
+	fake.from = "juliet@" HERE;
+	s->config = &fake.config;
+	s->log = &fake.log;
+	s->net = net_loop_new(&fake.loop);
+	s->append_stream = 77;
+	list_init(&s->streams);
+	list_init(&s->links);
+	list_init(&s->dones);
+	s->buckets = mem_alloc(S2S_BUCKETS * sizeof(*s->buckets));
+	for (uint32_t i = 0; i < S2S_BUCKETS; i++)
+		list_init(&s->buckets[i]);
+	fake.epoch = 5;
+	fake.owner = ME;
+	fake.link = s2s_link_get(s, STR(HERE), STR(THERE));
+	fake.link->state = S2S_LINK_RESTING;
+	fake.link->next_ms = UINT64_MAX;
+	s->slots[fake.link->slot].state = S2S_SLOT_OWNED;
+	s->slots[fake.link->slot].epoch = 5;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct s2s *s = &fake.s2s;
+
+	(void)state;
+	do_late();
+	while (fake.call_count > 0)
+		lose(fake.calls[0].method, AFTER, CODE(PEER_LOST));
+	s->stopped = true;
+	list_for_each_safe (n, &s->links) {
+		s2s_link_abandon(list_entry(n, struct s2s_link, node), CODE(UNAVAILABLE));
+		s2s_link_free(list_entry(n, struct s2s_link, node));
+	}
+	s2s_lanes_fini(s);
+	s2s_spool_fini(s);
+	for (size_t i = 0; i < fake.row_count; i++)
+		mem_free(fake.rows[i].body);
+	mem_free(s->buckets);
+	net_loop_free(&s->net);
+	uv_run(&fake.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&fake.loop);
+	return 0;
+}
+
+#endif
