@@ -268,6 +268,15 @@ void s2s_link_failed(struct s2s_link *l, const char *why, bool decided)
 		s2s_spool_fetch(l);
 }
 
+bool s2s_link_wake(struct s2s_link *l)
+{
+	if (l->state != S2S_LINK_RESTING)
+		return false;
+	l->failures = 0;
+	l->next_ms = net_now(l->s2s->net);
+	return true;
+}
+
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void expire(struct s2s_link *l)

@@ -320,6 +320,7 @@ void s2s_link_lost(struct s2s_link *l, const char *why); /* its stream has ended
 void s2s_link_failed(struct s2s_link *l, const char *why, bool decided);
 void s2s_link_acked(struct s2s_link *l); /* the first that was sent */
 void s2s_link_pump(struct s2s_link *l);
+bool s2s_link_wake(struct s2s_link *l);              /* tries again at the next tick, if it waited for that */
 void s2s_link_leave(struct s2s_link *l);             /* another instance's now */
 void s2s_link_abandon(struct s2s_link *l, int code); /* what the store may have of it is somebody else's affair */
 struct s2s_item *s2s_link_known(const struct s2s_link *l, const Starling__RouteRequest *r); /* what is sent again, from before */
