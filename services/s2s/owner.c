@@ -39,8 +39,10 @@ static void claim_ended(struct s2s *s2s)
 {
 	s2s->claiming = false;
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-		if (s2s->slots[slot].state == S2S_SLOT_CLAIMING)
-			s2s->slots[slot].state = S2S_SLOT_FOREIGN;
+		if (s2s->slots[slot].state != S2S_SLOT_CLAIMING)
+			continue;
+		s2s->slots[slot].state = S2S_SLOT_FOREIGN;
+		s2s->slots[slot].maybe = true;
 	}
 }
 
@@ -64,6 +66,8 @@ static void on_domains(const struct ipc_result *result, const Starling__SpoolDom
 	}
 	mem_free(c);
 	claim_ended(s2s);
+	if (s2s->draining)
+		s2s_owner_release_all(s2s); /* too late */
 }
 
 static void look_for_rows(struct claim *c)
@@ -85,10 +89,15 @@ static void on_claimed(const struct ipc_result *result, const Starling__SpoolOwn
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_owners; i++) {
 		const Starling__SpoolOwner *o = reply->owners[i];
 
-		if (o->slot >= SLOT_COUNT || o->instance != ipc_bus_instance(s2s->bus) || s2s->slots[o->slot].state != S2S_SLOT_CLAIMING)
+		if (o->slot >= SLOT_COUNT || s2s->slots[o->slot].state != S2S_SLOT_CLAIMING)
 			continue;
+		s2s->slots[o->slot].maybe = false;
+		if (o->instance != ipc_bus_instance(s2s->bus)) {
+			s2s->slots[o->slot].state = S2S_SLOT_FOREIGN;
+			continue;
+		}
 		s2s->slots[o->slot].epoch = o->epoch;
-		s2s->slots[o->slot].renew = s2s->slots[o->slot].unreleased = false;
+		s2s->slots[o->slot].renew = false;
 		c->slots[c->count++] = o->slot;
 	}
 	if (c->count > 0 && !s2s->stopped) {
@@ -177,7 +186,6 @@ void s2s_owner_renew(struct s2s *s2s, uint32_t slot)
 
 /* --- leaving ------------------------------------------------------------------------------------------------------ */
 
-/* While this instance is there, nobody else can have what the store thinks is its: what was not released is released again. */
 static void on_released(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
 {
 	struct claim *c = ctx;
@@ -185,7 +193,7 @@ static void on_released(const struct ipc_result *result, const Starling__Empty *
 	(void)reply;
 	for (uint32_t i = 0; i < c->count && !ipc_ok(result); i++) {
 		if (c->s2s->slots[c->slots[i]].state == S2S_SLOT_FOREIGN)
-			c->s2s->slots[c->slots[i]].unreleased = true;
+			c->s2s->slots[c->slots[i]].maybe = true;
 	}
 	mem_free(c);
 }
@@ -203,7 +211,6 @@ static void release(struct s2s *s2s, const uint32_t *slots, uint32_t count)
 		owners[i].instance = ipc_bus_instance(s2s->bus);
 		list[i] = &owners[i];
 		s2s->slots[slots[i]].state = S2S_SLOT_FOREIGN;
-		s2s->slots[slots[i]].unreleased = false;
 	}
 	request.owners = list;
 	request.n_owners = count;
@@ -285,7 +292,8 @@ void s2s_owner_look(struct s2s *s2s)
 		struct s2s_slot *s = &s2s->slots[slot];
 		bool wanted = rendezvous_owner(list, n, slot) == me;
 
-		if (wanted && s->state == S2S_SLOT_FOREIGN && !s2s->claiming) {
+		/* Nobody else can have what the store thinks is ours while we are there: it is claimed, and then released. */
+		if ((wanted || s->maybe) && s->state == S2S_SLOT_FOREIGN && !s2s->claiming) {
 			c->slots[c->count++] = slot;
 			s->state = S2S_SLOT_CLAIMING;
 		} else if (wanted && s->state == S2S_SLOT_LEAVING && s->links == 0) {
@@ -295,8 +303,6 @@ void s2s_owner_look(struct s2s *s2s)
 			leaving++;
 			if (empty(s))
 				give[given++] = slot;
-		} else if (!wanted && s->unreleased) {
-			give[given++] = slot;
 		}
 	}
 	if (leaving > 0)

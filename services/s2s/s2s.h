@@ -244,7 +244,7 @@ struct s2s_slot {
 	uint32_t links, dones; /* dones: calls to take out rows that wait or are on the way */
 	uint8_t state;         /* enum s2s_slot_state */
 	bool renew, renewing;  /* it is to have a higher epoch; that is asked for now */
-	bool unreleased;       /* FOREIGN, and the store may still think that it is ours */
+	bool maybe;            /* FOREIGN, but the store may think that it is ours: a claim or a release was not answered */
 };
 
 struct s2s_port {
@@ -320,10 +320,13 @@ void s2s_link_lost(struct s2s_link *l, const char *why); /* its stream has ended
 void s2s_link_failed(struct s2s_link *l, const char *why, bool decided);
 void s2s_link_acked(struct s2s_link *l); /* the first that was sent */
 void s2s_link_pump(struct s2s_link *l);
-bool s2s_link_wake(struct s2s_link *l);              /* tries again at the next tick, if it waited for that */
-void s2s_link_leave(struct s2s_link *l);             /* another instance's now */
-void s2s_link_abandon(struct s2s_link *l, int code); /* what the store may have of it is somebody else's affair */
+bool s2s_link_wake(struct s2s_link *l); /* tries again at the next tick, if it waited for that */
 struct s2s_item *s2s_link_known(const struct s2s_link *l, const Starling__RouteRequest *r); /* what is sent again, from before */
+
+/* link_leave.c: another instance's now */
+void s2s_link_leave(struct s2s_link *l);
+void s2s_link_leave_tick(struct s2s_link *l, uint64_t now_ms); /* may free it */
+void s2s_link_abandon(struct s2s_link *l, int code);           /* what the store may have of it is somebody else's affair */
 
 /* item.c */
 struct s2s_item *s2s_item_new(struct s2s_link *l, const Starling__StanzaMeta *meta, struct str bytes, struct str extra); /* not in it yet */

@@ -7,6 +7,7 @@
 
 #define APPEND  METHOD_STORAGE_SPOOL_APPEND
 #define CLAIM   METHOD_STORAGE_SPOOL_CLAIM
+#define DOMAINS METHOD_STORAGE_SPOOL_DOMAINS
 #define DONE    METHOD_STORAGE_SPOOL_DONE
 #define FETCH   METHOD_STORAGE_SPOOL_FETCH
 #define RELEASE METHOD_STORAGE_SPOOL_RELEASE
@@ -339,15 +340,21 @@ static void test_release_lost(void **state)
 		theirs++;
 	s = &fake.s2s.slots[theirs];
 	*s = (struct s2s_slot){ .state = S2S_SLOT_LEAVING, .epoch = 5 };
-	slot()->state = S2S_SLOT_FOREIGN; /* not of interest, as all others are */
-	fake.s2s.claiming = true;
+	for (uint32_t i = 0; i < SLOT_COUNT; i++) { /* all others are as they should be */
+		if (i != theirs)
+			fake.s2s.slots[i].state = rendezvous_owner(both, 2, i) == ME ? S2S_SLOT_OWNED : S2S_SLOT_FOREIGN;
+	}
 	fake.other_alive = true;
 	s2s_owner_left(&fake.s2s, theirs);
 	lose(RELEASE, BEFORE, CODE(TIMEOUT));
-	assert_true(s->state == S2S_SLOT_FOREIGN && s->unreleased);
+	assert_int_equal(s->state, S2S_SLOT_FOREIGN);
 	s2s_owner_look(&fake.s2s);
+	lose(CLAIM, AFTER, CODE(TIMEOUT));
 	s2s_owner_look(&fake.s2s);
-	assert_int_equal(waiting(RELEASE), 1);
+	serve(CLAIM);
+	serve(DOMAINS);
+	assert_int_equal(s->state, S2S_SLOT_OWNED);
+	s2s_owner_look(&fake.s2s);
 	serve(RELEASE);
 	assert_int_equal(fake.owner, 0);
 	s2s_owner_look(&fake.s2s);

@@ -16,12 +16,12 @@ check: unit-tests ## unit tests only (seconds)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
 FUZZ_BINS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/bin/%)
 FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
-$(BUILD)/fuzz/obj/%.o: %.c $(GEN_STAMP)
+$(BUILD)/fuzz/obj/%.o: %.c | $(GEN_STAMP)
 	@mkdir -p $(@D)
-	@clang $(BASE_CPPFLAGS) $(BASE_CFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c $(GEN_STAMP)
+	@clang $(BASE_CPPFLAGS) $(BASE_CFLAGS) $(BUILD_CFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/fuzz/obj/gen/%.o: $(GEN)/%.c | $(GEN_STAMP)
 	@mkdir -p $(@D)
-	@clang $(BASE_CPPFLAGS) -std=gnu17 -w -D_GNU_SOURCE $(FUZZ_CFLAGS) -c $< -o $@
+	@clang $(BASE_CPPFLAGS) -std=gnu17 -w -D_GNU_SOURCE $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/fuzz/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(GEN_SRCS:$(GEN)/%.c=$(BUILD)/fuzz/obj/gen/%.o)
 	@rm -f $@
 	@ar rcs $@ $^
