@@ -65,7 +65,7 @@ void s2s_ack_request(struct s2s_stream *s, const struct s2s_input *in)
 	s->answer_to = s->window.taken;
 }
 
-/* Section 4: before an end in good order, so that nothing comes again that we have. */
+/* Section 4: before an end, so that nothing comes again that we have. */
 void s2s_ack_last(struct s2s_stream *s)
 {
 	if (s->managed_in)

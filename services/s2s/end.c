@@ -46,6 +46,7 @@ void s2s_end_with(struct s2s_stream *s, const char *condition, const char *eleme
 	if (s->state != S2S_TLS) { /* else there is no common language now */
 		if (!s->header_sent)
 			s2s_header_send(s);
+		s2s_ack_last(s);
 		out = s2s_out(s);
 		buf_printf(out, "<stream:error><%s xmlns='" S2S_NS_STREAMS "'/>%s", condition, element);
 		if (text[0]) {

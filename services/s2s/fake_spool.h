@@ -52,7 +52,8 @@ static struct {
 	struct config_shared shared;
 	struct log_ctx log;
 	struct s2s_link *link;
-	const char *from; /* who writes */
+	const char *from; /* who writes, and what */
+	Starling__StanzaKind kind;
 	struct fake_call calls[FAKE_MAX], given_up[FAKE_MAX];
 	size_t call_count, given_up_count;
 	/* the store */
@@ -269,14 +270,15 @@ static void tick(void)
 	s2s_spool_flush(&fake.s2s);
 }
 
-/* A message with that key; 0: none. */
+/* A stanza with that key; 0: none. */
 static void route(struct ipc_call *call, const char *body, uint64_t key, bool again)
 {
 	Starling__RouteRequest r = STARLING__ROUTE_REQUEST__INIT;
 	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
 
 	*call = (struct ipc_call){ .payload = str_from(body), .code = -1 };
-	meta.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
+	meta.kind = fake.kind;
+	meta.type = fake.kind == STARLING__STANZA_KIND__STANZA_IQ ? STARLING__STANZA_TYPE__TYPE_GET : STARLING__STANZA_TYPE__TYPE_CHAT;
 	meta.flags = STANZA_BODY;
 	meta.from = (char *)(uintptr_t)fake.from;
 	meta.to = (char *)"romeo@" THERE;
@@ -301,6 +303,7 @@ static int set_up(void **state)
 	fake.shared.hosts.items = hosts;
 	fake.shared.hosts.count = 2;
 	fake.from = "juliet@" HERE;
+	fake.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
 	s->config = &fake.config;
 	s->log = &fake.log;
 	s->net = net_loop_new(&fake.loop);

@@ -308,6 +308,22 @@ static void test_leaving(void **state)
 	leaving(BEFORE);
 }
 
+/* Nobody waits for a question any more, and no store has it: it is not forgotten without a word. */
+static void test_leaving_question(void **state)
+{
+	struct ipc_call a;
+
+	(void)state;
+	fake.kind = STARLING__STANZA_KIND__STANZA_IQ;
+	route(&a, "<query xmlns='x'/>", 1, false);
+	tick();
+	assert_true(a.code == 0 && waiting(APPEND) == 0 && fake.link->count == 1);
+	assert_null(fake.s2s.lanes[hash_slot(STR("juliet@" HERE))]);
+	s2s_owner_release_all(&fake.s2s);
+	assert_int_equal(fake.link->count, 0);
+	assert_non_null(fake.s2s.lanes[hash_slot(STR("juliet@" HERE))]); /* the way of an error to her */
+}
+
 /* A row that is to go must not be the next owner's. */
 static void test_release_after_done(void **state)
 {
@@ -450,6 +466,7 @@ int main(void)
 		TEST(test_fenced),
 		TEST(test_renewal_finds_another),
 		TEST(test_leaving),
+		TEST(test_leaving_question),
 		TEST(test_release_after_done),
 		TEST(test_release_lost),
 		TEST(test_sent_again),
