@@ -44,14 +44,16 @@ def announce(dns, domain, port, kind="A", address="127.0.0.1"):
 
 
 class Starling:
-    def __init__(self, domain, authority, dns, settings=None, scale="", hosts=(), certify=True):
+    """settings: of s2s; others: of the other services."""
+
+    def __init__(self, domain, authority, dns, settings=None, scale="", hosts=(), certify=True, others=None):
         s2s = {"tls": {"trust": authority.pem}, "dns": {"servers": [dns.address]}, "private_networks": ["127.0.0.0/8"],
                "timeouts": {"retry_min": "300ms", "retry_max": "2s"}, "limits": {"connect_rate": 0}}
         merge(s2s, settings or {})
         self.domain, self.scale, self.authority = domain, scale, authority
         self.flock = Flock(hosts=(domain, *hosts), settings={"services": {
             "s2s": s2s, "auth": {"iterations": 4096, "throttle": {"failures_per_minute": 0}},
-            "c2s-edge": {"limits": {"logins_per_address": 0}}}})
+            "c2s-edge": {"limits": {"logins_per_address": 0}}, **(others or {})}})
         self.tls = os.path.join(self.flock.state, "tls")
         if certify:
             for host in (domain, *hosts):

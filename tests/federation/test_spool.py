@@ -52,7 +52,8 @@ class Store:
 @pytest.fixture
 def place(request, authority, dns):
     """A flock, and a client whose stanzas are counted."""
-    starling = Starling("spool.example.net", authority, dns, settings={"spool": {"after": "300ms"}}, scale=request.param)
+    starling = Starling("spool.example.net", authority, dns, settings={"spool": {"after": "300ms"}}, scale=request.param,
+                        others={"storage": {"statement_timeout": "2m"}})
     store, servers = Store(starling), []
 
     def away():
