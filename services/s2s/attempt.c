@@ -70,17 +70,37 @@ static void dial(struct s2s_attempt *a)
 	a->dialer = dialer_start(s2s->net, a->addrs + a->next, a->count - a->next, &opts, on_dialed, a);
 }
 
+/* Those to which we may connect; how many are left out. */
+static size_t choose(struct s2s_attempt *a, const struct xmpp_endpoints *found)
+{
+	struct s2s_link *l = a->link;
+	char text[NET_ADDR_TEXT_MAX];
+	size_t refused = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		const struct xmpp_endpoint *e = &found->list[i];
+
+		if (found->overridden || s2s_policy_address(l->s2s, &e->addr)) {
+			a->addrs[a->count] = e->addr;
+			a->direct_tls[a->count++] = e->direct_tls;
+		} else if (refused++ == 0) {
+			log_info(&l->log, "not connecting to %s at %s port %u: neither public nor in private_networks", e->host,
+			         net_addr_text(&e->addr, text), (unsigned)e->addr.port);
+		}
+	}
+	return refused;
+}
+
 static void on_found(const struct xmpp_endpoints *found, void *ctx)
 {
 	struct s2s_attempt *a = ctx;
+	size_t refused = choose(a, found);
 
 	a->lookup = NULL;
-	for (size_t i = 0; i < found->count; i++) {
-		a->addrs[a->count] = found->list[i].addr;
-		a->direct_tls[a->count++] = found->list[i].direct_tls;
-	}
 	if (a->count > 0)
 		dial(a);
+	else if (refused > 0) /* without the address: that may be of an inner DNS, and the sender sees this */
+		failed(a, "the domain's addresses are not public", true);
 	else
 		failed(a, xmpp_found_text(found->code), found->code != XMPP_NO_ANSWER);
 }

@@ -21,6 +21,7 @@ enum s2s_event s2s_classify(const struct stanza *stanza, const struct xml_node *
 		{ S2S_NS_DIALBACK, "verify", S2S_EV_VERIFY },
 		{ S2S_NS_BIDI, "bidi", S2S_EV_BIDI },
 		{ S2S_NS_SM, "enable", S2S_EV_ENABLE },
+		{ S2S_NS_SM, "resume", S2S_EV_RESUME },
 		{ S2S_NS_SM, "enabled", S2S_EV_ENABLED },
 		{ S2S_NS_SM, "failed", S2S_EV_FAILURE },
 		{ S2S_NS_SM, "r", S2S_EV_REQUEST },

@@ -47,12 +47,30 @@ static void answer_now(struct ipc_call *call, bool take)
 		reply_stanza_route(call, &empty);
 }
 
+/* It is here from before. Whoever waited for that has given up. */
+static void join(struct s2s_item *i, struct ipc_call *call, bool take)
+{
+	if (i->gone || i->spool_id) {
+		answer_now(call, take);
+		return;
+	}
+	if (i->call)
+		ipc_fail(i->call, STARLING__CODE__CODE_UNAVAILABLE, "was sent again");
+	i->call = call;
+	i->take = take;
+}
+
 static void push(struct s2s *s2s, struct ipc_call *call, const Starling__RouteRequest *r, bool take)
 {
 	struct str to = jid_view_domain(str_from(r->meta->to)), from = jid_view_domain(str_from(r->meta->from));
 	struct s2s_link *l = s2s_link_get(s2s, from, to);
-	struct s2s_item *i = s2s_item_new(l, r->meta, ipc_call_payload(call), str_make((const char *)r->extra.data, r->extra.len));
+	struct s2s_item *i = s2s_link_known(l, r);
 
+	if (i) {
+		join(i, call, take);
+		return;
+	}
+	i = s2s_item_new(l, r->meta, ipc_call_payload(call), str_make((const char *)r->extra.data, r->extra.len));
 	i->call = call;
 	i->take = take;
 	i->key_stream = r->key_stream;

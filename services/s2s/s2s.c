@@ -216,6 +216,7 @@ struct s2s *s2s_new(struct daemon *d, struct err *e)
 	s2s->net = net_loop_new(daemon_loop(d));
 	s2s->arena = arena_new(0);
 	s2s->trace = random_u64();
+	s2s->append_stream = random_u64() | 1;
 	s2s->port_offset = offset ? (uint16_t)strtoul(offset, NULL, 10) : 0;
 	list_init(&s2s->streams);
 	list_init(&s2s->links);
@@ -316,8 +317,7 @@ static void drop_links(struct s2s *s2s)
 		struct s2s_link *l = list_entry(n, struct s2s_link, node);
 
 		l->out = NULL;
-		list_for_each_safe (k, &l->items)
-			s2s_item_refuse(list_entry(k, struct s2s_item, node), STARLING__CODE__CODE_UNAVAILABLE);
+		s2s_link_abandon(l, STARLING__CODE__CODE_UNAVAILABLE);
 		s2s_link_free(l);
 	}
 }

@@ -52,7 +52,9 @@ static void tls_refused(struct s2s_stream *s, const struct s2s_input *in)
 	[S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported, [S2S_EV_FAILURE] = unsupported,   \
 	[S2S_EV_ENABLED] = unsupported, [S2S_EV_UNKNOWN] = unsupported
 /* What only who was connected to gets. */
-#define FOR_SERVERS [S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_ENABLE] = unsupported
+#define FOR_SERVERS                                                                                                                        \
+	[S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_ENABLE] = unsupported,          \
+	[S2S_EV_RESUME] = unsupported
 
 #define OUTBOUND                                                                                                                           \
 	ALWAYS, NO_LAYER, FOR_SERVERS,                                                                                                     \
@@ -69,11 +71,12 @@ static void tls_refused(struct s2s_stream *s, const struct s2s_input *in)
 const s2s_handler s2s_stream_table[S2S_STATES][S2S_EVENTS] = {
 	[S2S_IN_CONNECTED] = { ALWAYS, NO_LAYER, NOT_ASKED, [S2S_EV_HEADER] = s2s_header_in, [S2S_EV_STARTTLS] = not_authorized,
 	                       [S2S_EV_AUTH] = not_authorized, [S2S_EV_RESULT] = not_authorized, [S2S_EV_VERIFY] = not_authorized,
-	                       [S2S_EV_BIDI] = not_authorized, [S2S_EV_ENABLE] = not_authorized, [S2S_EV_REQUEST] = not_authorized,
-	                       [S2S_EV_ANSWER] = not_authorized, [S2S_EV_STANZA] = not_authorized },
-	[S2S_IN_TALKING] = { ALWAYS, NO_LAYER, NOT_ASKED, [S2S_EV_HEADER] = again, [S2S_EV_STARTTLS] = s2s_starttls,
-	                     [S2S_EV_AUTH] = s2s_external_auth, [S2S_EV_RESULT] = s2s_dialback_result_in,
-	                     [S2S_EV_VERIFY] = s2s_dialback_verify_in, [S2S_EV_BIDI] = s2s_bidi_in, [S2S_EV_ENABLE] = s2s_ack_enable,
+	                       [S2S_EV_BIDI] = not_authorized, [S2S_EV_ENABLE] = not_authorized, [S2S_EV_RESUME] = not_authorized,
+	                       [S2S_EV_REQUEST] = not_authorized, [S2S_EV_ANSWER] = not_authorized, [S2S_EV_STANZA] = not_authorized },
+	[S2S_IN_TALKING] = { ALWAYS, NO_LAYER,
+	                     NOT_ASKED, [S2S_EV_HEADER] = again, [S2S_EV_STARTTLS] = s2s_starttls, [S2S_EV_AUTH] = s2s_external_auth,
+	                     [S2S_EV_RESULT] = s2s_dialback_result_in, [S2S_EV_VERIFY] = s2s_dialback_verify_in,
+	                     [S2S_EV_BIDI] = s2s_bidi_in, [S2S_EV_ENABLE] = s2s_ack_enable, [S2S_EV_RESUME] = s2s_ack_resume,
 	                     [S2S_EV_REQUEST] = s2s_ack_request, [S2S_EV_ANSWER] = s2s_ack_answer, [S2S_EV_STANZA] = s2s_stanza },
 	[S2S_OUT_HEADER] = { OUTBOUND, [S2S_EV_HEADER] = s2s_header_out },
 	[S2S_OUT_FEATURES] = { OUTBOUND, [S2S_EV_FEATURES] = s2s_features },
@@ -85,10 +88,10 @@ const s2s_handler s2s_stream_table[S2S_STATES][S2S_EVENTS] = {
 	[S2S_TLS] = { ALWAYS, [S2S_EV_SECURED] = s2s_secured, [S2S_EV_HEADER] = ignore, [S2S_EV_FEATURES] = ignore,
 	              [S2S_EV_STARTTLS] = ignore, [S2S_EV_PROCEED] = ignore, [S2S_EV_AUTH] = ignore, [S2S_EV_SUCCESS] = ignore,
 	              [S2S_EV_FAILURE] = ignore, [S2S_EV_RESULT] = ignore, [S2S_EV_VERIFY] = ignore, [S2S_EV_BIDI] = ignore,
-	              [S2S_EV_ENABLE] = ignore, [S2S_EV_ENABLED] = ignore, [S2S_EV_REQUEST] = ignore, [S2S_EV_ANSWER] = ignore,
-	              [S2S_EV_STANZA] = ignore, [S2S_EV_UNKNOWN] = ignore },
+	              [S2S_EV_ENABLE] = ignore, [S2S_EV_RESUME] = ignore, [S2S_EV_ENABLED] = ignore, [S2S_EV_REQUEST] = ignore,
+	              [S2S_EV_ANSWER] = ignore, [S2S_EV_STANZA] = ignore, [S2S_EV_UNKNOWN] = ignore },
 	[S2S_CLOSING] = { ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore,
-	                  ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore },
+	                  ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore },
 };
 #pragma GCC diagnostic pop
 

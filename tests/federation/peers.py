@@ -36,21 +36,24 @@ def wait_for_port(port, process=None, seconds=30):
     raise AssertionError("nothing listens at port %d" % port)
 
 
-def announce(dns, domain, port):
+def announce(dns, domain, port, kind="A", address="127.0.0.1"):
     """Into the private DNS: where the domain's server is."""
     dns.records[("_xmpp-server._tcp." + domain, "SRV")] = [(10, 10, port, "host." + domain)]
-    dns.records[("host." + domain, "A")] = ["127.0.0.1"]
+    dns.records.pop(("host." + domain, "A"), None)
+    dns.records[("host." + domain, kind)] = [address]
 
 
 class Starling:
-    def __init__(self, domain, authority, dns, settings=None, scale="", hosts=(), certify=True):
-        s2s = {"tls": {"trust": authority.pem}, "dns": {"servers": [dns.address]},
+    """settings: of s2s; others: of the other services."""
+
+    def __init__(self, domain, authority, dns, settings=None, scale="", hosts=(), certify=True, others=None):
+        s2s = {"tls": {"trust": authority.pem}, "dns": {"servers": [dns.address]}, "private_networks": ["127.0.0.0/8"],
                "timeouts": {"retry_min": "300ms", "retry_max": "2s"}, "limits": {"connect_rate": 0}}
         merge(s2s, settings or {})
         self.domain, self.scale, self.authority = domain, scale, authority
         self.flock = Flock(hosts=(domain, *hosts), settings={"services": {
             "s2s": s2s, "auth": {"iterations": 4096, "throttle": {"failures_per_minute": 0}},
-            "c2s-edge": {"limits": {"logins_per_address": 0}}}})
+            "c2s-edge": {"limits": {"logins_per_address": 0}}, **(others or {})}})
         self.tls = os.path.join(self.flock.state, "tls")
         if certify:
             for host in (domain, *hosts):
@@ -69,6 +72,16 @@ class Starling:
     def register(self, name):
         self.flock.register(name, PASSWORD)
         return "%s@%s" % (name, self.domain)
+
+    @property
+    def postgres(self):
+        """How to look into its database."""
+        return "host=%s user=starling dbname=starling" % os.path.join(self.flock.state, "run", "pg")
+
+    def reload(self, **s2s):
+        """With other settings of s2s."""
+        self.flock.configure({"services": {"s2s": s2s}})
+        self.flock.ctl("reload", "s2s")
 
     def links(self, remote=None):
         return self.flock.ctl_json("s2s", "list", *([remote] if remote else []))["links"]
