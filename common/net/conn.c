@@ -114,12 +114,8 @@ void conn_finish(struct conn *c, enum conn_end how, const char *text)
 {
 	if (c->state == CONN_DEAD)
 		return;
-	if (c->end_text) {
-		how = (enum conn_end)c->end_how;
-		text = c->end_text;
-	} else if (c->state != CONN_OPEN && how == CONN_END_PEER) {
-		how = CONN_END_CLOSED;
-	}
+	if (c->ws)
+		conn_websocket_outcome(c, &how, &text);
 	teardown(c);
 	c->events->on_end(c, how, text, c->ctx);
 }

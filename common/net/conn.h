@@ -75,10 +75,11 @@ int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const c
 int conn_start_tls_client(struct conn *c, const struct tls_client *client, struct str host, struct str local, const char *alpn);
 /* zlib, both ways, from the next byte, at either end. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);
-/* WebSocket, as server: what comes next is the client's request; what it says is refused or answered here, and pings and the closing handshake are
- * dealt with. on_data and conn_output then are payload alone. Nothing may be put into conn_output before on_request said yes. -1: there is a layer already. */
+/* WebSocket, as server: what comes next is the client's request. It is granted or refused here, pings are answered, and both sides' goodbyes dealt with: of the
+ * client's on_end tells when the connection is closed, two seconds later at most. on_data and conn_output are payload alone from then on; nothing may be put
+ * into conn_output before on_request said yes. -1: there is a layer already, or text without messages. */
 int conn_start_websocket(struct conn *c, const struct conn_websocket_options *options);
-/* What was put into conn_output since the last one is one message. Does nothing to other connections. */
+/* What was put into conn_output since the last one is one message; nothing of it leaves before. Does nothing to other connections. */
 void conn_end_message(struct conn *c);
 /* What the Close frame says when conn_close is called; WEBSOCKET_NORMAL unless set. */
 void conn_set_close_code(struct conn *c, enum websocket_code code);

@@ -44,9 +44,7 @@ struct conn {
 	uint64_t taken; /* the same and those that wait compressed or framed in spare->wire */
 	uint64_t bytes_in, bytes_out, last_read_ms;
 	struct net_addr peer;
-	const char *end_text; /* the end that is under way has this reason, and end_how; NULL: none of its own */
 	int fd;
-	uint8_t end_how;    /* enum conn_end */
 	uint8_t state, tls; /* enum conn_state, conn_tls */
 	uint8_t watching;   /* events asked of libuv */
 	bool paused, throttled;
@@ -75,6 +73,8 @@ void conn_websocket_had(struct conn *c);
 bool conn_websocket_pack(struct conn *c);
 /* conn_close was called: our last frame. */
 void conn_websocket_goodbye(struct conn *c);
+/* What the end of the socket means, if frames decided it before. */
+void conn_websocket_outcome(const struct conn *c, enum conn_end *how, const char **text);
 /* Our Close frame is on its way, the other side's has not come: section 7.1.2. */
 bool conn_websocket_waits(const struct conn *c);
 

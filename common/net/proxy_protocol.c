@@ -27,31 +27,32 @@ static bool is_v1(const struct proxy_reader *r)
 	return r->p[0] == (uint8_t)v1_signature[0];
 }
 
-static enum proxy_verdict take_v1(struct proxy_reader *r)
+/* The byte at `at` has come. */
+static enum proxy_verdict take_v1(const struct proxy_reader *r, size_t at)
 {
-	uint8_t b = r->p[r->n - 1], before = r->n > 1 ? r->p[r->n - 2] : 0;
+	uint8_t b = r->p[at], before = at > 0 ? r->p[at - 1] : 0;
 
-	if (r->n <= sizeof(v1_signature) - 1)
-		return b == (uint8_t)v1_signature[r->n - 1] ? PROXY_MORE : PROXY_BAD;
+	if (at < sizeof(v1_signature) - 1)
+		return b == (uint8_t)v1_signature[at] ? PROXY_MORE : PROXY_BAD;
 	if ((b == '\n') != (before == '\r'))
 		return PROXY_BAD;
 	if (b == '\n')
 		return PROXY_DONE;
-	return r->n < V1_MAX ? PROXY_MORE : PROXY_BAD;
+	return at + 1 < V1_MAX ? PROXY_MORE : PROXY_BAD;
 }
 
-static enum proxy_verdict take_v2(struct proxy_reader *r)
+static enum proxy_verdict take_v2(const struct proxy_reader *r, size_t at)
 {
 	size_t size;
 
-	if (r->n <= PROXY_V2_SIGNATURE)
-		return r->p[r->n - 1] == proxy_v2_signature[r->n - 1] ? PROXY_MORE : PROXY_BAD;
-	if (r->n < PROXY_V2_FIXED)
+	if (at < PROXY_V2_SIGNATURE)
+		return r->p[at] == proxy_v2_signature[at] ? PROXY_MORE : PROXY_BAD;
+	if (at + 1 < PROXY_V2_FIXED)
 		return PROXY_MORE;
 	size = PROXY_V2_FIXED + ((size_t)r->p[14] << 8 | r->p[15]);
 	if (size > PROXY_HEADER_MAX)
 		return PROXY_BAD;
-	return r->n < size ? PROXY_MORE : PROXY_DONE;
+	return at + 1 < size ? PROXY_MORE : PROXY_DONE;
 }
 
 size_t proxy_reader_feed(struct proxy_reader *r, const void *p, size_t n, enum proxy_verdict *out_verdict)
@@ -62,9 +63,11 @@ size_t proxy_reader_feed(struct proxy_reader *r, const void *p, size_t n, enum p
 	*out_verdict = PROXY_MORE;
 	if (!r->p)
 		r->p = mem_alloc(PROXY_HEADER_MAX);
-	while (used < n && *out_verdict == PROXY_MORE) {
-		r->p[r->n++] = in[used++];
-		*out_verdict = is_v1(r) ? take_v1(r) : take_v2(r);
+	while (used < n && *out_verdict == PROXY_MORE && r->n < PROXY_HEADER_MAX) {
+		size_t at = r->n++;
+
+		r->p[at] = in[used++];
+		*out_verdict = is_v1(r) ? take_v1(r, at) : take_v2(r, at);
 	}
 	if (*out_verdict == PROXY_BAD)
 		r->why = "no PROXY header";

@@ -16,6 +16,8 @@ struct conn_websocket {
 	struct websocket frames;
 	uint8_t pong[WEBSOCKET_CONTROL_MAX], pong_n;
 	uint16_t code;         /* of our Close frame */
+	uint8_t end_how;       /* enum conn_end, with end_text: what the end is that is under way */
+	const char *end_text;  /* static; NULL: the owner's */
 	bool pong_due;         /* section 5.5.3: the newest ping is answered */
 	bool message_over;     /* the owner is to hear of it when it has had all of the message */
 	bool closing, settled; /* our Close frame is queued; nothing of the other side is waited for */
@@ -127,7 +129,7 @@ void conn_websocket_goodbye(struct conn *c)
 	}
 	while (has_output(c))
 		frame_out(c, ws->options->messages ? SIZE_MAX : FRAME_MAX);
-	websocket_close_frame(&conn_spare(c)->wire, ws->code, c->end_text ? c->end_text : "");
+	websocket_close_frame(&conn_spare(c)->wire, ws->code, ws->end_text ? ws->end_text : "");
 	ws->closing = true;
 	/* Bytes that we have not looked at stand before what we wait for. */
 	if (c->spare->packed.n > c->spare->packed.start)
@@ -145,6 +147,16 @@ bool conn_websocket_waits(const struct conn *c)
 	return c->state == CONN_FLUSHING && c->ws && !c->ws->settled;
 }
 
+void conn_websocket_outcome(const struct conn *c, enum conn_end *how, const char **text)
+{
+	if (c->ws->end_text) {
+		*how = (enum conn_end)c->ws->end_how;
+		*text = c->ws->end_text;
+	} else if (c->state != CONN_OPEN && *how == CONN_END_PEER) {
+		*how = CONN_END_CLOSED; /* it answered our Close by closing */
+	}
+}
+
 static void end(struct conn *c, enum conn_end how, const char *text, uint16_t code)
 {
 	c->ws->settled = true;
@@ -152,8 +164,8 @@ static void end(struct conn *c, enum conn_end how, const char *text, uint16_t co
 		conn_flush(c); /* what we waited for is here */
 		return;
 	}
-	c->end_how = (uint8_t)how;
-	c->end_text = text;
+	c->ws->end_how = (uint8_t)how;
+	c->ws->end_text = text;
 	c->ws->code = code;
 	conn_close(c, CLOSE_MS);
 }
