@@ -150,6 +150,12 @@ static ssize_t read_plain(struct conn *c, size_t want, bool *out_more)
 	return -1;
 }
 
+/* Are bytes wanted, by the owner or for the other side's goodbye? */
+static bool hears(const struct conn *c)
+{
+	return c->state == CONN_OPEN ? !c->paused && !c->throttled : conn_websocket_waits(c);
+}
+
 void conn_read(struct conn *c)
 {
 	bool more = true;
@@ -158,8 +164,7 @@ void conn_read(struct conn *c)
 		size_t want;
 		ssize_t n;
 
-		if ((c->state != CONN_OPEN && !conn_websocket_waits(c)) || c->paused || c->throttled || c->tls == CONN_TLS_WANTED ||
-		    c->tls == CONN_TLS_SHAKING)
+		if (!hears(c) || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
 			return;
 		want = allowance(c);
 		if (want == 0)
@@ -198,7 +203,7 @@ void conn_on_read_task(struct net_task *t)
 		deliver(c, held.p + held.start, held.n - held.start);
 	buf_fini(&held);
 	conn_websocket_had(c);
-	if (packed.n > packed.start && c->state == CONN_OPEN) {
+	if (packed.n > packed.start && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
 		/* The owner may have paused again: then it is held again. */
 		input(c, packed.p + packed.start, packed.n - packed.start);
 	} else if (c->state == CONN_OPEN && c->z && !c->paused) {

@@ -157,6 +157,7 @@ static void we_close_while_paused(void **state)
 	begin(&binary);
 	conn_pause(conn);
 	conn_close(conn, 5000);
+	conn_pause(conn);
 	test_frame(&client, FIN | WEBSOCKET_CLOSE, STR("\x03\xe8"));
 	say();
 	expect(STR("\x88\x02\x03\xe8"));
@@ -180,6 +181,31 @@ static void we_close_with_frames_left(void **state)
 	check_seen("a");
 }
 
+static void close_it(void)
+{
+	conn_close(conn, 5000);
+}
+
+/* It is among what was left over. */
+static void we_close_and_have_the_answer_already(void **state)
+{
+	char byte;
+
+	(void)state;
+	begin(&text);
+	take = 1;
+	frame(FIN | WEBSOCKET_TEXT, "ab");
+	frame(FIN | WEBSOCKET_TEXT, "cd");
+	test_frame(&client, FIN | WEBSOCKET_CLOSE, STR("\x03\xe8"));
+	say();
+	on_bytes = close_it;
+	conn_resume(conn);
+	turn(5);
+	expect(STR("\x88\x02\x03\xe8"));
+	assert_int_equal(recv(peer, &byte, 1, 0), 0);
+	check_seen("ab");
+}
+
 static void a_client_that_does_not_answer_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -190,11 +216,6 @@ static void a_client_that_does_not_answer_is_not_waited_for(void **state)
 		turn(1);
 	}
 	assert_true(ended && end_how == CONN_END_CLOSED);
-}
-
-static void close_it(void)
-{
-	conn_close(conn, 1000);
 }
 
 static void drop_it(void)
@@ -312,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(we_close, setup, teardown),
 		cmocka_unit_test_setup_teardown(we_close_while_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(we_close_with_frames_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(we_close_and_have_the_answer_already, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_answer_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_may_end_while_it_delivers, setup, teardown),
 		cmocka_unit_test_setup_teardown(above_tls, setup_tls, teardown_tls),

@@ -134,9 +134,8 @@ void conn_websocket_goodbye(struct conn *c)
 	/* Bytes that we have not looked at stand before what we wait for. */
 	if (c->spare->packed.n > c->spare->packed.start)
 		ws->settled = true;
-	/* The answer is looked for at once, whatever the owner made of reading. */
+	/* The answer is looked for whatever the owner makes of reading. */
 	if (!ws->settled) {
-		c->paused = c->throttled = false;
 		c->spare->rate = 0;
 		net_defer(c->loop, &c->read_task);
 	}
