@@ -94,7 +94,7 @@ struct mqtt_peer {
 	bool refuse_controls; /* the code points that a sender SHOULD NOT use (1.5.4) make its packets malformed; otherwise they are taken */
 	bool no_problem_info;     /* it asked for no Reason String and User Properties: left out where MQTT-3.1.2-29 says so */
 	uint16_t topic_alias_max; /* the highest alias that it may use towards us; 0: none */
-	uint16_t levels_max;      /* of a topic name or filter from it; 0: any number */
+	uint16_t levels_max;      /* of a topic name that it publishes to; 0: any number */
 	uint32_t packet_max;      /* the largest packet that it takes, in bytes; 0: any size */
 };
 

@@ -12,7 +12,8 @@
 #include "common/mqtt/mqtt_packet.h"
 
 /* from->version does not matter here. out->version is set as soon as it is known, also when false is returned: it says in which form to answer, and is
- * MQTT_VERSION_UNKNOWN when the name or the level is none of ours. An empty client identifier is taken in 5.0, and in 3.1.1 with Clean Session. */
+ * MQTT_VERSION_UNKNOWN when nothing of it could be read, or a protocol version that is none of ours (answer in the form of 5.0, MQTT-3.1.2-2). An empty client
+ * identifier is taken in 5.0, and in 3.1.1 with Clean Session; long ones in 3.1, too. */
 bool mqtt_decode_connect(const struct mqtt_frame *f, const struct mqtt_peer *from, struct mqtt_connect *out, struct mqtt_error *e);
 bool mqtt_decode_connack(const struct mqtt_frame *f, const struct mqtt_peer *from, struct mqtt_connack *out, struct mqtt_error *e);
 bool mqtt_decode_publish(const struct mqtt_frame *f, const struct mqtt_peer *from, struct mqtt_publish *out, struct mqtt_error *e);

@@ -56,6 +56,7 @@ struct mqtt_subscription {
 	uint8_t retain_handling; /* 0 to 2; 0 before 5.0 */
 	bool no_local, retain_as_published;
 	bool wildcard;
+	uint32_t levels; /* of topic: too many are a matter for SUBACK (0x8F) */
 };
 
 struct mqtt_subscribe {

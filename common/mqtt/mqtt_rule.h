@@ -19,7 +19,7 @@
 	X(FLAGS_AUTH, MALFORMED_PACKET, "[MQTT-3.15.1-1]", "section 2.2.1", "the flags of AUTH are not 0") \
 	X(LENGTH_BYTES, MALFORMED_PACKET, "section 1.5.5", "section 2.2.3", "a Variable Byte Integer of more than four bytes") \
 	X(LENGTH_OVERLONG, MALFORMED_PACKET, "[MQTT-1.5.5-1]", "section 2.2.3", "a Variable Byte Integer of more bytes than it needs") \
-	X(TOO_LARGE, PACKET_TOO_LARGE, "[MQTT-3.2.2-15]", "section 2.2.3", "the packet is larger than what is taken here") \
+	X(TOO_LARGE, PACKET_TOO_LARGE, "[MQTT-3.1.2-24] [MQTT-3.2.2-15]", "section 2.2.3", "the packet is larger than what is taken here") \
 	X(FIRST_PACKET, PROTOCOL_ERROR, "[MQTT-3.1.0-1]", "[MQTT-3.1.0-1]", "the first packet is not CONNECT") \
 	X(DIRECTION, PROTOCOL_ERROR, "section 2.1.2", "section 2.2.1", "a packet that the other side does not send") \
 	/* Fields. */ \
@@ -28,7 +28,7 @@
 	X(UTF8, MALFORMED_PACKET, "[MQTT-1.5.4-1]", "[MQTT-1.5.3-1]", "a string is not well-formed UTF-8") \
 	X(NUL, MALFORMED_PACKET, "[MQTT-1.5.4-2]", "[MQTT-1.5.3-2]", "a string with U+0000") \
 	X(CONTROL, MALFORMED_PACKET, "section 1.5.4", "section 1.5.3", "a string with a control character or a non-character") \
-	X(PACKET_ID, PROTOCOL_ERROR, "[MQTT-2.2.1-3]", "[MQTT-2.3.1-1]", "packet identifier 0") \
+	X(PACKET_ID, PROTOCOL_ERROR, "[MQTT-2.2.1-3] [MQTT-2.2.1-4]", "[MQTT-2.3.1-1]", "packet identifier 0") \
 	/* Properties; 3.1.1 has none. */ \
 	X(PROP_LENGTH, MALFORMED_PACKET, "section 2.2.2.1", "-", "the properties end outside of the packet, or within a property") \
 	X(PROP_UNKNOWN, MALFORMED_PACKET, "section 2.2.2.2", "-", "an unknown property") \
@@ -37,9 +37,9 @@
 	X(PROP_BOOL, PROTOCOL_ERROR, "section 2.2.2.2", "-", "a property that must be 0 or 1 is neither") \
 	X(PROP_ZERO, PROTOCOL_ERROR, "section 2.2.2.2", "-", "a property that must not be 0 is") \
 	X(ALIAS_ZERO, TOPIC_ALIAS_INVALID, "[MQTT-3.3.2-8]", "-", "Topic Alias 0") \
-	X(ALIAS_MAX, TOPIC_ALIAS_INVALID, "[MQTT-3.3.2-9]", "-", "a Topic Alias above the maximum that we told") \
+	X(ALIAS_MAX, TOPIC_ALIAS_INVALID, "[MQTT-3.3.2-9] [MQTT-3.3.2-11]", "-", "a Topic Alias above the maximum that we told") \
 	X(SUBSCRIPTION_ID, PROTOCOL_ERROR, "[MQTT-3.3.4-6]", "-", "a client's PUBLISH with a Subscription Identifier") \
-	X(RESPONSE_TOPIC, PROTOCOL_ERROR, "[MQTT-3.3.2-14]", "-", "a Response Topic with wildcards") \
+	X(RESPONSE_TOPIC, PROTOCOL_ERROR, "[MQTT-3.3.2-14]", "-", "a Response Topic that is no topic name") \
 	X(AUTH_DATA, PROTOCOL_ERROR, "section 3.1.2.11.10", "-", "Authentication Data without Authentication Method") \
 	X(AUTH_METHOD, PROTOCOL_ERROR, "section 3.15.2.2.2", "-", "AUTH without Authentication Method") \
 	X(SERVER_EXPIRY, PROTOCOL_ERROR, "[MQTT-3.14.2-2]", "-", "a server's DISCONNECT with Session Expiry Interval") \
@@ -51,7 +51,7 @@
 	X(WILL_QOS_ALONE, MALFORMED_PACKET, "[MQTT-3.1.2-11]", "[MQTT-3.1.2-13]", "Will QoS without a will") \
 	X(WILL_RETAIN_ALONE, MALFORMED_PACKET, "[MQTT-3.1.2-13]", "[MQTT-3.1.2-15]", "Will Retain without a will") \
 	X(PASSWORD_ALONE, MALFORMED_PACKET, "-", "[MQTT-3.1.2-22]", "a password without a user name") \
-	X(CLIENT_ID, CLIENT_ID_INVALID, "-", "[MQTT-3.1.3-8]", "an empty client identifier without Clean Session") \
+	X(CLIENT_ID, CLIENT_ID_INVALID, "-", "[MQTT-3.1.3-8]", "an empty client identifier, which takes 3.1.1 and Clean Session") \
 	X(CONNACK_FLAGS, MALFORMED_PACKET, "[MQTT-3.2.2-1]", "section 3.2.2.1", "reserved Connect Acknowledge Flags are set") \
 	X(SESSION_PRESENT, PROTOCOL_ERROR, "[MQTT-3.2.2-6]", "[MQTT-3.2.2-4]", "Session Present though the connection is refused") \
 	X(CONNACK_REASON, PROTOCOL_ERROR, "[MQTT-3.2.2-8]", "section 3.2.2.3", "a reason code that is not one of CONNACK's") \
@@ -61,6 +61,7 @@
 	X(TOPIC_WILDCARD, MALFORMED_PACKET, "[MQTT-3.3.2-2]", "[MQTT-3.3.2-2]", "a topic name with wildcards") \
 	X(TOPIC_EMPTY, MALFORMED_PACKET, "[MQTT-4.7.3-1]", "[MQTT-4.7.3-1]", "an empty topic name") \
 	X(TOPIC_MISSING, PROTOCOL_ERROR, "section 3.3.2.1", "-", "neither topic name nor Topic Alias") \
+	X(TOPIC_LONG, MALFORMED_PACKET, "[MQTT-4.7.3-3]", "[MQTT-4.7.3-3]", "a topic of more than 65535 bytes") \
 	X(TOPIC_LEVELS, TOPIC_NAME_INVALID, "section 3.4.2.1", "section 4.7.3", "a topic name of more levels than are taken here") \
 	X(PUBACK_REASON, PROTOCOL_ERROR, "[MQTT-3.4.2-1]", "-", "a reason code that is not one of PUBACK's") \
 	X(PUBREC_REASON, PROTOCOL_ERROR, "[MQTT-3.5.2-1]", "-", "a reason code that is not one of PUBREC's") \

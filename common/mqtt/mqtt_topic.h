@@ -16,8 +16,9 @@ struct mqtt_filter {
 	struct str topic; /* what names are matched against */
 	struct str group; /* ShareName; empty: not a shared subscription */
 	bool wildcard;    /* topic has '+' or '#' */
+	uint32_t levels;  /* of topic */
 };
-/* Likewise for filters. *out is set when it is MQTT_RULE_NONE. The levels of "$share/group" do not count. */
+/* Likewise for filters. *out is set when it is MQTT_RULE_NONE, or MQTT_RULE_FILTER_LEVELS. The levels of "$share/group" do not count. */
 enum mqtt_rule mqtt_topic_filter_parse(struct str filter, unsigned levels_max, struct mqtt_filter *out);
 
 static inline bool mqtt_topic_name_valid(struct str name, unsigned levels_max)
