@@ -8,16 +8,20 @@
 #define FLAG_RETAIN 1u
 
 /* Section 3.3.1. */
-static void read_flags(struct mqtt_reader *r, unsigned flags, struct mqtt_publish *out)
+static void read_flags(struct mqtt_reader *r, unsigned flags, unsigned version, struct mqtt_publish *out)
 {
 	out->dup = (flags & FLAG_DUP) != 0;
 	out->retain = (flags & FLAG_RETAIN) != 0;
 	out->qos = flags >> 1 & 3;
 	if (out->qos == 3)
 		mqtt_reader_fail(r, MQTT_RULE_QOS);
-	/* 3.1 does not forbid it, and gives it no meaning. */
-	if (out->dup && out->qos == 0)
-		mqtt_reader_fail(r, MQTT_RULE_DUP);
+	if (out->dup && out->qos == 0) {
+		/* 3.1 section 2.1: it applies to QoS above 0. That is no prohibition. */
+		if (version == MQTT_3_1)
+			out->dup = false;
+		else
+			mqtt_reader_fail(r, MQTT_RULE_DUP);
+	}
 }
 
 /* What depends on who sends. */
@@ -47,7 +51,7 @@ bool mqtt_decode_publish(const struct mqtt_frame *f, const struct mqtt_peer *fro
 {
 	struct mqtt_reader r = mqtt_decode_begin(f, from);
 
-	read_flags(&r, f->flags, out);
+	read_flags(&r, f->flags, from->version, out);
 	out->topic = mqtt_reader_string(&r);
 	out->packet_id = out->qos ? mqtt_reader_packet_id(&r) : 0;
 	mqtt_decode_props(&r, from->version, MQTT_PUBLISH, &out->props);

@@ -13,25 +13,33 @@ struct plan {
 	size_t body, size;
 };
 
+/* SIZE_MAX: a subscription identifier is none. */
 static size_t own_props_size(const struct mqtt_delivery *d)
 {
 	size_t size = (d->has_expiry ? 5u : 0u) + (d->topic_alias ? 3u : 0u);
 
-	for (uint32_t i = 0; i < d->subscription_id_count; i++)
-		size += 1 + mqtt_varint_size(d->subscription_ids[i]);
+	for (uint32_t i = 0; i < d->subscription_id_count; i++) {
+		uint32_t id = d->subscription_ids[i];
+
+		if (id == 0 || id > MQTT_VARINT_MAX)
+			return SIZE_MAX;
+		size += 1 + mqtt_varint_size(id);
+	}
 	return size;
 }
 
-/* False: more than MQTT allows. */
+/* False: more than MQTT allows, or nothing that it allows. */
 static bool make_plan(struct plan *p, unsigned version, const struct mqtt_message *m, const struct mqtt_delivery *d)
 {
 	bool new = version == MQTT_5;
 
 	*p = (struct plan){ .topic = m->topic, .tail = m->props_and_payload };
-	if (m->topic.n > MQTT_STRING_MAX || m->props_and_payload.n > MQTT_VARINT_MAX)
+	if (m->topic.n > MQTT_STRING_MAX || m->props_and_payload.n > MQTT_VARINT_MAX || m->props_size > m->props_and_payload.n)
 		return false;
 	if (new) {
 		p->own_props = own_props_size(d);
+		if (p->own_props > MQTT_VARINT_MAX)
+			return false;
 		p->props = p->own_props + m->props_size;
 		if (d->topic_alias && d->alias_known)
 			p->topic.n = 0;

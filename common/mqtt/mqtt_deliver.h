@@ -33,9 +33,9 @@ struct mqtt_delivery {
 	uint32_t subscription_id_count;
 };
 
-/* Bytes of the packet. 0: more than MQTT allows. To be compared with to->packet_max: what is too large is not sent and counts as sent (MQTT-3.1.2-25). */
+/* Bytes of the packet. 0: more than MQTT allows, or a subscription identifier or size that is none. To be compared with to->packet_max: what is too large is not sent and counts as sent (MQTT-3.1.2-25). */
 size_t mqtt_deliver_size(unsigned version, const struct mqtt_message *m, const struct mqtt_delivery *d);
-/* Appends the packet. Bytes, or 0: larger than to->packet_max (0: any) or than MQTT allows, or the buffer is full. */
+/* Appends the packet. Bytes, or 0: the same, or larger than to->packet_max (0: any), or the buffer is full. */
 size_t mqtt_deliver(struct buf *out, const struct mqtt_peer *to, const struct mqtt_message *m, const struct mqtt_delivery *d);
 
 /* In pieces for writev(). scratch holds those that are this receiver's own; the others point into the message. Pieces may be empty. */
@@ -56,7 +56,7 @@ struct mqtt_template {
 	uint32_t id_at;     /* where the packet identifier stands; 0: QoS 0 has none */
 	uint32_t expiry_at; /* likewise; 0: no expiry */
 };
-/* d gives version-independent parts: qos, retain, has_expiry. False: more than MQTT allows. mqtt_template_fini frees. */
+/* Of d only qos, retain, has_expiry and expiry. False: as mqtt_deliver_size. In both cases mqtt_template_fini frees. */
 bool mqtt_template_init(struct mqtt_template *t, unsigned version, const struct mqtt_message *m, const struct mqtt_delivery *d);
 void mqtt_template_fini(struct mqtt_template *t);
 /* As mqtt_deliver, of d only packet_id, dup and expiry. */

@@ -138,6 +138,7 @@ static void what_mqtt_does_not_allow(void **state)
 	char *p = mem_zalloc(MQTT_STRING_MAX + 1);
 	struct mqtt_message m = { .topic = str_make(p, MQTT_STRING_MAX + 1) };
 	struct mqtt_delivery d = { 0 };
+	const uint32_t bad_ids[] = { 0, MQTT_VARINT_MAX + 1 };
 	struct mqtt_template t;
 
 	(void)state;
@@ -147,6 +148,15 @@ static void what_mqtt_does_not_allow(void **state)
 	m = (struct mqtt_message){ .topic = STR("a"), .props_and_payload = str_make(p, MQTT_VARINT_MAX - 3) };
 	assert_int_equal(mqtt_deliver_size(MQTT_3_1_1, &m, &d), MQTT_VARINT_MAX + 5);
 	assert_int_equal(mqtt_deliver_size(MQTT_5, &m, &d), 0);
+	m = (struct mqtt_message){ .topic = STR("a"), .props_and_payload = STR("1234"), .props_size = 5 };
+	assert_int_equal(mqtt_deliver_size(MQTT_5, &m, &d), 0);
+	assert_int_equal(mqtt_deliver_size(MQTT_3_1_1, &m, &d), 0);
+	for (size_t i = 0; i < 2; i++) {
+		m = message();
+		d = (struct mqtt_delivery){ .subscription_ids = &bad_ids[i], .subscription_id_count = 1 };
+		assert_int_equal(mqtt_deliver_size(MQTT_5, &m, &d), 0);
+		assert_true(mqtt_deliver_size(MQTT_3_1_1, &m, &d) > 0);
+	}
 	mem_free(p);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/mem.h"
 #include "common/mqtt/mqtt_for_test.h"
 
 enum { CLIENT, SERVER };
@@ -119,6 +120,7 @@ static void other_forms(void **state)
 		/* 3.1 leaves flags unused, and lets a user name be announced that is not there. */
 		{ MQTT_3_1, CLIENT, "8A . 0001 s'a' 00", "82 . 0001 s'a' 00" },
 		{ MQTT_3_1, CLIENT, "6A . 0001", "62 . 0001" },
+		{ MQTT_3_1, CLIENT, "38 . s'a'", "30 . s'a'" },
 		{ MQTT_3_1, CLIENT, "14 . s'MQIsdp' 03 03 0000 s'a'", "10 . s'MQIsdp' 03 02 0000 s'a'" },
 		{ MQTT_3_1, CLIENT, "10 . s'MQIsdp' 03 C2 0000 s'a'", "10 . s'MQIsdp' 03 02 0000 s'a'" },
 		{ MQTT_3_1, CLIENT, "10 . s'MQIsdp' 03 C2 0000 s'a' s'u'", "10 . s'MQIsdp' 03 82 0000 s'a' s'u'" },
@@ -297,12 +299,52 @@ static void control_characters(void **state)
 	}
 }
 
+/* A packet that is cut is another packet, if that can be: with less payload, fewer filters, a shorter form. In all other cases it is refused; and nothing
+ * behind its end is read, which the sanitizer sees. */
+static void cut_short(void **state)
+{
+	static const struct {
+		const char *packet;
+		unsigned others;
+	} cuts[] = {
+		{ "10 . s'MQTT' 05 C6 003C (11 00000001) s'client' (18 00000001) s'will' s'bye' s'user' s'pass'", 0 },
+		{ "32 . s'topic' 0001 (26 s'k' s'v' 08 s'r') 'payload'", 7 },
+		{ "82 . 0001 (0B 05) s'a/+' 01 s'b/#' 02", 1 },
+		{ "A2 . 0001 () s'a/+' s'b/#'", 1 },
+		{ "40 . 0001 10 (1F s'why')", 2 },
+		{ "E0 . 81 (1F s'why')", 2 },
+		{ "F0 . 18 (15 s'method' 16 s'data')", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		struct mqtt_peer from = peer_of(MQTT_5, CLIENT);
+		struct buf bytes = { 0 };
+		struct any_packet packet;
+		struct mqtt_error e;
+		unsigned others = 0;
+
+		packet_text(&bytes, cuts[i].packet);
+		assert_true(any_read(buf_str(&bytes), &from, &packet, &e));
+		for (size_t n = 2; n < bytes.n; n++) {
+			char *copy = mem_memdup(bytes.p, n);
+
+			copy[1] = (char)(n - 2);
+			others += any_read(str_make(copy, n), &from, &packet, &e);
+			mem_free(copy);
+		}
+		if (others != cuts[i].others)
+			fail_msg("%u: %s", others, cuts[i].packet);
+		buf_fini(&bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(again_the_same_bytes), cmocka_unit_test(other_forms),        cmocka_unit_test(connect_fields),
 		cmocka_unit_test(publish_fields),       cmocka_unit_test(subscribe_fields),   cmocka_unit_test(unsubscribe_fields),
-		cmocka_unit_test(connack_in_3),         cmocka_unit_test(control_characters),
+		cmocka_unit_test(connack_in_3),         cmocka_unit_test(control_characters), cmocka_unit_test(cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

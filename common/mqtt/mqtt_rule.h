@@ -16,9 +16,9 @@
 	X(FLAGS_SUBSCRIBE, MALFORMED_PACKET, "[MQTT-3.8.1-1]", "[MQTT-3.8.1-1]", "the flags of SUBSCRIBE are not 0010") \
 	X(FLAGS_UNSUBSCRIBE, MALFORMED_PACKET, "[MQTT-3.10.1-1]", "[MQTT-3.10.1-1]", "the flags of UNSUBSCRIBE are not 0010") \
 	X(FLAGS_DISCONNECT, MALFORMED_PACKET, "[MQTT-3.14.1-1]", "[MQTT-3.14.1-1]", "the flags of DISCONNECT are not 0") \
-	X(FLAGS_AUTH, MALFORMED_PACKET, "[MQTT-3.15.1-1]", "section 2.2.1", "the flags of AUTH are not 0") \
+	X(FLAGS_AUTH, MALFORMED_PACKET, "[MQTT-3.15.1-1]", "-", "the flags of AUTH are not 0") \
 	X(LENGTH_BYTES, MALFORMED_PACKET, "section 1.5.5", "section 2.2.3", "a Variable Byte Integer of more than four bytes") \
-	X(LENGTH_OVERLONG, MALFORMED_PACKET, "[MQTT-1.5.5-1]", "section 2.2.3", "a Variable Byte Integer of more bytes than it needs") \
+	X(LENGTH_OVERLONG, MALFORMED_PACKET, "[MQTT-1.5.5-1]", "-", "a Variable Byte Integer of more bytes than it needs") \
 	X(TOO_LARGE, PACKET_TOO_LARGE, "[MQTT-3.1.2-24] [MQTT-3.2.2-15]", "section 2.2.3", "the packet is larger than what is taken here") \
 	X(FIRST_PACKET, PROTOCOL_ERROR, "[MQTT-3.1.0-1]", "[MQTT-3.1.0-1]", "the first packet is not CONNECT") \
 	X(DIRECTION, PROTOCOL_ERROR, "section 2.1.2", "section 2.2.1", "a packet that the other side does not send") \
