@@ -161,6 +161,22 @@ static void before_5(void **state)
 	buf_fini(&out);
 }
 
+/* Section 3.15.2.1: only Success is left out with its properties. */
+static void auth_forms(void **state)
+{
+	struct buf out = { 0 };
+	struct mqtt_auth auth = { .reason = MQTT_CONTINUE_AUTHENTICATION };
+
+	(void)state;
+	expect(&out, mqtt_encode_auth(&out, &client_5, &auth), "F0 . 18 ()");
+	auth.reason = MQTT_SUCCESS;
+	expect(&out, mqtt_encode_auth(&out, &client_5, &auth), "F0 .");
+	mqtt_props_set(&auth.props, MQTT_PROP_AUTH_METHOD);
+	auth.props.auth_method = STR("m");
+	expect(&out, mqtt_encode_auth(&out, &client_5, &auth), "F0 . 00 (15 s'm')");
+	buf_fini(&out);
+}
+
 /* Properties that a packet does not have are not written, whatever the caller set. */
 static void only_its_own(void **state)
 {
@@ -261,6 +277,7 @@ int main(void)
 		cmocka_unit_test(too_long),
 		cmocka_unit_test(full_buffer),
 		cmocka_unit_test(subscriptions),
+		cmocka_unit_test(auth_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

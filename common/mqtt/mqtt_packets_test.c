@@ -273,32 +273,6 @@ static void connack_in_3(void **state)
 	}
 }
 
-/* Section 1.5.4: a receiver may refuse them, and a broker may be told to. */
-static void control_characters(void **state)
-{
-	static const char *const bad[] = { "\x01",     "a\x1F",        "abcdefgh\x7F", "\xC2\x80",
-		                           "\xC2\x9F", "\xEF\xBF\xBF", "\xEF\xB7\x90", "\xF0\x9F\xBF\xBE" };
-	static const char *const good[] = { " ~", "\xC2\xA0", "\xEF\xBF\xBD", "\xEF\xB7\xB0", "\xEF\xBB\xBF", "\xF0\x9F\x98\x80" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]) + sizeof(good) / sizeof(good[0]); i++) {
-		bool is_bad = i < sizeof(bad) / sizeof(bad[0]);
-		struct mqtt_publish p = { .topic = str_from(is_bad ? bad[i] : good[i - sizeof(bad) / sizeof(bad[0])]) };
-		struct mqtt_peer peer = peer_of(MQTT_5, CLIENT);
-		struct buf bytes = { 0 };
-		struct any_packet packet;
-		struct mqtt_error e;
-
-		mqtt_encode_publish(&bytes, &peer, &p);
-		assert_true(any_read(buf_str(&bytes), &peer, &packet, &e));
-		peer.refuse_controls = true;
-		assert_int_equal(any_read(buf_str(&bytes), &peer, &packet, &e), !is_bad);
-		if (is_bad)
-			assert_string_equal(e.why, "section 1.5.4 a string with a control character or a non-character");
-		buf_fini(&bytes);
-	}
-}
-
 /* A packet that is cut is another packet, if that can be: with less payload, fewer filters, a shorter form. In all other cases it is refused; and nothing
  * behind its end is read, which the sanitizer sees. */
 static void cut_short(void **state)
@@ -342,9 +316,9 @@ static void cut_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(again_the_same_bytes), cmocka_unit_test(other_forms),        cmocka_unit_test(connect_fields),
-		cmocka_unit_test(publish_fields),       cmocka_unit_test(subscribe_fields),   cmocka_unit_test(unsubscribe_fields),
-		cmocka_unit_test(connack_in_3),         cmocka_unit_test(control_characters), cmocka_unit_test(cut_short),
+		cmocka_unit_test(again_the_same_bytes), cmocka_unit_test(other_forms),      cmocka_unit_test(connect_fields),
+		cmocka_unit_test(publish_fields),       cmocka_unit_test(subscribe_fields), cmocka_unit_test(unsubscribe_fields),
+		cmocka_unit_test(connack_in_3),         cmocka_unit_test(cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
