@@ -2,8 +2,8 @@
  *
  * mqtt: what the parts of the codec share: versions, packet types, reason codes, and what is known of who is at the other end.
  *
- * The codec reads and writes MQTT 3.1 (IBM and Eurotech, 2010), 3.1.1 (OASIS, 2014) and 5.0 (OASIS, 2019), for a server and for a client. It does no I/O
- * and keeps no state: bytes in, plain structs of views out, and back. Section numbers in comments are those of 5.0. */
+ * The codec reads and writes MQTT 3.1 (IBM and Eurotech, 2010), 3.1.1 (OASIS, 2014) and 5.0 (OASIS, 2019), for a server and for a client.
+ * It does no I/O and keeps no state: bytes in, plain structs of views out, and back. Section numbers in comments are those of 5.0. */
 #ifndef COMMON_MQTT_MQTT_H
 #define COMMON_MQTT_MQTT_H
 
@@ -91,8 +91,8 @@ struct mqtt_error {
 struct mqtt_peer {
 	uint8_t version;      /* enum mqtt_version */
 	bool server;          /* it is a server, we are its client (a bridge) */
-	bool refuse_controls; /* the code points that a sender SHOULD NOT use (1.5.4) make its packets malformed; otherwise they are taken */
-	bool no_problem_info;     /* it asked for no Reason String and User Properties: left out where MQTT-3.1.2-29 says so */
+	bool refuse_controls; /* code points that a sender SHOULD NOT use (1.5.4) make its packets malformed; otherwise they are taken */
+	bool no_problem_info; /* it asked for no Reason String and User Properties: left out where MQTT-3.1.2-29 says so */
 	uint16_t topic_alias_max; /* the highest alias that it may use towards us; 0: none */
 	uint16_t levels_max;      /* of a topic name that it publishes to; 0: any number */
 	uint32_t packet_max;      /* the largest packet that it takes, in bytes; 0: any size */

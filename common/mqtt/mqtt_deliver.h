@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_deliver: one message to many receivers. What is the same for all of them (topic, the properties that are passed on, payload) is given once and never
- * looked at again; what differs is a few bytes before and between. On the wire:
+ * mqtt_deliver: one message to many receivers. What is the same for all of them (topic, the properties that are passed on, payload) is
+ * given once and never looked at again; what differs is a few bytes before and between. On the wire:
  *
  *   first byte, length | topic | packet id, property length, own properties | properties passed on, payload
  *
- * Three ways to write it, from the cheapest: a template for all receivers who need no properties of their own; pieces for writev(), without copying
- * topic and payload; the whole. */
+ * Three ways to write it, from the cheapest: a template for all receivers who need no properties of their own; pieces for writev(),
+ * without copying topic and payload; the whole. */
 #ifndef COMMON_MQTT_MQTT_DELIVER_H
 #define COMMON_MQTT_MQTT_DELIVER_H
 
@@ -15,7 +15,8 @@
 /* A message as a server holds it. */
 struct mqtt_message {
 	struct str topic;
-	/* From mqtt_props_write_forwarded, then payload, in one piece: written as it is to receivers with 5.0, without the properties to others. */
+	/* From mqtt_props_write_forwarded, then payload, in one piece: written as it is to receivers with 5.0, without the properties to
+	 * others. */
 	struct str props_and_payload;
 	uint32_t props_size; /* bytes of it that are properties */
 };
@@ -33,7 +34,8 @@ struct mqtt_delivery {
 	uint32_t subscription_id_count;
 };
 
-/* Bytes of the packet. 0: more than MQTT allows, or a subscription identifier or size that is none. To be compared with to->packet_max: what is too large is not sent and counts as sent (MQTT-3.1.2-25). */
+/* Bytes of the packet. 0: more than MQTT allows, or a subscription identifier or size that is none. To be compared with to->packet_max:
+ * what is too large is not sent and counts as sent (MQTT-3.1.2-25). */
 size_t mqtt_deliver_size(unsigned version, const struct mqtt_message *m, const struct mqtt_delivery *d);
 /* Appends the packet. Bytes, or 0: the same, or larger than to->packet_max (0: any), or the buffer is full. */
 size_t mqtt_deliver(struct buf *out, const struct mqtt_peer *to, const struct mqtt_message *m, const struct mqtt_delivery *d);
@@ -49,8 +51,8 @@ struct mqtt_pieces {
 /* False: as mqtt_deliver, or more than MQTT_DELIVER_IDS_MAX subscription identifiers. out must stay where it is. */
 bool mqtt_deliver_pieces(struct mqtt_pieces *out, const struct mqtt_peer *to, const struct mqtt_message *m, const struct mqtt_delivery *d);
 
-/* The packet for all receivers of one version, QoS and retain flag who have neither alias nor subscription identifiers: copied, with the packet
- * identifier, DUP and the expiry written into the copy. */
+/* The packet for all receivers of one version, QoS and retain flag who have neither alias nor subscription identifiers: copied, with the
+ * packet identifier, DUP and the expiry written into the copy. */
 struct mqtt_template {
 	struct buf packet;
 	uint32_t id_at;     /* where the packet identifier stands; 0: QoS 0 has none */

@@ -28,7 +28,8 @@ static void expect(struct buf *out, size_t n, const char *text)
 	buf_clear(out);
 }
 
-/* MQTT-3.2.2-19 and -20, 3.4.2-2 and -3, 3.9.2-1 and -2, 3.14.2-3 and -4: what helps a person gives way, first user properties, then the reason string. */
+/* MQTT-3.2.2-19 and -20, 3.4.2-2 and -3, 3.9.2-1 and -2, 3.14.2-3 and -4: what helps a person gives way, first user properties, then the
+ * reason string. */
 static void maximum_packet_size(void **state)
 {
 	struct mqtt_connack p = { .reason = MQTT_NOT_AUTHORIZED };

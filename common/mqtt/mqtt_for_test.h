@@ -33,8 +33,8 @@ static inline const char *packet_text_counted(struct buf *out, const char *text)
 	return text;
 }
 
-/* Bytes as hexadecimal digits (spaces do not matter), 'text' as it is, s'text' with two bytes of length before it, (...) with its length before it as a
- * Variable Byte Integer, and '.' for the length of all that follows. "30 . s'topic' () 'payload'" is a PUBLISH of 5.0. */
+/* Bytes as hexadecimal digits (spaces do not matter), 'text' as it is, s'text' with two bytes of length before it, (...) with its length
+ * before it as a Variable Byte Integer, and '.' for the length of all that follows. "30 . s'topic' () 'payload'" is a PUBLISH of 5.0. */
 static inline const char *packet_text(struct buf *out, const char *text)
 {
 	while (*text && *text != ')') {
@@ -167,7 +167,7 @@ static inline const struct mqtt_props *any_props(const struct any_packet *p)
 	}
 }
 
-/* Reads the one packet that the bytes are. False: *e, if they are a whole packet that is refused; e->reason is 0 when they are not whole. */
+/* Reads the one packet that the bytes are. False: *e, if it is a whole packet that is refused; e->reason is 0 when it is not whole. */
 static inline bool any_read(struct str bytes, const struct mqtt_peer *from, struct any_packet *out, struct mqtt_error *e)
 {
 	bool first = bytes.n && (uint8_t)bytes.p[0] >> 4 == MQTT_CONNECT;

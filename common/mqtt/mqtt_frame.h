@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_frame: where a packet begins and ends: the fixed header (section 2.1). Looks at five bytes at most and allocates nothing; call it on every read. */
+ * mqtt_frame: where a packet begins and ends: the fixed header (section 2.1). Looks at five bytes at most and allocates nothing; call it
+ * on every read. */
 #ifndef COMMON_MQTT_MQTT_FRAME_H
 #define COMMON_MQTT_MQTT_FRAME_H
 
@@ -22,8 +23,9 @@ enum mqtt_frame_result {
 	MQTT_FRAME_BAD    /* frame->error; nothing can be read from this peer any more. frame->type is valid */
 };
 
-/* The packet at the front of p[0..n). version is the connection's; MQTT_VERSION_UNKNOWN at a server before CONNECT, when anything else is refused by
- * its first byte. A packet of more than packet_max bytes is refused by its header: it never has to be buffered. packet_max 0: any size. */
+/* The packet at the front of p[0..n). version is the connection's; MQTT_VERSION_UNKNOWN at a server before CONNECT, when anything else is
+ * refused by its first byte. A packet of more than packet_max bytes is refused by its header: it never has to be buffered. packet_max 0:
+ * any size. */
 enum mqtt_frame_result mqtt_frame_next(unsigned version, const void *p, size_t n, size_t packet_max, struct mqtt_frame *frame);
 
 /* Variable Byte Integers (1.5.5). Bytes that value needs: 1 to 4, 0 when it is above MQTT_VARINT_MAX. */

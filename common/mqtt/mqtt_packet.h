@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_packet: the packets as plain structs, the same for reading and writing. They own nothing: views point into the bytes that were read, or to what
- * shall be written. Before 5.0 properties are empty. */
+ * mqtt_packet: the packets as plain structs, the same for reading and writing. They own nothing: views point into the bytes that were
+ * read, or to what shall be written. Before 5.0 properties are empty. */
 #ifndef COMMON_MQTT_MQTT_PACKET_H
 #define COMMON_MQTT_MQTT_PACKET_H
 

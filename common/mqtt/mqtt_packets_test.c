@@ -273,8 +273,8 @@ static void connack_in_3(void **state)
 	}
 }
 
-/* A packet that is cut is another packet, if that can be: with less payload, fewer filters, a shorter form. In all other cases it is refused; and nothing
- * behind its end is read, which the sanitizer sees. */
+/* A packet that is cut is another packet, if that can be: with less payload, fewer filters, a shorter form. In all other cases it is
+ * refused; and nothing behind its end is read, which the sanitizer sees. */
 static void cut_short(void **state)
 {
 	static const struct {

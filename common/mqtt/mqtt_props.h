@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_props: the properties of 5.0 (section 2.2.2). One table row says for each its type, its place in the struct, and who may have it how often; it
- * serves the reader, the writer and the tests. What may stand many times (user properties, subscription identifiers) stays in its bytes and is looked at
- * one by one. */
+ * mqtt_props: the properties of 5.0 (section 2.2.2). One table row says for each its type, its place in the struct, and who may have it
+ * how often; it serves the reader, the writer and the tests. What may stand many times (user properties, subscription identifiers) stays
+ * in its bytes and is looked at one by one. */
 #ifndef COMMON_MQTT_MQTT_PROPS_H
 #define COMMON_MQTT_MQTT_PROPS_H
 
@@ -40,8 +40,8 @@ enum mqtt_prop {
 	MQTT_PROP_MAX = 42
 };
 
-/* A field counts when its bit in `has` is set (mqtt_props_has); it is 0 or empty otherwise. Views point into the packet, or to what a writer wants
- * to have written. */
+/* A field counts when its bit in `has` is set (mqtt_props_has); it is 0 or empty otherwise. Views point into the packet, or to what a
+ * writer wants to have written. */
 struct mqtt_props {
 	uint64_t has; /* 1 << enum mqtt_prop */
 	uint8_t payload_format;
@@ -69,8 +69,8 @@ struct mqtt_props {
 	struct str response_info;
 	struct str server_reference;
 	struct str reason_string;
-	/* Encoded properties, among which are all user properties and subscription identifiers. The reader puts the packet's whole properties here; a
-	 * writer takes those two sorts from it, in their order, and `has` says whether there are any. */
+	/* Encoded properties, among which are all user properties and subscription identifiers. The reader puts the packet's whole
+	 * properties here; a writer takes those two sorts from it, in their order, and `has` says whether there are any. */
 	struct str many;
 };
 
@@ -92,20 +92,22 @@ static inline void mqtt_props_drop(struct mqtt_props *p, enum mqtt_prop id)
 struct mqtt_user_prop {
 	struct str name, value;
 };
-/* The next one; *rest begins as props->many and is cut. False: no more. Only for what the reader took, or was made with the functions below. */
+/* The next one; *rest begins as props->many and is cut. False: no more. Only for what the reader took, or was made with the functions
+ * below. */
 bool mqtt_props_next_user(struct str *rest, struct mqtt_user_prop *out);
 bool mqtt_props_next_subscription_id(struct str *rest, uint32_t *out);
 /* How many there are. */
 size_t mqtt_props_users(const struct mqtt_props *p);
 size_t mqtt_props_subscription_ids(const struct mqtt_props *p);
 
-/* Append one to the bytes that `many` shall point to. name and value must be valid and at most MQTT_STRING_MAX bytes, id from 1 to MQTT_VARINT_MAX:
- * false otherwise, or when `out` is full. */
+/* Append one to the bytes that `many` shall point to. name and value must be valid and at most MQTT_STRING_MAX bytes, id from 1 to
+ * MQTT_VARINT_MAX: false otherwise, or when `out` is full. */
 bool mqtt_props_add_user(struct buf *out, struct str name, struct str value);
 bool mqtt_props_add_subscription_id(struct buf *out, uint32_t id);
 
-/* The properties of a PUBLISH, or of a will, that a server passes on unaltered and in order (MQTT-3.3.2-4, -15 to -18, -20): payload format, content
- * type, response topic, correlation data, user properties; encoded, without a length before them. The same for all receivers, and what to store. */
+/* The properties of a PUBLISH, or of a will, that a server passes on unaltered and in order (MQTT-3.3.2-4, -15 to -18, -20): payload
+ * format, content type, response topic, correlation data, user properties; encoded, without a length before them. The same for all
+ * receivers, and what to store. When they do not fit, out->overflow is set. */
 void mqtt_props_write_forwarded(struct buf *out, const struct mqtt_props *p);
 /* Reads such bytes back, checking them. False: they are not that. */
 bool mqtt_props_read_forwarded(struct str encoded, struct mqtt_props *out);

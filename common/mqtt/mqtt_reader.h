@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_reader: the codec's cursor over a packet's body. The first rule that is broken stays in `bad`; from then on everything read is 0 or empty, so that a
- * decoder reads straight on and looks once at its end. For common/mqtt only. */
+ * mqtt_reader: the codec's cursor over a packet's body. The first rule that is broken stays in `bad`; from then on everything read is 0
+ * or empty, so that a decoder reads straight on and looks once at its end. For common/mqtt only. */
 #ifndef COMMON_MQTT_MQTT_READER_H
 #define COMMON_MQTT_MQTT_READER_H
 

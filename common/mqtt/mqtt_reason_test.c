@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which side may send which reason code in which packet: the tables of sections 3.2 to 3.15, written down a second time, a packet a line. */
+ * Which side may send which reason code in which packet: the tables of sections 3.2 to 3.15, written down a second time. */
 #include "common/mqtt/mqtt_reason.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_rule: every reason why the codec refuses a packet, as one table: the reason code of 5.0, the normative statement of 5.0 and of 3.1.1 (or the
- * section, where the standard has no number), and what is wrong. 3.1, which has no numbers, goes with 3.1.1. */
+ * mqtt_rule: every reason why the codec refuses a packet, as one table: the reason code of 5.0, the normative statement of 5.0 and of
+ * 3.1.1 (or the section, where the standard has no number), and what is wrong. 3.1, which has no numbers, goes with 3.1.1. */
 #ifndef COMMON_MQTT_MQTT_RULE_H
 #define COMMON_MQTT_MQTT_RULE_H
 
@@ -78,7 +78,8 @@
 	X(FILTER_PLUS, MALFORMED_PACKET, "[MQTT-4.7.1-2]", "[MQTT-4.7.1-3]", "'+' that is not a whole level of a topic filter") \
 	X(FILTER_LEVELS, TOPIC_FILTER_INVALID, "section 3.9.3", "section 4.7.3", "a topic filter of more levels than are taken here") \
 	X(SHARE_NAME, MALFORMED_PACKET, "[MQTT-4.8.2-1]", "5.0 [MQTT-4.8.2-1]", "a shared subscription without a share name") \
-	X(SHARE_FILTER, MALFORMED_PACKET, "[MQTT-4.8.2-2]", "5.0 [MQTT-4.8.2-2]", "a share name with wildcards, or without a topic filter behind it") \
+	X(SHARE_FILTER, MALFORMED_PACKET, "[MQTT-4.8.2-2]", "5.0 [MQTT-4.8.2-2]", \
+	  "a share name with wildcards, or without a topic filter behind it") \
 	X(SUBACK_EMPTY, PROTOCOL_ERROR, "[MQTT-3.8.4-6]", "[MQTT-3.8.4-5]", "SUBACK without a reason code") \
 	X(SUBACK_REASON, PROTOCOL_ERROR, "[MQTT-3.9.3-2]", "[MQTT-3.9.3-2]", "a reason code that is not one of SUBACK's") \
 	X(UNSUBSCRIBE_EMPTY, PROTOCOL_ERROR, "[MQTT-3.10.3-2]", "[MQTT-3.10.3-2]", "UNSUBSCRIBE without a topic filter") \

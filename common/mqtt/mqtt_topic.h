@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_topic: topic names and topic filters (sections 4.7 and 4.8.2). mqtt_topic_matches is the plain meaning of a filter: an index of subscriptions must
- * agree with it. */
+ * mqtt_topic: topic names and topic filters (sections 4.7 and 4.8.2). mqtt_topic_matches is the plain meaning of a filter: an index of
+ * subscriptions must agree with it. */
 #ifndef COMMON_MQTT_MQTT_TOPIC_H
 #define COMMON_MQTT_MQTT_TOPIC_H
 
 #include "common/mqtt/mqtt_rule.h"
 
-/* MQTT_RULE_NONE, or the rule that it breaks: empty, longer than MQTT_STRING_MAX, with U+0000, wildcards in a name, more levels than levels_max (0: any).
- * Levels may be empty. That it is UTF-8 is not checked: the reader of packets does that; elsewhere use utf8_valid. */
+/* MQTT_RULE_NONE, or the rule that it breaks: empty, longer than MQTT_STRING_MAX, with U+0000, wildcards in a name, more levels than
+ * levels_max (0: any). Levels may be empty. That it is UTF-8 is not checked: the reader of packets does that; elsewhere use utf8_valid. */
 enum mqtt_rule mqtt_topic_name_check(struct str name, unsigned levels_max);
 
 /* A filter taken apart: "$share/group/sport/#" has group "group" and topic "sport/#". Views into what was given. */
@@ -33,11 +33,12 @@ static inline bool mqtt_topic_filter_valid(struct str filter, unsigned levels_ma
 	return mqtt_topic_filter_parse(filter, levels_max, &f) == MQTT_RULE_NONE;
 }
 
-/* Does a valid filter (of a shared subscription: its `topic`) match a valid name? A leading wildcard does not match a name that begins with '$'
- * (MQTT-4.7.2-1); nothing is normalised (MQTT-4.7.3-4). */
+/* Does a valid filter (of a shared subscription: its `topic`) match a valid name? A leading wildcard does not match a name that begins
+ * with '$' (MQTT-4.7.2-1); nothing is normalised (MQTT-4.7.3-4). */
 bool mqtt_topic_matches(struct str filter, struct str name);
 
-/* The next level; *rest begins as a name or filter, and is {NULL, 0} behind the last. False: there was none left. "a//b" has three, "/" two. */
+/* The next level; *rest begins as a name or filter, and is {NULL, 0} behind the last. False: there was none left. "a//b" has three, "/"
+ * two. */
 bool mqtt_topic_next_level(struct str *rest, struct str *out);
 
 #endif

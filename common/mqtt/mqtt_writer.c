@@ -27,7 +27,8 @@ static bool fits(struct mqtt_draft *d, uint64_t has)
 	return d->to->packet_max == 0 || d->size <= d->to->packet_max;
 }
 
-/* With as much of what helps a person as there is room for, and as the receiver wants to have. Other packets' user properties belong to what they say. */
+/* With as much of what helps a person as there is room for, and as the receiver wants to have. Other packets' user properties belong to
+ * what they say. */
 static bool fits_somehow(struct mqtt_draft *d)
 {
 	bool helps = (mqtt_prop_rows[MQTT_PROP_REASON_STRING].packets & 1u << d->type) != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_writer: how the codec writes: sizes first, then bytes into room that was made for all of them. Each function returns the end of what it wrote. For
- * common/mqtt only. */
+ * mqtt_writer: how the codec writes: sizes first, then bytes into room that was made for all of them. Each function returns the end of
+ * what it wrote. For common/mqtt only. */
 #ifndef COMMON_MQTT_MQTT_WRITER_H
 #define COMMON_MQTT_MQTT_WRITER_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: MQTT packets, in every version and from both sides. The first byte says which and how strict; the rest is a stream of packets. Properties:
+ * Fuzz target: MQTT packets, in every version and from both sides. The first byte says which and how strict; the rest is a stream of
+ * packets. Properties:
  * - where a packet ends does not depend on how much of the stream is there;
  * - what is refused has a reason code and a text;
  * - what is decoded is encoded again, in no more bytes, and those are decoded and encoded again as the same bytes;
