@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/net/prefix.h"
+#include "common/net/cidr.h"
 
 #define V4(a, b, c, d, n)                                                                                                                  \
 	{                                                                                                                                  \
@@ -18,7 +18,7 @@
 		        n                                                                                                                  \
 	}
 
-static const struct net_prefix v4_special[] = {
+static const struct cidr v4_special[] = {
 	V4(0, 0, 0, 0, 8),       /* this host, this network (RFC 1122 section 3.2.1.3); Linux takes 0.0.0.0 for itself */
 	V4(10, 0, 0, 0, 8),      /* private (RFC 1918) */
 	V4(100, 64, 0, 0, 10),   /* of a provider's translators (RFC 6598) */
@@ -38,19 +38,19 @@ static const struct net_prefix v4_special[] = {
 
 /* Global unicast is 2000::/3 (RFC 4291 section 2.4, IANA). Outside are :: and ::1, IPv4-compatible addresses, 64:ff9b:1::/48 (local translators, RFC 8215),
  * fc00::/7 (RFC 4193), fe80::/10, fec0::/10 (RFC 3879), ff00::/8. */
-static const struct net_prefix v6_global = V6(0x2000, 0, 0, 0, 0, 0, 3);
-static const struct net_prefix v6_special[] = {
+static const struct cidr v6_global = V6(0x2000, 0, 0, 0, 0, 0, 3);
+static const struct cidr v6_special[] = {
 	V6(0x2001, 0, 0, 0, 0, 0, 23), /* protocol assignments (RFC 2928): Teredo (RFC 4380), benchmarks (RFC 5180), ORCHID (RFC 7343) */
 	V6(0x2001, 0xdb8, 0, 0, 0, 0, 32), /* documentation (RFC 3849) */
 	V6(0x3fff, 0, 0, 0, 0, 0, 20),     /* documentation (RFC 9637) */
 };
-static const struct net_prefix nat64 = V6(0x64, 0xff9b, 0, 0, 0, 0, 96);
-static const struct net_prefix sixtofour = V6(0x2002, 0, 0, 0, 0, 0, 16);
+static const struct cidr nat64 = V6(0x64, 0xff9b, 0, 0, 0, 0, 96);
+static const struct cidr sixtofour = V6(0x2002, 0, 0, 0, 0, 0, 16);
 
-static bool in_any(const struct net_prefix *list, size_t n, const struct net_addr *a)
+static bool in_any(const struct cidr *list, size_t n, const struct net_addr *a)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (net_prefix_has(&list[i], a))
+		if (cidr_has(&list[i], a))
 			return true;
 	}
 	return false;
@@ -60,9 +60,9 @@ struct net_addr net_addr_inner(const struct net_addr *a)
 {
 	struct net_addr v4 = { .ip = { [10] = 0xff, [11] = 0xff }, .port = a->port };
 
-	if (net_prefix_has(&nat64, a))
+	if (cidr_has(&nat64, a))
 		memcpy(v4.ip + 12, a->ip + 12, 4);
-	else if (net_prefix_has(&sixtofour, a))
+	else if (cidr_has(&sixtofour, a))
 		memcpy(v4.ip + 12, a->ip + 2, 4);
 	else
 		return *a;
@@ -75,5 +75,5 @@ bool net_addr_is_public(const struct net_addr *a)
 
 	if (net_addr_is_v4(&inner))
 		return !in_any(v4_special, sizeof(v4_special) / sizeof(*v4_special), &inner);
-	return net_prefix_has(&v6_global, &inner) && !in_any(v6_special, sizeof(v6_special) / sizeof(*v6_special), &inner);
+	return cidr_has(&v6_global, &inner) && !in_any(v6_special, sizeof(v6_special) / sizeof(*v6_special), &inner);
 }

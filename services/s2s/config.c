@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/dns/xmpp_override.h"
-#include "common/net/prefix.h"
+#include "common/net/cidr.h"
 #include "common/net/tls.h"
 #include "common/xmpp/jid.h"
 
@@ -388,11 +388,11 @@ static int check_patterns(const struct config_list *list, const char *name, stru
 
 static int check_networks(const struct config_list *list, struct err *e)
 {
-	struct net_prefix parsed;
+	struct cidr parsed;
 	struct err why = { "" };
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (net_prefix_parse(list->items[i], &parsed, &why) != 0)
+		if (cidr_parse(list->items[i], &parsed, &why) != 0)
 			return err_set(e, "services.s2s: private_networks: %s", why.text);
 	}
 	return 0;

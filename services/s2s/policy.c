@@ -3,7 +3,7 @@
  * policy: what the configuration says of a remote domain, and of where it says that it is. */
 #include "services/s2s/s2s.h"
 
-#include "common/net/prefix.h"
+#include "common/net/cidr.h"
 #include "common/net/public.h"
 
 /* A domain, or *.suffix for all below one. */
@@ -44,11 +44,11 @@ bool s2s_policy_certificate(const struct s2s *s2s, const char *remote)
 
 static bool in_networks(const struct config_list *list, const struct net_addr *addr)
 {
-	struct net_prefix network;
+	struct cidr network;
 	struct err e;
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (net_prefix_parse(list->items[i], &network, &e) == 0 && net_prefix_has(&network, addr))
+		if (cidr_parse(list->items[i], &network, &e) == 0 && cidr_has(&network, addr))
 			return true;
 	}
 	return false;
