@@ -25,8 +25,6 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		conn_finish(c, CONN_END_BROKEN, uv_strerror(status));
 		return;
 	}
-	if (net_turn_over(c->loop))
-		return;
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
 		conn_handshake(c);
 		return;

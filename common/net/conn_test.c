@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "common/base/clock_for_test.h"
 #include "common/base/mem.h"
 #include "common/net/conn.h"
 #include "common/net/tls_for_test.h"
@@ -136,33 +135,6 @@ static void bytes_go_both_ways(void **state)
 	assert_true(written);
 	assert_int_equal(conn_queued(conn), 0);
 	assert_int_equal(conn_output_end(conn), 7);
-}
-
-static void take_long(void)
-{
-	clock_move_ms(NET_TURN_MS + 1);
-}
-
-/* Both are ready, and the first takes long: the second is served in the next turn. */
-static void a_turn_has_an_end(void **state)
-{
-	struct net_addr a = { 0 };
-	struct conn *other;
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	other = conn_accept(net, fds[0], &a, &events, NULL);
-	turn(2);
-	on_bytes = take_long;
-	assert_int_equal(send(peer, "x", 1, 0), 1);
-	assert_int_equal(send(fds[1], "y", 1, 0), 1);
-	turn(1);
-	assert_int_equal(seen.n, 1);
-	turn(2);
-	assert_int_equal(seen.n, 2);
-	conn_drop(&other);
-	close(fds[1]);
 }
 
 static void a_pause_keeps_the_rest(void **state)
@@ -422,7 +394,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(bytes_go_both_ways, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_turn_has_an_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pause_keeps_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_queued_is_written_before_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_close_is_not_waited_for, setup, teardown),

@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 
 #define BACKLOG         4096 /* of thousands who come at once, those for whom there is no room try again after 1, 3, 7, 15 s (RFC 6298) */
-#define ACCEPTS_A_TURN  64
+#define ACCEPTS_A_TURN  256
 #define OUT_OF_FILES_MS 500 /* pause when the process or the system has no descriptor left */
 
 struct listener {
@@ -75,7 +75,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	(void)events;
 	if (status < 0)
 		return;
-	for (int i = 0; i < ACCEPTS_A_TURN && l->wanted && !l->closed && !net_turn_over(l->loop); i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && l->wanted && !l->closed; i++) {
 		if (!accept_one(l))
 			return;
 	}

@@ -28,24 +28,12 @@ static void run_tasks(struct net_loop *l)
 
 static void on_prepare(uv_prepare_t *h)
 {
-	struct net_loop *l = h->data;
-
-	run_tasks(l);
-	l->served_since_ns = 0;
+	run_tasks(h->data);
 }
 
 static void on_check(uv_check_t *h)
 {
 	run_tasks(h->data);
-}
-
-bool net_turn_over(struct net_loop *l)
-{
-	uint64_t now = uv_hrtime();
-
-	if (l->served_since_ns == 0)
-		l->served_since_ns = now;
-	return now - l->served_since_ns > NET_TURN_MS * UINT64_C(1000000);
 }
 
 static void on_idle(uv_idle_t *h)

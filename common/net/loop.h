@@ -5,14 +5,12 @@
 #ifndef COMMON_NET_LOOP_H
 #define COMMON_NET_LOOP_H
 
-#include <stdbool.h>
 #include <uv.h>
 
 #include "common/base/list.h"
 #include "common/net/wheel.h"
 
 #define NET_READ_BYTES 32768u
-#define NET_TURN_MS    20u /* so long sockets are served in one turn of the loop */
 
 /* Work for the end of this turn of the loop (of the next one, when queued from such work). Embedded; init before use. */
 struct net_task {
@@ -24,10 +22,9 @@ struct net_loop {
 	uv_loop_t *uv;
 	uv_prepare_t prepare;
 	uv_check_t check;
-	uv_idle_t idle;           /* active while tasks wait, so that the loop does not sleep on them */
-	uv_timer_t timer;         /* active while time-outs are armed */
-	uint32_t closing;         /* handles not yet closed */
-	uint64_t served_since_ns; /* the first socket of this turn; 0: none yet */
+	uv_idle_t idle;   /* active while tasks wait, so that the loop does not sleep on them */
+	uv_timer_t timer; /* active while time-outs are armed */
+	uint32_t closing; /* handles not yet closed */
 	struct list_node tasks;
 	struct wheel wheel;
 	char *read_buf;  /* NET_READ_BYTES; contents last until the reading function returns */
@@ -41,10 +38,6 @@ static inline uint64_t net_now(const struct net_loop *l)
 {
 	return uv_now(l->uv);
 }
-
-/* Asked before a socket is served. True: not in this turn, it comes again in the next one. When thousands are ready at once the loop must get to the bus and
- * to its timers all the same. */
-bool net_turn_over(struct net_loop *l);
 
 void net_task_init(struct net_task *t, void (*fn)(struct net_task *t));
 void net_defer(struct net_loop *l, struct net_task *t); /* once, however often it is asked for */
