@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * index_retained: see index_retained.h. The trie's value at a topic is the number of an item. A cursor pins the node that it stands on by an item,
+ * with or without a value: so the node stays in its place among its siblings, and the cursor needs no order to find its way on. */
+#include "common/mqtt/index_retained.h"
+
+#include "common/base/mem.h"
+#include "common/mqtt/index_trie.h"
+
+struct item {
+	uint32_t node; /* first: where the pool links what is free */
+	uint32_t pins; /* cursors that stand here */
+	void *value;   /* NULL: only pinned */
+};
+
+struct mqtt_retained {
+	struct index_trie trie;
+	struct index_pool items;
+	uint32_t count; /* of values */
+};
+
+struct mqtt_retained_cursor {
+	struct mqtt_retained *in;
+	struct index_path filter; /* without #, with references of its levels */
+	bool multi;               /* # was its last level */
+	bool done;
+	uint32_t node; /* pinned unless done: visited, its children not yet */
+	uint32_t depth;
+};
+
+static struct item *item_at(const struct mqtt_retained *r, uint32_t id)
+{
+	return index_pool_at(&r->items, id, sizeof(struct item));
+}
+
+struct mqtt_retained *mqtt_retained_new(void)
+{
+	struct mqtt_retained *r = mem_new(struct mqtt_retained);
+
+	index_trie_init(&r->trie);
+	index_pool_init(&r->items, sizeof(struct item));
+	return r;
+}
+
+void mqtt_retained_free(struct mqtt_retained **at, void (*on_value)(void *value))
+{
+	struct mqtt_retained *r = *at;
+
+	if (!r)
+		return;
+	for (uint32_t id = 1; on_value && id <= r->items.given; id++)
+		if (item_at(r, id)->value)
+			on_value(item_at(r, id)->value);
+	index_pool_fini(&r->items);
+	index_trie_fini(&r->trie);
+	mem_free(r);
+	*at = NULL;
+}
+
+/* --- items -------------------------------------------------------------------------------------------------------------- */
+
+static struct item *make_item(struct mqtt_retained *r, uint32_t node)
+{
+	struct index_node *n = index_trie_node(&r->trie, node);
+
+	if (!n->value) {
+		n->value = index_pool_take(&r->items);
+		item_at(r, n->value)->node = node;
+	}
+	return item_at(r, n->value);
+}
+
+static void drop_item(struct mqtt_retained *r, uint32_t id)
+{
+	const struct item *item = item_at(r, id);
+	uint32_t node = item->node;
+
+	if (item->pins || item->value)
+		return;
+	index_pool_give(&r->items, id);
+	index_trie_node(&r->trie, node)->value = 0;
+	index_trie_prune(&r->trie, node);
+}
+
+/* Number of the topic's item, 0 for none. */
+static uint32_t find_item(const struct mqtt_retained *r, struct str topic)
+{
+	struct index_path path;
+
+	if (!index_path_find(&r->trie.levels, topic, INDEX_NAME, &path))
+		return 0;
+	uint32_t node = index_trie_find(&r->trie, &path);
+	return node ? index_trie_node(&r->trie, node)->value : 0;
+}
+
+bool mqtt_retained_set(struct mqtt_retained *r, struct str topic, void *value, void **old)
+{
+	struct index_path path;
+
+	*old = NULL;
+	if (!index_path_ref(&r->trie.levels, topic, INDEX_NAME, &path))
+		return false;
+	struct item *item = make_item(r, index_trie_add(&r->trie, &path));
+	index_path_unref(&r->trie.levels, &path);
+	*old = item->value;
+	item->value = value;
+	r->count += !*old;
+	return true;
+}
+
+void *mqtt_retained_remove(struct mqtt_retained *r, struct str topic)
+{
+	uint32_t id = find_item(r, topic);
+	void *value = id ? item_at(r, id)->value : NULL;
+
+	if (!value)
+		return NULL;
+	item_at(r, id)->value = NULL;
+	r->count--;
+	drop_item(r, id);
+	return value;
+}
+
+void *mqtt_retained_get(const struct mqtt_retained *r, struct str topic)
+{
+	uint32_t id = find_item(r, topic);
+
+	return id ? item_at(r, id)->value : NULL;
+}
+
+uint32_t mqtt_retained_count(const struct mqtt_retained *r)
+{
+	return r->count;
+}
+
+/* --- cursors ------------------------------------------------------------------------------------------------------------ */
+
+static void pin(struct mqtt_retained *r, uint32_t node)
+{
+	make_item(r, node)->pins++;
+}
+
+static void unpin(struct mqtt_retained *r, uint32_t node)
+{
+	uint32_t id = index_trie_node(&r->trie, node)->value;
+
+	item_at(r, id)->pins--;
+	drop_item(r, id);
+}
+
+struct mqtt_retained_cursor *mqtt_retained_open(struct mqtt_retained *r, struct str filter)
+{
+	struct mqtt_retained_cursor *c = mem_new(struct mqtt_retained_cursor);
+
+	if (!index_path_ref(&r->trie.levels, filter, INDEX_FILTER, &c->filter)) {
+		mem_free(c);
+		return NULL;
+	}
+	c->in = r;
+	c->multi = c->filter.levels[c->filter.count - 1] == INDEX_MULTI;
+	if (c->multi)
+		index_level_unref(&r->trie.levels, c->filter.levels[--c->filter.count]);
+	c->node = INDEX_ROOT;
+	pin(r, c->node);
+	return c;
+}
+
+void mqtt_retained_close(struct mqtt_retained_cursor **at)
+{
+	struct mqtt_retained_cursor *c = *at;
+
+	if (!c)
+		return;
+	if (!c->done)
+		unpin(c->in, c->node);
+	index_path_unref(&c->in->trie.levels, &c->filter);
+	mem_free(c);
+	*at = NULL;
+}
+
+bool mqtt_retained_done(const struct mqtt_retained_cursor *c)
+{
+	return c->done;
+}
+
+/* Do all children of the nodes at this depth match so far? */
+static bool all_children(const struct mqtt_retained_cursor *c, uint32_t depth)
+{
+	return depth < c->filter.count ? c->filter.levels[depth] == INDEX_PLUS : c->multi;
+}
+
+/* A wildcard at the beginning does not match a topic that begins with a $ [MQTT-4.7.2-1]. */
+static bool hidden(const struct mqtt_retained_cursor *c, const struct index_node *node, uint32_t depth)
+{
+	struct str level;
+
+	if (depth != 1 || !all_children(c, 0))
+		return false;
+	level = index_level_text(&c->in->trie.levels, node->level);
+	return level.n > 0 && level.p[0] == '$';
+}
+
+/* First child that may match; 0 for none. */
+static uint32_t descend(const struct mqtt_retained_cursor *c, const struct index_node *node)
+{
+	if (hidden(c, node, c->depth))
+		return 0;
+	if (all_children(c, c->depth))
+		return node->first;
+	return c->depth < c->filter.count ? index_trie_child(&c->in->trie, c->node, c->filter.levels[c->depth]) : 0;
+}
+
+/* To the next node that may match, parents before children. False at the end. */
+static bool advance(struct mqtt_retained_cursor *c)
+{
+	const struct index_trie *t = &c->in->trie;
+	uint32_t child = descend(c, index_trie_node(t, c->node));
+
+	if (child) {
+		c->node = child;
+		c->depth++;
+		return true;
+	}
+	for (; c->depth > 0; c->depth--) {
+		const struct index_node *node = index_trie_node(t, c->node);
+
+		if (all_children(c, c->depth - 1) && node->next) {
+			c->node = node->next;
+			return true;
+		}
+		c->node = node->parent;
+	}
+	return false;
+}
+
+/* The value where the cursor stands, if the filter matches there; # includes the parent level (section 4.7.1.2). */
+static void *value_here(const struct mqtt_retained_cursor *c)
+{
+	const struct index_node *node = index_trie_node(&c->in->trie, c->node);
+	bool matches = c->depth == c->filter.count || (c->multi && c->depth > c->filter.count);
+
+	return node->value && matches && !hidden(c, node, c->depth) ? item_at(c->in, node->value)->value : NULL;
+}
+
+size_t mqtt_retained_read(struct mqtt_retained_cursor *c, void **out, size_t max, size_t steps)
+{
+	uint32_t from = c->node;
+	size_t n = 0;
+
+	if (c->done)
+		return 0;
+	for (; n < max && steps > 0 && !c->done; steps--) {
+		c->done = !advance(c);
+		void *value = c->done ? NULL : value_here(c);
+		if (value)
+			out[n++] = value;
+	}
+	/* In this order: the one may be all that keeps the other. */
+	if (!c->done)
+		pin(c->in, c->node);
+	unpin(c->in, from);
+	return n;
+}

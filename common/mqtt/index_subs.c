@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * index_subs: see index_subs.h. The trie's value at a filter is the number of a set of subscriptions (index_set.h).
+ * While a match runs, sets stay where they are: what is removed is blanked, and what became empty goes when the outermost match has ended. */
+#include "common/mqtt/index_subs.h"
+
+#include "common/base/mem.h"
+#include "common/mqtt/index_set.h"
+#include "common/mqtt/index_trie.h"
+
+struct mqtt_subs {
+	struct index_trie trie;
+	struct index_pool sets;
+	uint32_t count;
+	uint32_t filters; /* sets in which is anyone */
+	uint32_t running; /* matches, one within the other */
+	struct buf dirty; /* numbers of sets with blanks, or left empty while a match ran */
+};
+
+static struct index_set *set_at(const struct mqtt_subs *subs, uint32_t id)
+{
+	return index_pool_at(&subs->sets, id, sizeof(struct index_set));
+}
+
+struct mqtt_subs *mqtt_subs_new(void)
+{
+	struct mqtt_subs *subs = mem_new(struct mqtt_subs);
+
+	index_trie_init(&subs->trie);
+	index_pool_init(&subs->sets, sizeof(struct index_set));
+	return subs;
+}
+
+static void forget(struct mqtt_subscriber *who)
+{
+	mem_free(who->refs);
+	*who = (struct mqtt_subscriber){ 0 };
+}
+
+void mqtt_subs_free(struct mqtt_subs **at)
+{
+	struct mqtt_subs *subs = *at;
+
+	if (!subs)
+		return;
+	for (uint32_t id = 1; id <= subs->sets.given; id++) {
+		struct index_set *set = set_at(subs, id);
+
+		for (uint32_t i = 0; i < set->n; i++)
+			if (index_set_items(set)[i].who)
+				forget(index_set_items(set)[i].who);
+		index_set_fini(set);
+	}
+	index_pool_fini(&subs->sets);
+	index_trie_fini(&subs->trie);
+	buf_fini(&subs->dirty);
+	mem_free(subs);
+	*at = NULL;
+}
+
+/* --- finding ------------------------------------------------------------------------------------------------------------ */
+
+/* A name of at least one character, without wildcards and slashes [MQTT-4.8.2-1], [MQTT-4.8.2-2]. */
+static bool share_valid(struct str share)
+{
+	return share.n == 0 || !(memchr(share.p, '/', share.n) || memchr(share.p, '+', share.n) || memchr(share.p, '#', share.n));
+}
+
+/* The number of the set of this filter and share group; 0 when there is none. */
+static uint32_t find_set(const struct mqtt_subs *subs, struct str share, struct str filter)
+{
+	struct index_path path;
+
+	if (!index_path_find(&subs->trie.levels, filter, INDEX_FILTER, &path))
+		return 0;
+	if (share.n > 0) {
+		path.levels[path.count++] = INDEX_SHARE;
+		path.levels[path.count++] = index_level_find(&subs->trie.levels, share);
+	}
+	uint32_t node = index_trie_find(&subs->trie, &path);
+	return node ? index_trie_node(&subs->trie, node)->value : 0;
+}
+
+static uint32_t find_or_make_set(struct mqtt_subs *subs, struct str share, struct str filter)
+{
+	struct index_path path;
+
+	if (!share_valid(share) || !index_path_ref(&subs->trie.levels, filter, INDEX_FILTER, &path))
+		return 0;
+	if (share.n > 0) {
+		index_level_again(&subs->trie.levels, path.levels[path.count++] = INDEX_SHARE);
+		path.levels[path.count++] = index_level_ref(&subs->trie.levels, share);
+	}
+	uint32_t node = index_trie_add(&subs->trie, &path);
+	index_path_unref(&subs->trie.levels, &path);
+	uint32_t id = index_trie_node(&subs->trie, node)->value;
+	if (id)
+		return id;
+	id = index_pool_take(&subs->sets);
+	index_trie_node(&subs->trie, node)->value = id;
+	struct index_set *set = set_at(subs, id);
+	set->node = node;
+	if (share.n > 0) {
+		set->share = mem_zalloc(sizeof(*set->share) + share.n);
+		set->share->name = str_make(memcpy(set->share + 1, share.p, share.n), share.n);
+	}
+	return id;
+}
+
+/* The subscriber's own reference to a set, looked for where fewer are; NULL when it has none. */
+static const struct mqtt_subs_ref *find_ref(const struct mqtt_subs *subs, const struct mqtt_subscriber *who, uint32_t set_id)
+{
+	struct index_set *set = set_at(subs, set_id);
+
+	if (set->n > who->count) {
+		for (uint32_t i = 0; i < who->count; i++)
+			if (who->refs[i].set == set_id)
+				return &who->refs[i];
+		return NULL;
+	}
+	const struct mqtt_subscription *items = index_set_items(set);
+	for (uint32_t i = 0; i < set->n; i++)
+		if (items[i].who == who)
+			return &who->refs[items[i].ref];
+	return NULL;
+}
+
+/* --- changing ----------------------------------------------------------------------------------------------------------- */
+
+static void free_set(struct mqtt_subs *subs, uint32_t id)
+{
+	struct index_set *set = set_at(subs, id);
+	uint32_t node = set->node;
+
+	index_set_fini(set);
+	index_pool_give(&subs->sets, id);
+	index_trie_node(&subs->trie, node)->value = 0;
+	index_trie_prune(&subs->trie, node);
+}
+
+enum mqtt_subs_change mqtt_subs_add(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter,
+                                    const struct mqtt_subscription *options)
+{
+	uint32_t id = find_or_make_set(subs, share, filter);
+
+	if (!id)
+		return MQTT_SUBS_REFUSED;
+	struct index_set *set = set_at(subs, id);
+	const struct mqtt_subs_ref *ref = find_ref(subs, who, id);
+	if (ref) {
+		struct mqtt_subscription *item = &index_set_items(set)[ref->at];
+		uint32_t back = item->ref;
+
+		*item = *options;
+		item->who = who;
+		item->ref = back;
+		return MQTT_SUBS_REPLACED;
+	}
+	bool first = set->n == set->blanks;
+	index_set_add(set, id, who, options);
+	subs->count++;
+	subs->filters += first;
+	return first ? MQTT_SUBS_FIRST : MQTT_SUBS_ADDED;
+}
+
+/* Takes a reference out of its subscriber; the last moves to its place. */
+static void remove_ref(struct mqtt_subs *subs, struct mqtt_subscriber *who, uint32_t at)
+{
+	if (at != --who->count) {
+		who->refs[at] = who->refs[who->count];
+		index_set_items(set_at(subs, who->refs[at].set))[who->refs[at].at].ref = at;
+	}
+	if (who->count == 0)
+		forget(who);
+}
+
+static bool remove_at(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct mqtt_subs_ref ref)
+{
+	struct index_set *set = set_at(subs, ref.set);
+	struct mqtt_subscription *item = &index_set_items(set)[ref.at];
+
+	remove_ref(subs, who, item->ref);
+	subs->count--;
+	if (subs->running) {
+		item->who = NULL;
+		if (set->blanks++ == 0)
+			buf_append(&subs->dirty, &ref.set, sizeof(ref.set));
+	} else {
+		index_set_remove(set, ref.at);
+	}
+	bool last = set->n == set->blanks;
+	subs->filters -= last;
+	if (last && !subs->running)
+		free_set(subs, ref.set);
+	return last;
+}
+
+enum mqtt_subs_change mqtt_subs_remove(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter)
+{
+	uint32_t id;
+
+	if (!share_valid(share) || !index_path_valid(filter, INDEX_FILTER))
+		return MQTT_SUBS_REFUSED;
+	id = find_set(subs, share, filter);
+	const struct mqtt_subs_ref *ref = id ? find_ref(subs, who, id) : NULL;
+	if (!ref)
+		return MQTT_SUBS_NONE;
+	return remove_at(subs, who, *ref) ? MQTT_SUBS_LAST : MQTT_SUBS_REMOVED;
+}
+
+static void tell(const struct mqtt_subs *subs, struct mqtt_subs_ref ref, struct buf *text, mqtt_subs_filter_fn on_filter, void *ctx)
+{
+	struct index_set *set = set_at(subs, ref.set);
+	uint32_t node = set->node;
+
+	/* The node of a group is two behind that of its filter. */
+	if (set->share)
+		node = index_trie_node(&subs->trie, index_trie_node(&subs->trie, node)->parent)->parent;
+	buf_clear(text);
+	index_trie_text(&subs->trie, node, text);
+	on_filter(ctx, set->share ? set->share->name : STR(""), buf_str(text), &index_set_items(set)[ref.at]);
+}
+
+void mqtt_subs_remove_all(struct mqtt_subs *subs, struct mqtt_subscriber *who, mqtt_subs_filter_fn on_last, void *ctx)
+{
+	struct buf text = { 0 };
+
+	while (who->count > 0) {
+		struct mqtt_subs_ref ref = who->refs[who->count - 1];
+		const struct index_set *set = set_at(subs, ref.set);
+
+		if (on_last && set->n - set->blanks == 1)
+			tell(subs, ref, &text, on_last, ctx);
+		remove_at(subs, who, ref);
+	}
+	buf_fini(&text);
+}
+
+void mqtt_subs_each(const struct mqtt_subs *subs, const struct mqtt_subscriber *who, mqtt_subs_filter_fn on_filter, void *ctx)
+{
+	struct buf text = { 0 };
+
+	for (uint32_t i = 0; i < who->count; i++)
+		tell(subs, who->refs[i], &text, on_filter, ctx);
+	buf_fini(&text);
+}
+
+/* --- matching ----------------------------------------------------------------------------------------------------------- */
+
+struct match {
+	struct mqtt_subs *subs;
+	const struct mqtt_subs_visitor *visitor;
+	void *ctx;
+};
+
+static void on_set(void *ctx, uint32_t id)
+{
+	const struct match *m = ctx;
+	struct index_set *set = set_at(m->subs, id);
+	/* What a callback adds stands behind the end, and may move the array: its place is asked for anew each time. */
+	uint32_t n = set->n;
+
+	if (n == set->blanks)
+		return;
+	if (set->share) {
+		set->share->members = index_set_items(set);
+		set->share->count = n;
+		if (m->visitor->on_share)
+			m->visitor->on_share(m->ctx, set->share);
+		return;
+	}
+	for (uint32_t i = 0; m->visitor->on_subscription && i < n; i++) {
+		struct mqtt_subscription item = index_set_items(set)[i];
+
+		if (item.who)
+			m->visitor->on_subscription(m->ctx, &item);
+	}
+}
+
+/* The last match has ended: what it held back. */
+static void clean(struct mqtt_subs *subs)
+{
+	for (uint32_t id; subs->dirty.n > subs->dirty.start; buf_consume(&subs->dirty, sizeof(id))) {
+		memcpy(&id, buf_str(&subs->dirty).p, sizeof(id));
+		index_set_compact(set_at(subs, id));
+		if (set_at(subs, id)->n == 0)
+			free_set(subs, id);
+	}
+	buf_release(&subs->dirty);
+}
+
+bool mqtt_subs_match(struct mqtt_subs *subs, struct str topic, const struct mqtt_subs_visitor *visitor, void *ctx)
+{
+	struct match m = { subs, visitor, ctx };
+
+	subs->running++;
+	bool matched = index_trie_match(&subs->trie, topic, on_set, &m);
+	if (--subs->running == 0 && subs->dirty.n > subs->dirty.start)
+		clean(subs);
+	return matched;
+}
+
+uint32_t mqtt_subs_count(const struct mqtt_subs *subs)
+{
+	return subs->count;
+}
+
+uint32_t mqtt_subs_filters(const struct mqtt_subs *subs)
+{
+	return subs->filters;
+}
