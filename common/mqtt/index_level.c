@@ -23,15 +23,17 @@ static struct level *level_at(const struct index_levels *l, uint32_t id)
 	return index_pool_at(&l->pool, id, sizeof(struct level));
 }
 
+/* In the order of enum index_special. The reference stays. */
+static const struct level special[] = { { .refs = 1, .n = 1, .near = "+" }, { .refs = 1, .n = 1, .near = "#" }, { .refs = 1 } };
+
 void index_levels_init(struct index_levels *l)
 {
 	*l = (struct index_levels){ 0 };
 	random_bytes(&l->key, sizeof(l->key));
 	index_pool_init(&l->pool, sizeof(struct level));
-	for (int i = INDEX_PLUS; i <= INDEX_SHARE; i++)
-		level_at(l, index_pool_take(&l->pool))->refs = 1;
-	*level_at(l, INDEX_PLUS) = (struct level){ .refs = 1, .n = 1, .near = "+" };
-	*level_at(l, INDEX_MULTI) = (struct level){ .refs = 1, .n = 1, .near = "#" };
+	/* In the pool but not in the table: "+" as a text is another level. */
+	for (uint32_t i = 0; i < sizeof(special) / sizeof(*special); i++)
+		*level_at(l, index_pool_take(&l->pool)) = special[i];
 }
 
 void index_levels_fini(struct index_levels *l)

@@ -9,7 +9,7 @@
 #include "common/mqtt/index_pool.h"
 #include "common/mqtt/index_table.h"
 
-/* Levels that no text stands for. */
+/* Levels that no text of a topic is. */
 enum index_special {
 	INDEX_NONE = 0,
 	INDEX_PLUS = 1,  /* + */

@@ -35,7 +35,7 @@ bool index_path_valid(struct str text, enum index_kind kind)
 		return false;
 	while (more) {
 		more = index_level_cut(&text, &level);
-		if (++count > MQTT_LEVELS_MAX || !level_valid(level, !more, kind))
+		if (++count > INDEX_LEVELS_MAX || !level_valid(level, !more, kind))
 			return false;
 	}
 	return true;

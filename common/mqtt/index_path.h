@@ -8,7 +8,13 @@
 #include "common/mqtt/index_level.h"
 
 /* Of one topic or filter; more are refused. Real ones have less than twenty; 65,535 bytes would hold 65,536 levels, and each costs a node. */
-#define MQTT_LEVELS_MAX 128u
+#define INDEX_LEVELS_MAX 128u
+
+/* What an index consists of. Memory is some 45 bytes a node and 40 a level, and what is beside them (index_subs.h, index_retained.h). */
+struct index_size {
+	uint32_t nodes;  /* of the tree, without the root */
+	uint32_t levels; /* different texts */
+};
 
 enum index_kind {
 	INDEX_NAME,   /* no wildcards [MQTT-4.7.0-1] */
@@ -17,7 +23,7 @@ enum index_kind {
 
 struct index_path {
 	uint32_t count;
-	uint32_t levels[MQTT_LEVELS_MAX + 2]; /* and a share group */
+	uint32_t levels[INDEX_LEVELS_MAX + 2]; /* and a share group */
 };
 
 /* The next level of what is left of a text: takes it off, with the slash behind it. False when it was the last. */

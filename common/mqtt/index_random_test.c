@@ -37,8 +37,8 @@ static struct {
 	bool stayed[CLIENTS];
 } filters[FILTERS];
 
-static struct mqtt_subs *subs;
-static struct mqtt_subscriber clients[CLIENTS];
+static struct index_subs *subs;
+static struct index_subscriber clients[CLIENTS];
 static uint32_t count, changes_within; /* the latter: odds of a change in each callback, 0 for none */
 
 static uint32_t filter_with(const char *share, const char *text)
@@ -71,27 +71,27 @@ static void make_filters(void)
 static void add(uint32_t c, uint32_t f)
 {
 	/* The identifier says what it is when it comes back. */
-	struct mqtt_subscription options = { .identifier = f + 1, .qos = c % 3 };
+	struct index_subscription options = { .identifier = f + 1, .qos = c % 3 };
 	uint32_t before = holders(f);
-	enum mqtt_subs_change expected = filters[f].live[c] ? MQTT_SUBS_REPLACED : before ? MQTT_SUBS_ADDED : MQTT_SUBS_FIRST;
+	enum index_subs_change expected = filters[f].live[c] ? INDEX_SUBS_REPLACED : before ? INDEX_SUBS_ADDED : INDEX_SUBS_FIRST;
 
-	assert_int_equal(mqtt_subs_add(subs, &clients[c], str_from(filters[f].share), str_from(filters[f].text), &options), expected);
+	assert_int_equal(index_subs_add(subs, &clients[c], str_from(filters[f].share), str_from(filters[f].text), &options), expected);
 	count += !filters[f].live[c];
 	filters[f].live[c] = true;
 }
 
 static void drop(uint32_t c, uint32_t f)
 {
-	enum mqtt_subs_change expected = !filters[f].live[c] ? MQTT_SUBS_NONE : holders(f) == 1 ? MQTT_SUBS_LAST : MQTT_SUBS_REMOVED;
+	enum index_subs_change expected = !filters[f].live[c] ? INDEX_SUBS_NONE : holders(f) == 1 ? INDEX_SUBS_LAST : INDEX_SUBS_REMOVED;
 
-	assert_int_equal(mqtt_subs_remove(subs, &clients[c], str_from(filters[f].share), str_from(filters[f].text)), expected);
+	assert_int_equal(index_subs_remove(subs, &clients[c], str_from(filters[f].share), str_from(filters[f].text)), expected);
 	count -= filters[f].live[c];
 	filters[f].live[c] = filters[f].stayed[c] = false;
 }
 
 static void drop_all(uint32_t c)
 {
-	mqtt_subs_remove_all(subs, &clients[c], NULL, NULL);
+	index_subs_remove_all(subs, &clients[c], NULL, NULL);
 	for (uint32_t f = 0; f < FILTERS; f++) {
 		count -= filters[f].live[c];
 		filters[f].live[c] = filters[f].stayed[c] = false;
@@ -110,10 +110,10 @@ static void change(void)
 		add(c, f);
 	else
 		drop(c, f);
-	assert_int_equal(mqtt_subs_count(subs), count);
+	assert_int_equal(index_subs_count(subs), count);
 }
 
-static void on_subscription(void *ctx, const struct mqtt_subscription *s)
+static void on_subscription(void *ctx, const struct index_subscription *s)
 {
 	uint32_t c = (uint32_t)(s->who - clients), f = s->identifier - 1;
 
@@ -125,7 +125,7 @@ static void on_subscription(void *ctx, const struct mqtt_subscription *s)
 		change();
 }
 
-static void on_share(void *ctx, struct mqtt_share *share)
+static void on_share(void *ctx, struct index_share *share)
 {
 	uint32_t changes = changes_within;
 
@@ -142,13 +142,13 @@ static void on_share(void *ctx, struct mqtt_share *share)
 
 static void match(char *topic)
 {
-	static const struct mqtt_subs_visitor visitor = { on_subscription, on_share };
+	static const struct index_subs_visitor visitor = { on_subscription, on_share };
 
 	for (uint32_t f = 0; f < FILTERS; f++) {
 		memset(filters[f].seen, 0, sizeof(filters[f].seen));
 		memcpy(filters[f].stayed, filters[f].live, sizeof(filters[f].live));
 	}
-	assert_true(mqtt_subs_match(subs, str_from(topic), &visitor, topic));
+	assert_true(index_subs_match(subs, str_from(topic), &visitor, topic));
 	for (uint32_t f = 0; f < FILTERS; f++) {
 		bool matches = naive_matches(filters[f].text, topic);
 
@@ -166,7 +166,7 @@ static void run_subscriptions(uint64_t seed, uint32_t within)
 	random_numbers.state = seed;
 	count = 0;
 	changes_within = within;
-	subs = mqtt_subs_new();
+	subs = index_subs_new();
 	make_filters();
 	for (int i = 0; i < 1500; i++) {
 		/* Fills, empties, and fills again. */
@@ -181,8 +181,10 @@ static void run_subscriptions(uint64_t seed, uint32_t within)
 	for (uint32_t f = 0; f < FILTERS; f++)
 		live += holders(f);
 	assert_int_equal(live, 0);
-	assert_int_equal(mqtt_subs_filters(subs), 0);
-	mqtt_subs_free(&subs);
+	assert_int_equal(index_subs_filters(subs), 0);
+	assert_int_equal(index_subs_size(subs).nodes, 0);
+	assert_int_equal(index_subs_size(subs).levels, 0);
+	index_subs_free(&subs);
 }
 
 static void test_subscriptions(void **state)
@@ -209,7 +211,7 @@ static struct {
 	bool stayed;
 } topics[TOPICS];
 
-static struct mqtt_retained *retained;
+static struct index_retained *retained;
 
 static uint32_t topic_with(const char *text)
 {
@@ -225,13 +227,13 @@ static void change_retained(void)
 	uint32_t t = topic_with(topics[below(TOPICS)].text);
 	void *old;
 
-	assert_ptr_equal(mqtt_retained_get(retained, str_from(topics[t].text)), topics[t].live ? &topics[t] : NULL);
+	assert_ptr_equal(index_retained_get(retained, str_from(topics[t].text)), topics[t].live ? &topics[t] : NULL);
 	if (below(2)) {
-		assert_true(mqtt_retained_set(retained, str_from(topics[t].text), &topics[t], &old));
+		assert_true(index_retained_set(retained, str_from(topics[t].text), &topics[t], &old));
 		assert_ptr_equal(old, topics[t].live ? &topics[t] : NULL);
 		topics[t].live = true;
 	} else {
-		old = mqtt_retained_remove(retained, str_from(topics[t].text));
+		old = index_retained_remove(retained, str_from(topics[t].text));
 		assert_ptr_equal(old, topics[t].live ? &topics[t] : NULL);
 		topics[t].live = topics[t].stayed = false;
 	}
@@ -240,7 +242,7 @@ static void change_retained(void)
 /* Reads all that the filter matches in small parts, with `changes` between two of them. */
 static void read_retained(const char *filter, uint32_t changes)
 {
-	struct mqtt_retained_cursor *c = mqtt_retained_open(retained, str_from(filter));
+	struct index_retained_cursor *c = index_retained_open(retained, str_from(filter));
 	void *values[8];
 
 	assert_non_null(c);
@@ -248,8 +250,8 @@ static void read_retained(const char *filter, uint32_t changes)
 		topics[t].seen = 0;
 		topics[t].stayed = topics[t].live;
 	}
-	while (!mqtt_retained_done(c)) {
-		size_t n = mqtt_retained_read(c, values, 1 + below(8), 1 + below(10));
+	while (!index_retained_done(c)) {
+		size_t n = index_retained_read(c, values, 1 + below(8), 1 + below(10));
 
 		for (size_t i = 0; i < n; i++) {
 			uint32_t t = topic_with(values[i]);
@@ -261,8 +263,8 @@ static void read_retained(const char *filter, uint32_t changes)
 		for (uint32_t i = 0; i < changes; i++)
 			change_retained();
 	}
-	assert_int_equal(mqtt_retained_read(c, values, 8, 10), 0);
-	mqtt_retained_close(&c);
+	assert_int_equal(index_retained_read(c, values, 8, 10), 0);
+	index_retained_close(&c);
 	for (uint32_t t = 0; t < TOPICS; t++)
 		if (topics[t].stayed)
 			assert_int_equal(topics[t].seen, naive_matches(filter, topics[t].text));
@@ -275,7 +277,7 @@ static void test_retained(void **state)
 
 	(void)state;
 	random_numbers.state = 21;
-	retained = mqtt_retained_new();
+	retained = index_retained_new();
 	for (uint32_t t = 0; t < TOPICS; t++)
 		naive_text(&random_numbers, 0, topics[t].text);
 	for (int i = 0; i < 1500; i++) {
@@ -286,9 +288,14 @@ static void test_retained(void **state)
 	}
 	for (uint32_t t = 0; t < TOPICS; t++)
 		live += topics[t].live;
-	assert_int_equal(mqtt_retained_count(retained), live);
+	assert_int_equal(index_retained_count(retained), live);
 	assert_true(live > 20);
-	mqtt_retained_free(&retained, NULL);
+	for (uint32_t t = 0; t < TOPICS; t++)
+		index_retained_remove(retained, str_from(topics[t].text));
+	assert_int_equal(index_retained_count(retained), 0);
+	assert_int_equal(index_retained_size(retained).nodes, 0);
+	assert_int_equal(index_retained_size(retained).levels, 0);
+	index_retained_free(&retained, NULL);
 }
 
 int main(void)

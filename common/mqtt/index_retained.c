@@ -13,14 +13,14 @@ struct item {
 	void *value;   /* NULL: only pinned */
 };
 
-struct mqtt_retained {
+struct index_retained {
 	struct index_trie trie;
 	struct index_pool items;
 	uint32_t count; /* of values */
 };
 
-struct mqtt_retained_cursor {
-	struct mqtt_retained *in;
+struct index_retained_cursor {
+	struct index_retained *in;
 	struct index_path filter; /* without #, with references of its levels */
 	bool multi;               /* # was its last level */
 	bool done;
@@ -28,23 +28,23 @@ struct mqtt_retained_cursor {
 	uint32_t depth;
 };
 
-static struct item *item_at(const struct mqtt_retained *r, uint32_t id)
+static struct item *item_at(const struct index_retained *r, uint32_t id)
 {
 	return index_pool_at(&r->items, id, sizeof(struct item));
 }
 
-struct mqtt_retained *mqtt_retained_new(void)
+struct index_retained *index_retained_new(void)
 {
-	struct mqtt_retained *r = mem_new(struct mqtt_retained);
+	struct index_retained *r = mem_new(struct index_retained);
 
 	index_trie_init(&r->trie);
 	index_pool_init(&r->items, sizeof(struct item));
 	return r;
 }
 
-void mqtt_retained_free(struct mqtt_retained **at, void (*on_value)(void *value))
+void index_retained_free(struct index_retained **at, void (*on_value)(void *value))
 {
-	struct mqtt_retained *r = *at;
+	struct index_retained *r = *at;
 
 	if (!r)
 		return;
@@ -59,7 +59,7 @@ void mqtt_retained_free(struct mqtt_retained **at, void (*on_value)(void *value)
 
 /* --- items -------------------------------------------------------------------------------------------------------------- */
 
-static struct item *make_item(struct mqtt_retained *r, uint32_t node)
+static struct item *make_item(struct index_retained *r, uint32_t node)
 {
 	struct index_node *n = index_trie_node(&r->trie, node);
 
@@ -70,7 +70,7 @@ static struct item *make_item(struct mqtt_retained *r, uint32_t node)
 	return item_at(r, n->value);
 }
 
-static void drop_item(struct mqtt_retained *r, uint32_t id)
+static void drop_item(struct index_retained *r, uint32_t id)
 {
 	const struct item *item = item_at(r, id);
 	uint32_t node = item->node;
@@ -83,7 +83,7 @@ static void drop_item(struct mqtt_retained *r, uint32_t id)
 }
 
 /* Number of the topic's item, 0 for none. */
-static uint32_t find_item(const struct mqtt_retained *r, struct str topic)
+static uint32_t find_item(const struct index_retained *r, struct str topic)
 {
 	struct index_path path;
 
@@ -93,7 +93,7 @@ static uint32_t find_item(const struct mqtt_retained *r, struct str topic)
 	return node ? index_trie_node(&r->trie, node)->value : 0;
 }
 
-bool mqtt_retained_set(struct mqtt_retained *r, struct str topic, void *value, void **old)
+bool index_retained_set(struct index_retained *r, struct str topic, void *value, void **old)
 {
 	struct index_path path;
 
@@ -108,7 +108,7 @@ bool mqtt_retained_set(struct mqtt_retained *r, struct str topic, void *value, v
 	return true;
 }
 
-void *mqtt_retained_remove(struct mqtt_retained *r, struct str topic)
+void *index_retained_remove(struct index_retained *r, struct str topic)
 {
 	uint32_t id = find_item(r, topic);
 	void *value = id ? item_at(r, id)->value : NULL;
@@ -121,26 +121,31 @@ void *mqtt_retained_remove(struct mqtt_retained *r, struct str topic)
 	return value;
 }
 
-void *mqtt_retained_get(const struct mqtt_retained *r, struct str topic)
+void *index_retained_get(const struct index_retained *r, struct str topic)
 {
 	uint32_t id = find_item(r, topic);
 
 	return id ? item_at(r, id)->value : NULL;
 }
 
-uint32_t mqtt_retained_count(const struct mqtt_retained *r)
+uint32_t index_retained_count(const struct index_retained *r)
 {
 	return r->count;
 }
 
+struct index_size index_retained_size(const struct index_retained *r)
+{
+	return index_trie_size(&r->trie);
+}
+
 /* --- cursors ------------------------------------------------------------------------------------------------------------ */
 
-static void pin(struct mqtt_retained *r, uint32_t node)
+static void pin(struct index_retained *r, uint32_t node)
 {
 	make_item(r, node)->pins++;
 }
 
-static void unpin(struct mqtt_retained *r, uint32_t node)
+static void unpin(struct index_retained *r, uint32_t node)
 {
 	uint32_t id = index_trie_node(&r->trie, node)->value;
 
@@ -148,9 +153,9 @@ static void unpin(struct mqtt_retained *r, uint32_t node)
 	drop_item(r, id);
 }
 
-struct mqtt_retained_cursor *mqtt_retained_open(struct mqtt_retained *r, struct str filter)
+struct index_retained_cursor *index_retained_open(struct index_retained *r, struct str filter)
 {
-	struct mqtt_retained_cursor *c = mem_new(struct mqtt_retained_cursor);
+	struct index_retained_cursor *c = mem_new(struct index_retained_cursor);
 
 	if (!index_path_ref(&r->trie.levels, filter, INDEX_FILTER, &c->filter)) {
 		mem_free(c);
@@ -165,9 +170,9 @@ struct mqtt_retained_cursor *mqtt_retained_open(struct mqtt_retained *r, struct 
 	return c;
 }
 
-void mqtt_retained_close(struct mqtt_retained_cursor **at)
+void index_retained_close(struct index_retained_cursor **at)
 {
-	struct mqtt_retained_cursor *c = *at;
+	struct index_retained_cursor *c = *at;
 
 	if (!c)
 		return;
@@ -178,19 +183,19 @@ void mqtt_retained_close(struct mqtt_retained_cursor **at)
 	*at = NULL;
 }
 
-bool mqtt_retained_done(const struct mqtt_retained_cursor *c)
+bool index_retained_done(const struct index_retained_cursor *c)
 {
 	return c->done;
 }
 
 /* Do all children of the nodes at this depth match so far? */
-static bool all_children(const struct mqtt_retained_cursor *c, uint32_t depth)
+static bool all_children(const struct index_retained_cursor *c, uint32_t depth)
 {
 	return depth < c->filter.count ? c->filter.levels[depth] == INDEX_PLUS : c->multi;
 }
 
 /* A wildcard at the beginning does not match a topic that begins with a $ [MQTT-4.7.2-1]. */
-static bool hidden(const struct mqtt_retained_cursor *c, const struct index_node *node, uint32_t depth)
+static bool hidden(const struct index_retained_cursor *c, const struct index_node *node, uint32_t depth)
 {
 	struct str level;
 
@@ -201,7 +206,7 @@ static bool hidden(const struct mqtt_retained_cursor *c, const struct index_node
 }
 
 /* First child that may match; 0 for none. */
-static uint32_t descend(const struct mqtt_retained_cursor *c, const struct index_node *node)
+static uint32_t descend(const struct index_retained_cursor *c, const struct index_node *node)
 {
 	if (hidden(c, node, c->depth))
 		return 0;
@@ -211,7 +216,7 @@ static uint32_t descend(const struct mqtt_retained_cursor *c, const struct index
 }
 
 /* To the next node that may match, parents before children. False at the end. */
-static bool advance(struct mqtt_retained_cursor *c)
+static bool advance(struct index_retained_cursor *c)
 {
 	const struct index_trie *t = &c->in->trie;
 	uint32_t child = descend(c, index_trie_node(t, c->node));
@@ -234,7 +239,7 @@ static bool advance(struct mqtt_retained_cursor *c)
 }
 
 /* The value where the cursor stands, if the filter matches there; # includes the parent level (section 4.7.1.2). */
-static void *value_here(const struct mqtt_retained_cursor *c)
+static void *value_here(const struct index_retained_cursor *c)
 {
 	const struct index_node *node = index_trie_node(&c->in->trie, c->node);
 	bool matches = c->depth == c->filter.count || (c->multi && c->depth > c->filter.count);
@@ -242,7 +247,7 @@ static void *value_here(const struct mqtt_retained_cursor *c)
 	return node->value && matches && !hidden(c, node, c->depth) ? item_at(c->in, node->value)->value : NULL;
 }
 
-size_t mqtt_retained_read(struct mqtt_retained_cursor *c, void **out, size_t max, size_t steps)
+size_t index_retained_read(struct index_retained_cursor *c, void **out, size_t max, size_t steps)
 {
 	uint32_t from = c->node;
 	size_t n = 0;

@@ -7,32 +7,31 @@
 #ifndef COMMON_MQTT_INDEX_RETAINED_H
 #define COMMON_MQTT_INDEX_RETAINED_H
 
-#include <stdint.h>
+#include "common/mqtt/index_path.h"
 
-#include "common/base/str.h"
+struct index_retained;
+struct index_retained_cursor;
 
-struct mqtt_retained;
-struct mqtt_retained_cursor;
-
-struct mqtt_retained *mqtt_retained_new(void);
+struct index_retained *index_retained_new(void);
 /* Calls on_value, unless NULL, with each value that is left. All cursors are closed before. */
-void mqtt_retained_free(struct mqtt_retained **retained, void (*on_value)(void *value));
+void index_retained_free(struct index_retained **retained, void (*on_value)(void *value));
 
 /* *old: the topic's value up to now, which is the caller's again, or NULL. False when the topic is empty, has a wildcard or too many levels: nothing
  * has changed then, and *old is NULL. */
-bool mqtt_retained_set(struct mqtt_retained *retained, struct str topic, void *value, void **old);
+bool index_retained_set(struct index_retained *retained, struct str topic, void *value, void **old);
 /* The value that was there, which is the caller's again; NULL when there was none. */
-void *mqtt_retained_remove(struct mqtt_retained *retained, struct str topic);
-void *mqtt_retained_get(const struct mqtt_retained *retained, struct str topic); /* NULL: none */
-uint32_t mqtt_retained_count(const struct mqtt_retained *retained);
+void *index_retained_remove(struct index_retained *retained, struct str topic);
+void *index_retained_get(const struct index_retained *retained, struct str topic); /* NULL: none */
+uint32_t index_retained_count(const struct index_retained *retained);
+struct index_size index_retained_size(const struct index_retained *retained);
 
 /* Stands before the first topic that the filter matches. NULL when the filter is not valid or has too many levels. The filter's text is not kept. */
-struct mqtt_retained_cursor *mqtt_retained_open(struct mqtt_retained *retained, struct str filter);
-void mqtt_retained_close(struct mqtt_retained_cursor **cursor);
+struct index_retained_cursor *index_retained_open(struct index_retained *retained, struct str filter);
+void index_retained_close(struct index_retained_cursor **cursor);
 /* The next values, at most max of them, after at most `steps` (at least 1) nodes of the tree: there may be none, and yet more to come. They hold until
  * the caller removes them. Between two calls anything may be set and removed: what is there all the time comes once, what is removed before
  * it was reached does not come, what is new may come or not (who has subscribed before gets it as it is published). In no order. */
-size_t mqtt_retained_read(struct mqtt_retained_cursor *cursor, void **out, size_t max, size_t steps);
-bool mqtt_retained_done(const struct mqtt_retained_cursor *cursor);
+size_t index_retained_read(struct index_retained_cursor *cursor, void **out, size_t max, size_t steps);
+bool index_retained_done(const struct index_retained_cursor *cursor);
 
 #endif

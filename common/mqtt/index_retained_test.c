@@ -8,22 +8,21 @@
 #include <cmocka.h>
 
 #include "common/base/buf.h"
-#include "common/mqtt/index_path.h"
 #include "common/mqtt/index_retained.h"
 
-static struct mqtt_retained *r;
+static struct index_retained *r;
 
 static int set_up(void **state)
 {
 	(void)state;
-	r = mqtt_retained_new();
+	r = index_retained_new();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	mqtt_retained_free(&r, NULL);
+	index_retained_free(&r, NULL);
 	return 0;
 }
 
@@ -32,21 +31,21 @@ static void set(const char *topic)
 {
 	void *old;
 
-	assert_true(mqtt_retained_set(r, str_from(topic), (void *)topic, &old));
+	assert_true(index_retained_set(r, str_from(topic), (void *)topic, &old));
 	assert_null(old);
 }
 
 static void assert_reads(const char *filter, const char *expected)
 {
-	struct mqtt_retained_cursor *c = mqtt_retained_open(r, str_from(filter));
+	struct index_retained_cursor *c = index_retained_open(r, str_from(filter));
 	struct buf out = { 0 };
 	void *value;
 
 	assert_non_null(c);
-	while (!mqtt_retained_done(c))
-		if (mqtt_retained_read(c, &value, 1, 1))
+	while (!index_retained_done(c))
+		if (index_retained_read(c, &value, 1, 1))
 			buf_printf(&out, "[%s]", (const char *)value);
-	mqtt_retained_close(&c);
+	index_retained_close(&c);
 	buf_append_char(&out, '\0');
 	assert_string_equal(buf_str(&out).p, expected);
 	buf_fini(&out);
@@ -58,19 +57,19 @@ static void test_one_value_a_topic(void **state)
 	void *old;
 
 	(void)state;
-	assert_null(mqtt_retained_get(r, STR("a/b")));
-	assert_true(mqtt_retained_set(r, STR("a/b"), one, &old));
+	assert_null(index_retained_get(r, STR("a/b")));
+	assert_true(index_retained_set(r, STR("a/b"), one, &old));
 	assert_null(old);
-	assert_true(mqtt_retained_set(r, STR("a/b"), two, &old));
+	assert_true(index_retained_set(r, STR("a/b"), two, &old));
 	assert_ptr_equal(old, one);
-	assert_int_equal(mqtt_retained_count(r), 1);
-	assert_ptr_equal(mqtt_retained_get(r, STR("a/b")), two);
-	assert_null(mqtt_retained_get(r, STR("a")));
-	assert_null(mqtt_retained_remove(r, STR("a")));
-	assert_null(mqtt_retained_remove(r, STR("a/b/c")));
-	assert_ptr_equal(mqtt_retained_remove(r, STR("a/b")), two);
-	assert_null(mqtt_retained_remove(r, STR("a/b")));
-	assert_int_equal(mqtt_retained_count(r), 0);
+	assert_int_equal(index_retained_count(r), 1);
+	assert_ptr_equal(index_retained_get(r, STR("a/b")), two);
+	assert_null(index_retained_get(r, STR("a")));
+	assert_null(index_retained_remove(r, STR("a")));
+	assert_null(index_retained_remove(r, STR("a/b/c")));
+	assert_ptr_equal(index_retained_remove(r, STR("a/b")), two);
+	assert_null(index_retained_remove(r, STR("a/b")));
+	assert_int_equal(index_retained_count(r), 0);
 }
 
 static void test_finds_by_filter(void **state)
@@ -102,67 +101,67 @@ static void test_refuses(void **state)
 {
 	static const char *const bad_topics[] = { "", "a/+", "#", "a#", "+a" };
 	static const char *const bad_filters[] = { "", "a#", "#/a", "a/b+" };
-	char many[MQTT_LEVELS_MAX + 1], value[] = "";
+	char many[INDEX_LEVELS_MAX + 1], value[] = "";
 	void *old = value;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad_topics) / sizeof(*bad_topics); i++) {
-		assert_false(mqtt_retained_set(r, str_from(bad_topics[i]), value, &old));
+		assert_false(index_retained_set(r, str_from(bad_topics[i]), value, &old));
 		assert_null(old);
-		assert_null(mqtt_retained_get(r, str_from(bad_topics[i])));
-		assert_null(mqtt_retained_remove(r, str_from(bad_topics[i])));
+		assert_null(index_retained_get(r, str_from(bad_topics[i])));
+		assert_null(index_retained_remove(r, str_from(bad_topics[i])));
 	}
 	for (size_t i = 0; i < sizeof(bad_filters) / sizeof(*bad_filters); i++)
-		assert_null(mqtt_retained_open(r, str_from(bad_filters[i])));
-	memset(many, '/', MQTT_LEVELS_MAX);
-	many[MQTT_LEVELS_MAX] = '\0';
-	assert_false(mqtt_retained_set(r, str_from(many), value, &old));
-	assert_null(mqtt_retained_open(r, str_from(many)));
-	many[MQTT_LEVELS_MAX - 1] = '\0';
+		assert_null(index_retained_open(r, str_from(bad_filters[i])));
+	memset(many, '/', INDEX_LEVELS_MAX);
+	many[INDEX_LEVELS_MAX] = '\0';
+	assert_false(index_retained_set(r, str_from(many), value, &old));
+	assert_null(index_retained_open(r, str_from(many)));
+	many[INDEX_LEVELS_MAX - 1] = '\0';
 	set(many);
-	assert_int_equal(mqtt_retained_count(r), 1);
+	assert_int_equal(index_retained_count(r), 1);
 }
 
 /* What a cursor stands on goes, with all around it; it finds its way on. */
 static void test_cursor_outlives_its_topic(void **state)
 {
-	struct mqtt_retained_cursor *c;
+	struct index_retained_cursor *c;
 	void *values[4];
 
 	(void)state;
 	set("x/1");
 	set("x/2");
 	set("x/3");
-	c = mqtt_retained_open(r, STR("x/+"));
-	assert_int_equal(mqtt_retained_read(c, values, 1, 100), 1);
+	c = index_retained_open(r, STR("x/+"));
+	assert_int_equal(index_retained_read(c, values, 1, 100), 1);
 	assert_string_equal(values[0], "x/3");
-	assert_non_null(mqtt_retained_remove(r, STR("x/3")));
-	assert_non_null(mqtt_retained_remove(r, STR("x/2")));
-	assert_null(mqtt_retained_get(r, STR("x/3")));
-	assert_int_equal(mqtt_retained_count(r), 1);
-	assert_int_equal(mqtt_retained_read(c, values, 4, 100), 1);
+	assert_non_null(index_retained_remove(r, STR("x/3")));
+	assert_non_null(index_retained_remove(r, STR("x/2")));
+	assert_null(index_retained_get(r, STR("x/3")));
+	assert_int_equal(index_retained_count(r), 1);
+	assert_int_equal(index_retained_read(c, values, 4, 100), 1);
 	assert_string_equal(values[0], "x/1");
-	assert_true(mqtt_retained_done(c));
-	mqtt_retained_close(&c);
+	assert_true(index_retained_done(c));
+	index_retained_close(&c);
 	/* Two on one topic, of which nothing is left. */
-	c = mqtt_retained_open(r, STR("#"));
-	struct mqtt_retained_cursor *second = mqtt_retained_open(r, STR("x/1"));
-	assert_int_equal(mqtt_retained_read(c, values, 1, 100), 1);
-	assert_int_equal(mqtt_retained_read(second, values, 1, 100), 1);
-	assert_non_null(mqtt_retained_remove(r, STR("x/1")));
-	mqtt_retained_close(&c);
-	assert_false(mqtt_retained_done(second));
-	assert_int_equal(mqtt_retained_read(second, values, 1, 100), 0);
-	assert_true(mqtt_retained_done(second));
-	mqtt_retained_close(&second);
-	assert_int_equal(mqtt_retained_count(r), 0);
+	c = index_retained_open(r, STR("#"));
+	struct index_retained_cursor *second = index_retained_open(r, STR("x/1"));
+	assert_int_equal(index_retained_read(c, values, 1, 100), 1);
+	assert_int_equal(index_retained_read(second, values, 1, 100), 1);
+	assert_non_null(index_retained_remove(r, STR("x/1")));
+	index_retained_close(&c);
+	assert_false(index_retained_done(second));
+	assert_int_equal(index_retained_read(second, values, 1, 100), 0);
+	assert_true(index_retained_done(second));
+	index_retained_close(&second);
+	assert_int_equal(index_retained_count(r), 0);
 }
 
 /* Many that do not match: each call does so many steps, and says that there is more. */
 static void test_works_in_parts(void **state)
 {
 	static char topics[1000][16];
-	struct mqtt_retained_cursor *c;
+	struct index_retained_cursor *c;
 	void *values[10];
 	size_t calls = 0, found = 0;
 
@@ -171,20 +170,20 @@ static void test_works_in_parts(void **state)
 		snprintf(topics[i], sizeof(topics[i]), "%d/%s", i, i == 500 ? "x" : "y");
 		set(topics[i]);
 	}
-	c = mqtt_retained_open(r, STR("+/x"));
-	while (!mqtt_retained_done(c)) {
-		found += mqtt_retained_read(c, values, 10, 10);
+	c = index_retained_open(r, STR("+/x"));
+	while (!index_retained_done(c)) {
+		found += index_retained_read(c, values, 10, 10);
 		calls++;
 	}
 	assert_int_equal(found, 1);
 	assert_in_range(calls, 100, 102);
-	mqtt_retained_close(&c);
-	c = mqtt_retained_open(r, STR("#"));
-	for (calls = found = 0; !mqtt_retained_done(c); calls++)
-		found += mqtt_retained_read(c, values, 10, 1000);
+	index_retained_close(&c);
+	c = index_retained_open(r, STR("#"));
+	for (calls = found = 0; !index_retained_done(c); calls++)
+		found += index_retained_read(c, values, 10, 1000);
 	assert_int_equal(found, 1000);
 	assert_in_range(calls, 100, 101);
-	mqtt_retained_close(&c);
+	index_retained_close(&c);
 }
 
 static int freed;
@@ -201,11 +200,11 @@ static void test_free_gives_values_back(void **state)
 	void *old;
 
 	(void)state;
-	assert_true(mqtt_retained_set(r, STR("a/b"), value, &old));
-	assert_true(mqtt_retained_set(r, STR("a"), value, &old));
-	assert_true(mqtt_retained_set(r, STR("gone"), value, &old));
-	assert_non_null(mqtt_retained_remove(r, STR("gone")));
-	mqtt_retained_free(&r, on_value);
+	assert_true(index_retained_set(r, STR("a/b"), value, &old));
+	assert_true(index_retained_set(r, STR("a"), value, &old));
+	assert_true(index_retained_set(r, STR("gone"), value, &old));
+	assert_non_null(index_retained_remove(r, STR("gone")));
+	index_retained_free(&r, on_value);
 	assert_null(r);
 	assert_int_equal(freed, 2);
 }

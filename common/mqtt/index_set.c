@@ -9,8 +9,8 @@
 
 static void resize(struct index_set *s, uint32_t cap)
 {
-	struct mqtt_subscription one = s->one;
-	struct mqtt_subscription *many = mem_realloc(s->cap ? s->many : NULL, (size_t)cap * sizeof(*many));
+	struct index_subscription one = s->one;
+	struct index_subscription *many = mem_realloc(s->cap ? s->many : NULL, (size_t)cap * sizeof(*many));
 
 	if (!s->cap)
 		many[0] = one;
@@ -24,7 +24,7 @@ static void shrink(struct index_set *s)
 		resize(s, s->cap / 2);
 }
 
-void index_set_add(struct index_set *s, uint32_t set_id, struct mqtt_subscriber *who, const struct mqtt_subscription *options)
+void index_set_add(struct index_set *s, uint32_t set_id, struct index_subscriber *who, const struct index_subscription *options)
 {
 	if (s->n > 0 && s->n >= s->cap)
 		resize(s, s->cap ? 2 * s->cap : MANY_MIN);
@@ -32,38 +32,25 @@ void index_set_add(struct index_set *s, uint32_t set_id, struct mqtt_subscriber 
 		who->cap = who->cap ? who->cap + (who->cap + 1) / 2 : 1;
 		who->refs = mem_realloc(who->refs, (size_t)who->cap * sizeof(*who->refs));
 	}
-	struct mqtt_subscription *item = &index_set_items(s)[s->n];
+	struct index_subscription *item = &index_set_items(s)[s->n];
 	*item = *options;
 	item->who = who;
 	item->ref = who->count;
-	who->refs[who->count++] = (struct mqtt_subs_ref){ set_id, s->n++ };
+	who->refs[who->count++] = (struct index_subs_ref){ set_id, s->n++ };
 }
 
 void index_set_remove(struct index_set *s, uint32_t at)
 {
-	struct mqtt_subscription *items = index_set_items(s);
+	struct index_subscription *items = index_set_items(s);
 
-	if (at != --s->n) {
-		items[at] = items[s->n];
+	if (at < s->n)
+		items[at].who = NULL;
+	while (s->n > 0 && !items[s->n - 1].who)
+		s->n--;
+	if (at < s->n) {
+		items[at] = items[--s->n];
 		items[at].who->refs[items[at].ref].at = at;
 	}
-	shrink(s);
-}
-
-void index_set_compact(struct index_set *s)
-{
-	struct mqtt_subscription *items = index_set_items(s);
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (!items[i].who)
-			continue;
-		items[kept] = items[i];
-		items[kept].who->refs[items[kept].ref].at = kept;
-		kept++;
-	}
-	s->n = kept;
-	s->blanks = 0;
 	shrink(s);
 }
 

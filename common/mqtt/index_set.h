@@ -13,29 +13,28 @@ struct index_set {
 	uint32_t blanks; /* of the n, those removed during a match: who is NULL */
 	uint32_t cap;    /* of many; 0: the only one is `one` */
 	union {
-		struct mqtt_subscription one;
-		struct mqtt_subscription *many;
+		struct index_subscription one;
+		struct index_subscription *many;
 	};
-	struct mqtt_share *share; /* NULL: plain subscriptions */
+	struct index_share *share; /* NULL: plain subscriptions */
 };
 
 /* A subscriber's place in one set. */
-struct mqtt_subs_ref {
+struct index_subs_ref {
 	uint32_t set;
 	uint32_t at;
 };
 
-static inline struct mqtt_subscription *index_set_items(struct index_set *s)
+static inline struct index_subscription *index_set_items(struct index_set *s)
 {
 	return s->cap ? s->many : &s->one;
 }
 
 /* Appends; the subscriber gets the reference. set_id: the set's own number. */
-void index_set_add(struct index_set *s, uint32_t set_id, struct mqtt_subscriber *who, const struct mqtt_subscription *options);
-/* Takes one out; the last moves to its place. Its subscriber's reference is the caller's. */
+void index_set_add(struct index_set *s, uint32_t set_id, struct index_subscriber *who, const struct index_subscription *options);
+/* Takes one out, blank or not; the last that is not blank moves to its place. So blank ones can be taken out one by one, in any order, by the places
+ * that they had: those behind the new end are out already. Its subscriber's reference is the caller's. */
 void index_set_remove(struct index_set *s, uint32_t at);
-/* Takes out the blank ones. */
-void index_set_compact(struct index_set *s);
 /* The array, and the share group. */
 void index_set_fini(struct index_set *s);
 

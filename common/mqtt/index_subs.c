@@ -8,38 +8,38 @@
 #include "common/mqtt/index_set.h"
 #include "common/mqtt/index_trie.h"
 
-struct mqtt_subs {
+struct index_subs {
 	struct index_trie trie;
 	struct index_pool sets;
 	uint32_t count;
-	uint32_t filters; /* sets in which is anyone */
-	uint32_t running; /* matches, one within the other */
-	struct buf dirty; /* numbers of sets with blanks, or left empty while a match ran */
+	uint32_t filters;   /* sets in which is anyone */
+	uint32_t running;   /* matches, one within the other */
+	struct buf blanked; /* struct index_subs_ref each: what was removed while a match ran */
 };
 
-static struct index_set *set_at(const struct mqtt_subs *subs, uint32_t id)
+static struct index_set *set_at(const struct index_subs *subs, uint32_t id)
 {
 	return index_pool_at(&subs->sets, id, sizeof(struct index_set));
 }
 
-struct mqtt_subs *mqtt_subs_new(void)
+struct index_subs *index_subs_new(void)
 {
-	struct mqtt_subs *subs = mem_new(struct mqtt_subs);
+	struct index_subs *subs = mem_new(struct index_subs);
 
 	index_trie_init(&subs->trie);
 	index_pool_init(&subs->sets, sizeof(struct index_set));
 	return subs;
 }
 
-static void forget(struct mqtt_subscriber *who)
+static void forget(struct index_subscriber *who)
 {
 	mem_free(who->refs);
-	*who = (struct mqtt_subscriber){ 0 };
+	*who = (struct index_subscriber){ 0 };
 }
 
-void mqtt_subs_free(struct mqtt_subs **at)
+void index_subs_free(struct index_subs **at)
 {
-	struct mqtt_subs *subs = *at;
+	struct index_subs *subs = *at;
 
 	if (!subs)
 		return;
@@ -53,7 +53,7 @@ void mqtt_subs_free(struct mqtt_subs **at)
 	}
 	index_pool_fini(&subs->sets);
 	index_trie_fini(&subs->trie);
-	buf_fini(&subs->dirty);
+	buf_fini(&subs->blanked);
 	mem_free(subs);
 	*at = NULL;
 }
@@ -67,7 +67,7 @@ static bool share_valid(struct str share)
 }
 
 /* The number of the set of this filter and share group; 0 when there is none. */
-static uint32_t find_set(const struct mqtt_subs *subs, struct str share, struct str filter)
+static uint32_t find_set(const struct index_subs *subs, struct str share, struct str filter)
 {
 	struct index_path path;
 
@@ -81,7 +81,7 @@ static uint32_t find_set(const struct mqtt_subs *subs, struct str share, struct 
 	return node ? index_trie_node(&subs->trie, node)->value : 0;
 }
 
-static uint32_t find_or_make_set(struct mqtt_subs *subs, struct str share, struct str filter)
+static uint32_t find_or_make_set(struct index_subs *subs, struct str share, struct str filter)
 {
 	struct index_path path;
 
@@ -108,7 +108,7 @@ static uint32_t find_or_make_set(struct mqtt_subs *subs, struct str share, struc
 }
 
 /* The subscriber's own reference to a set, looked for where fewer are; NULL when it has none. */
-static const struct mqtt_subs_ref *find_ref(const struct mqtt_subs *subs, const struct mqtt_subscriber *who, uint32_t set_id)
+static const struct index_subs_ref *find_ref(const struct index_subs *subs, const struct index_subscriber *who, uint32_t set_id)
 {
 	struct index_set *set = set_at(subs, set_id);
 
@@ -118,7 +118,7 @@ static const struct mqtt_subs_ref *find_ref(const struct mqtt_subs *subs, const 
 				return &who->refs[i];
 		return NULL;
 	}
-	const struct mqtt_subscription *items = index_set_items(set);
+	const struct index_subscription *items = index_set_items(set);
 	for (uint32_t i = 0; i < set->n; i++)
 		if (items[i].who == who)
 			return &who->refs[items[i].ref];
@@ -127,7 +127,7 @@ static const struct mqtt_subs_ref *find_ref(const struct mqtt_subs *subs, const 
 
 /* --- changing ----------------------------------------------------------------------------------------------------------- */
 
-static void free_set(struct mqtt_subs *subs, uint32_t id)
+static void free_set(struct index_subs *subs, uint32_t id)
 {
 	struct index_set *set = set_at(subs, id);
 	uint32_t node = set->node;
@@ -138,33 +138,33 @@ static void free_set(struct mqtt_subs *subs, uint32_t id)
 	index_trie_prune(&subs->trie, node);
 }
 
-enum mqtt_subs_change mqtt_subs_add(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter,
-                                    const struct mqtt_subscription *options)
+enum index_subs_change index_subs_add(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter,
+                                      const struct index_subscription *options)
 {
 	uint32_t id = find_or_make_set(subs, share, filter);
 
 	if (!id)
-		return MQTT_SUBS_REFUSED;
+		return INDEX_SUBS_REFUSED;
 	struct index_set *set = set_at(subs, id);
-	const struct mqtt_subs_ref *ref = find_ref(subs, who, id);
+	const struct index_subs_ref *ref = find_ref(subs, who, id);
 	if (ref) {
-		struct mqtt_subscription *item = &index_set_items(set)[ref->at];
+		struct index_subscription *item = &index_set_items(set)[ref->at];
 		uint32_t back = item->ref;
 
 		*item = *options;
 		item->who = who;
 		item->ref = back;
-		return MQTT_SUBS_REPLACED;
+		return INDEX_SUBS_REPLACED;
 	}
 	bool first = set->n == set->blanks;
 	index_set_add(set, id, who, options);
 	subs->count++;
 	subs->filters += first;
-	return first ? MQTT_SUBS_FIRST : MQTT_SUBS_ADDED;
+	return first ? INDEX_SUBS_FIRST : INDEX_SUBS_ADDED;
 }
 
 /* Takes a reference out of its subscriber; the last moves to its place. */
-static void remove_ref(struct mqtt_subs *subs, struct mqtt_subscriber *who, uint32_t at)
+static void remove_ref(struct index_subs *subs, struct index_subscriber *who, uint32_t at)
 {
 	if (at != --who->count) {
 		who->refs[at] = who->refs[who->count];
@@ -174,17 +174,17 @@ static void remove_ref(struct mqtt_subs *subs, struct mqtt_subscriber *who, uint
 		forget(who);
 }
 
-static bool remove_at(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct mqtt_subs_ref ref)
+static bool remove_at(struct index_subs *subs, struct index_subscriber *who, struct index_subs_ref ref)
 {
 	struct index_set *set = set_at(subs, ref.set);
-	struct mqtt_subscription *item = &index_set_items(set)[ref.at];
+	struct index_subscription *item = &index_set_items(set)[ref.at];
 
 	remove_ref(subs, who, item->ref);
 	subs->count--;
 	if (subs->running) {
 		item->who = NULL;
-		if (set->blanks++ == 0)
-			buf_append(&subs->dirty, &ref.set, sizeof(ref.set));
+		set->blanks++;
+		buf_append(&subs->blanked, &ref, sizeof(ref));
 	} else {
 		index_set_remove(set, ref.at);
 	}
@@ -195,20 +195,20 @@ static bool remove_at(struct mqtt_subs *subs, struct mqtt_subscriber *who, struc
 	return last;
 }
 
-enum mqtt_subs_change mqtt_subs_remove(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter)
+enum index_subs_change index_subs_remove(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter)
 {
 	uint32_t id;
 
 	if (!share_valid(share) || !index_path_valid(filter, INDEX_FILTER))
-		return MQTT_SUBS_REFUSED;
+		return INDEX_SUBS_REFUSED;
 	id = find_set(subs, share, filter);
-	const struct mqtt_subs_ref *ref = id ? find_ref(subs, who, id) : NULL;
+	const struct index_subs_ref *ref = id ? find_ref(subs, who, id) : NULL;
 	if (!ref)
-		return MQTT_SUBS_NONE;
-	return remove_at(subs, who, *ref) ? MQTT_SUBS_LAST : MQTT_SUBS_REMOVED;
+		return INDEX_SUBS_NONE;
+	return remove_at(subs, who, *ref) ? INDEX_SUBS_LAST : INDEX_SUBS_REMOVED;
 }
 
-static void tell(const struct mqtt_subs *subs, struct mqtt_subs_ref ref, struct buf *text, mqtt_subs_filter_fn on_filter, void *ctx)
+static void tell(const struct index_subs *subs, struct index_subs_ref ref, struct buf *text, index_subs_filter_fn on_filter, void *ctx)
 {
 	struct index_set *set = set_at(subs, ref.set);
 	uint32_t node = set->node;
@@ -221,12 +221,12 @@ static void tell(const struct mqtt_subs *subs, struct mqtt_subs_ref ref, struct 
 	on_filter(ctx, set->share ? set->share->name : STR(""), buf_str(text), &index_set_items(set)[ref.at]);
 }
 
-void mqtt_subs_remove_all(struct mqtt_subs *subs, struct mqtt_subscriber *who, mqtt_subs_filter_fn on_last, void *ctx)
+void index_subs_remove_all(struct index_subs *subs, struct index_subscriber *who, index_subs_filter_fn on_last, void *ctx)
 {
 	struct buf text = { 0 };
 
 	while (who->count > 0) {
-		struct mqtt_subs_ref ref = who->refs[who->count - 1];
+		struct index_subs_ref ref = who->refs[who->count - 1];
 		const struct index_set *set = set_at(subs, ref.set);
 
 		if (on_last && set->n - set->blanks == 1)
@@ -236,7 +236,7 @@ void mqtt_subs_remove_all(struct mqtt_subs *subs, struct mqtt_subscriber *who, m
 	buf_fini(&text);
 }
 
-void mqtt_subs_each(const struct mqtt_subs *subs, const struct mqtt_subscriber *who, mqtt_subs_filter_fn on_filter, void *ctx)
+void index_subs_each(const struct index_subs *subs, const struct index_subscriber *who, index_subs_filter_fn on_filter, void *ctx)
 {
 	struct buf text = { 0 };
 
@@ -248,8 +248,8 @@ void mqtt_subs_each(const struct mqtt_subs *subs, const struct mqtt_subscriber *
 /* --- matching ----------------------------------------------------------------------------------------------------------- */
 
 struct match {
-	struct mqtt_subs *subs;
-	const struct mqtt_subs_visitor *visitor;
+	struct index_subs *subs;
+	const struct index_subs_visitor *visitor;
 	void *ctx;
 };
 
@@ -270,7 +270,7 @@ static void on_set(void *ctx, uint32_t id)
 		return;
 	}
 	for (uint32_t i = 0; m->visitor->on_subscription && i < n; i++) {
-		struct mqtt_subscription item = index_set_items(set)[i];
+		struct index_subscription item = index_set_items(set)[i];
 
 		if (item.who)
 			m->visitor->on_subscription(m->ctx, &item);
@@ -278,34 +278,42 @@ static void on_set(void *ctx, uint32_t id)
 }
 
 /* The last match has ended: what it held back. */
-static void clean(struct mqtt_subs *subs)
+static void clean(struct index_subs *subs)
 {
-	for (uint32_t id; subs->dirty.n > subs->dirty.start; buf_consume(&subs->dirty, sizeof(id))) {
-		memcpy(&id, buf_str(&subs->dirty).p, sizeof(id));
-		index_set_compact(set_at(subs, id));
-		if (set_at(subs, id)->n == 0)
-			free_set(subs, id);
+	struct index_subs_ref ref;
+
+	for (; buf_str(&subs->blanked).n > 0; buf_consume(&subs->blanked, sizeof(ref))) {
+		memcpy(&ref, buf_str(&subs->blanked).p, sizeof(ref));
+		struct index_set *set = set_at(subs, ref.set);
+		index_set_remove(set, ref.at);
+		if (--set->blanks == 0 && set->n == 0)
+			free_set(subs, ref.set);
 	}
-	buf_release(&subs->dirty);
+	buf_release(&subs->blanked);
 }
 
-bool mqtt_subs_match(struct mqtt_subs *subs, struct str topic, const struct mqtt_subs_visitor *visitor, void *ctx)
+bool index_subs_match(struct index_subs *subs, struct str topic, const struct index_subs_visitor *visitor, void *ctx)
 {
 	struct match m = { subs, visitor, ctx };
 
 	subs->running++;
 	bool matched = index_trie_match(&subs->trie, topic, on_set, &m);
-	if (--subs->running == 0 && subs->dirty.n > subs->dirty.start)
+	if (--subs->running == 0 && buf_str(&subs->blanked).n > 0)
 		clean(subs);
 	return matched;
 }
 
-uint32_t mqtt_subs_count(const struct mqtt_subs *subs)
+struct index_size index_subs_size(const struct index_subs *subs)
+{
+	return index_trie_size(&subs->trie);
+}
+
+uint32_t index_subs_count(const struct index_subs *subs)
 {
 	return subs->count;
 }
 
-uint32_t mqtt_subs_filters(const struct mqtt_subs *subs)
+uint32_t index_subs_filters(const struct index_subs *subs)
 {
 	return subs->filters;
 }

@@ -3,28 +3,26 @@
  * index_subs: who gets a message: subscriptions by topic filter, plain and shared (MQTT 5.0 sections 4.7 and 4.8). Finding those of a topic costs by
  * what matches, not by what there is. The same answers which other brokers have anybody for a topic: each broker is a subscriber there.
  *
- * Ownership: a subscriber embeds struct mqtt_subscriber, zeroed at first, and is removed from the index before it is freed. It may be in one index
+ * Ownership: a subscriber embeds struct index_subscriber, zeroed at first, and is removed from the index before it is freed. It may be in one index
  * only. The index has references to it, and keeps texts of its own. Limits of filters per client are the caller's: adding and removing cost at most
  * by the smaller of how many filters the subscriber has, and how many have the filter. */
 #ifndef COMMON_MQTT_INDEX_SUBS_H
 #define COMMON_MQTT_INDEX_SUBS_H
 
-#include <stdint.h>
+#include "common/mqtt/index_path.h"
 
-#include "common/base/str.h"
-
-struct mqtt_subs;
+struct index_subs;
 
 /* Where it is in the index; index_subs alone looks into it. */
-struct mqtt_subscriber {
-	struct mqtt_subs_ref *refs;
+struct index_subscriber {
+	struct index_subs_ref *refs;
 	uint32_t count; /* of its filters; may be read */
 	uint32_t cap;
 };
 
 /* One subscriber's subscription to one filter. */
-struct mqtt_subscription {
-	struct mqtt_subscriber *who;
+struct index_subscription {
+	struct index_subscriber *who;
 	uint32_t ref;             /* the index's */
 	uint32_t identifier : 28; /* 1 to 268,435,455 (section 3.8.2.1.2), 0 for none; of another broker: how many it has there */
 	uint32_t qos : 2;
@@ -33,51 +31,52 @@ struct mqtt_subscription {
 };
 
 /* A share group of one filter. Which member gets the message is for the caller to choose. */
-struct mqtt_share {
+struct index_share {
 	struct str name;
-	const struct mqtt_subscription
+	const struct index_subscription
 	        *members; /* holds until anything is added. who is NULL in those that were removed since the match began */
 	uint32_t count;   /* of the members, with those */
 	uint32_t turn;    /* the caller's, 0 at first: for those who take turns */
 };
 
-enum mqtt_subs_change {
-	MQTT_SUBS_REFUSED,  /* not a valid filter, too many levels, or not a valid share name */
-	MQTT_SUBS_NONE,     /* there was no such subscription */
-	MQTT_SUBS_REPLACED, /* the subscriber had it, maybe with other options */
-	MQTT_SUBS_ADDED,
-	MQTT_SUBS_FIRST, /* added, as the first with this filter and share name: what other brokers are told */
-	MQTT_SUBS_REMOVED,
-	MQTT_SUBS_LAST, /* removed, and nobody else has it */
+enum index_subs_change {
+	INDEX_SUBS_REFUSED,  /* not a valid filter, too many levels, or not a valid share name */
+	INDEX_SUBS_NONE,     /* there was no such subscription */
+	INDEX_SUBS_REPLACED, /* the subscriber had it, maybe with other options */
+	INDEX_SUBS_ADDED,
+	INDEX_SUBS_FIRST, /* added, as the first with this filter and share name: what other brokers are told */
+	INDEX_SUBS_REMOVED,
+	INDEX_SUBS_LAST, /* removed, and nobody else has it */
 };
 
-struct mqtt_subs *mqtt_subs_new(void);
+struct index_subs *index_subs_new(void);
 /* Subscribers that are still in it come out of it. */
-void mqtt_subs_free(struct mqtt_subs **subs);
+void index_subs_free(struct index_subs **subs);
 
 /* share: the group's name, empty for a plain subscription; filter: what is behind it. Of `options` who and ref are not read. */
-enum mqtt_subs_change mqtt_subs_add(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter,
-                                    const struct mqtt_subscription *options);
-enum mqtt_subs_change mqtt_subs_remove(struct mqtt_subs *subs, struct mqtt_subscriber *who, struct str share, struct str filter);
+enum index_subs_change index_subs_add(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter,
+                                      const struct index_subscription *options);
+enum index_subs_change index_subs_remove(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter);
 
 /* The texts hold during the call. The callback must not change the index. */
-typedef void (*mqtt_subs_filter_fn)(void *ctx, struct str share, struct str filter, const struct mqtt_subscription *subscription);
+typedef void (*index_subs_filter_fn)(void *ctx, struct str share, struct str filter, const struct index_subscription *subscription);
 /* All of a subscriber's. on_last, unless NULL, is called for each that nobody else has, before it goes. */
-void mqtt_subs_remove_all(struct mqtt_subs *subs, struct mqtt_subscriber *who, mqtt_subs_filter_fn on_last, void *ctx);
-void mqtt_subs_each(const struct mqtt_subs *subs, const struct mqtt_subscriber *who, mqtt_subs_filter_fn on_filter, void *ctx);
+void index_subs_remove_all(struct index_subs *subs, struct index_subscriber *who, index_subs_filter_fn on_last, void *ctx);
+void index_subs_each(const struct index_subs *subs, const struct index_subscriber *who, index_subs_filter_fn on_filter, void *ctx);
 
 /* Either may be NULL. */
-struct mqtt_subs_visitor {
-	void (*on_subscription)(void *ctx, const struct mqtt_subscription *subscription); /* the argument holds during the call */
-	void (*on_share)(void *ctx, struct mqtt_share *share);
+struct index_subs_visitor {
+	void (*on_subscription)(void *ctx, const struct index_subscription *subscription); /* the argument holds during the call */
+	void (*on_share)(void *ctx, struct index_share *share);
 };
 /* Calls back for each plain subscription and each share group that matches the topic name, in no order. A subscriber with several filters that match
  * comes several times: one copy with the highest QoS and all identifiers, or one for each, are both allowed (section 3.3.4), so that is the caller's.
  * From a callback subscriptions may be added, removed, and matched again. What is removed is not seen any more; what is added may be seen or not.
  * False when the topic is empty, or has more levels than any filter may have. */
-bool mqtt_subs_match(struct mqtt_subs *subs, struct str topic, const struct mqtt_subs_visitor *visitor, void *ctx);
+bool index_subs_match(struct index_subs *subs, struct str topic, const struct index_subs_visitor *visitor, void *ctx);
 
-uint32_t mqtt_subs_count(const struct mqtt_subs *subs);   /* subscriptions */
-uint32_t mqtt_subs_filters(const struct mqtt_subs *subs); /* filters with a share name or without, each counted once */
+uint32_t index_subs_count(const struct index_subs *subs);   /* subscriptions */
+uint32_t index_subs_filters(const struct index_subs *subs); /* filters with a share name or without, each counted once */
+struct index_size index_subs_size(const struct index_subs *subs);
 
 #endif

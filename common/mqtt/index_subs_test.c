@@ -7,57 +7,56 @@
 #include <cmocka.h>
 
 #include "common/base/buf.h"
-#include "common/mqtt/index_path.h"
 #include "common/mqtt/index_subs.h"
 
 #define NO_SHARE STR("")
 
 /* A subscriber with a name of one character. */
 struct client {
-	struct mqtt_subscriber sub;
+	struct index_subscriber sub;
 	char name;
 };
 
-static struct mqtt_subs *subs;
+static struct index_subs *subs;
 static struct client a = { .name = 'a' }, b = { .name = 'b' }, c = { .name = 'c' };
-static const struct mqtt_subscription plain = { .qos = 1 };
+static const struct index_subscription plain = { .qos = 1 };
 
 static int set_up(void **state)
 {
 	(void)state;
-	subs = mqtt_subs_new();
+	subs = index_subs_new();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	mqtt_subs_free(&subs);
+	index_subs_free(&subs);
 	return a.sub.count || b.sub.count || c.sub.count;
 }
 
-static enum mqtt_subs_change add(struct client *who, const char *filter)
+static enum index_subs_change add(struct client *who, const char *filter)
 {
-	return mqtt_subs_add(subs, &who->sub, NO_SHARE, str_from(filter), &plain);
+	return index_subs_add(subs, &who->sub, NO_SHARE, str_from(filter), &plain);
 }
 
-static enum mqtt_subs_change drop(struct client *who, const char *filter)
+static enum index_subs_change drop(struct client *who, const char *filter)
 {
-	return mqtt_subs_remove(subs, &who->sub, NO_SHARE, str_from(filter));
+	return index_subs_remove(subs, &who->sub, NO_SHARE, str_from(filter));
 }
 
-static enum mqtt_subs_change join(struct client *who, const char *share, const char *filter)
+static enum index_subs_change join(struct client *who, const char *share, const char *filter)
 {
-	return mqtt_subs_add(subs, &who->sub, str_from(share), str_from(filter), &plain);
+	return index_subs_add(subs, &who->sub, str_from(share), str_from(filter), &plain);
 }
 
 /* What came of a match: names of clients, and of share groups with their members: "ab(g:bc)". */
-static void on_subscription(void *ctx, const struct mqtt_subscription *s)
+static void on_subscription(void *ctx, const struct index_subscription *s)
 {
 	buf_append_char(ctx, ((const struct client *)s->who)->name);
 }
 
-static void on_share(void *ctx, struct mqtt_share *share)
+static void on_share(void *ctx, struct index_share *share)
 {
 	buf_printf(ctx, "(%.*s:", STR_ARG(share->name));
 	for (uint32_t i = 0; i < share->count; i++)
@@ -66,13 +65,13 @@ static void on_share(void *ctx, struct mqtt_share *share)
 	buf_append_char(ctx, ')');
 }
 
-static const struct mqtt_subs_visitor visitor = { on_subscription, on_share };
+static const struct index_subs_visitor visitor = { on_subscription, on_share };
 
 static void assert_match(const char *topic, const char *expected)
 {
 	struct buf out = { 0 };
 
-	assert_true(mqtt_subs_match(subs, str_from(topic), &visitor, &out));
+	assert_true(index_subs_match(subs, str_from(topic), &visitor, &out));
 	buf_append_char(&out, '\0');
 	assert_string_equal(buf_str(&out).p, expected);
 	buf_fini(&out);
@@ -130,9 +129,9 @@ static void test_examples_of_section_4_7(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++) {
-		assert_int_equal(add(&a, examples[i].filter), MQTT_SUBS_FIRST);
+		assert_int_equal(add(&a, examples[i].filter), INDEX_SUBS_FIRST);
 		assert_match(examples[i].topic, examples[i].matches ? "a" : "");
-		assert_int_equal(drop(&a, examples[i].filter), MQTT_SUBS_LAST);
+		assert_int_equal(drop(&a, examples[i].filter), INDEX_SUBS_LAST);
 		assert_match(examples[i].topic, "");
 	}
 }
@@ -145,75 +144,75 @@ static void test_refuses_what_is_no_filter(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		assert_int_equal(add(&a, bad[i]), MQTT_SUBS_REFUSED);
-		assert_int_equal(drop(&a, bad[i]), MQTT_SUBS_REFUSED);
-		assert_int_equal(join(&a, "group", bad[i]), MQTT_SUBS_REFUSED);
+		assert_int_equal(add(&a, bad[i]), INDEX_SUBS_REFUSED);
+		assert_int_equal(drop(&a, bad[i]), INDEX_SUBS_REFUSED);
+		assert_int_equal(join(&a, "group", bad[i]), INDEX_SUBS_REFUSED);
 	}
 	for (size_t i = 0; i < sizeof(bad_shares) / sizeof(*bad_shares); i++) {
-		assert_int_equal(join(&a, bad_shares[i], "x"), MQTT_SUBS_REFUSED);
-		assert_int_equal(mqtt_subs_remove(subs, &a.sub, str_from(bad_shares[i]), STR("x")), MQTT_SUBS_REFUSED);
+		assert_int_equal(join(&a, bad_shares[i], "x"), INDEX_SUBS_REFUSED);
+		assert_int_equal(index_subs_remove(subs, &a.sub, str_from(bad_shares[i]), STR("x")), INDEX_SUBS_REFUSED);
 	}
-	assert_int_equal(mqtt_subs_count(subs), 0);
-	assert_false(mqtt_subs_match(subs, STR(""), &visitor, NULL));
+	assert_int_equal(index_subs_count(subs), 0);
+	assert_false(index_subs_match(subs, STR(""), &visitor, NULL));
 }
 
 static void test_limits_levels(void **state)
 {
-	char text[2 * MQTT_LEVELS_MAX + 2];
+	char text[2 * INDEX_LEVELS_MAX + 2];
 
 	(void)state;
 	memset(text, '/', sizeof(text));
 	/* Empty levels, one more than slashes. */
-	text[MQTT_LEVELS_MAX - 1] = '\0';
-	assert_int_equal(add(&a, text), MQTT_SUBS_FIRST);
+	text[INDEX_LEVELS_MAX - 1] = '\0';
+	assert_int_equal(add(&a, text), INDEX_SUBS_FIRST);
 	assert_match(text, "a");
-	text[MQTT_LEVELS_MAX - 1] = '/';
-	text[MQTT_LEVELS_MAX] = '\0';
-	assert_int_equal(add(&a, text), MQTT_SUBS_REFUSED);
-	assert_false(mqtt_subs_match(subs, str_from(text), &visitor, NULL));
+	text[INDEX_LEVELS_MAX - 1] = '/';
+	text[INDEX_LEVELS_MAX] = '\0';
+	assert_int_equal(add(&a, text), INDEX_SUBS_REFUSED);
+	assert_false(index_subs_match(subs, str_from(text), &visitor, NULL));
 	/* Plus everywhere, and a group behind it. */
-	for (size_t i = 0; i < MQTT_LEVELS_MAX; i++)
+	for (size_t i = 0; i < INDEX_LEVELS_MAX; i++)
 		memcpy(text + 2 * i, "+/", 2);
-	text[2 * MQTT_LEVELS_MAX - 1] = '\0';
-	assert_int_equal(join(&b, "g", text), MQTT_SUBS_FIRST);
-	memset(text, '/', MQTT_LEVELS_MAX - 1);
-	text[MQTT_LEVELS_MAX - 1] = '\0';
+	text[2 * INDEX_LEVELS_MAX - 1] = '\0';
+	assert_int_equal(join(&b, "g", text), INDEX_SUBS_FIRST);
+	memset(text, '/', INDEX_LEVELS_MAX - 1);
+	text[INDEX_LEVELS_MAX - 1] = '\0';
 	assert_match(text, "a(g:b)");
-	mqtt_subs_remove_all(subs, &a.sub, NULL, NULL);
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
+	index_subs_remove_all(subs, &a.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
 }
 
 /* --- subscriptions ------------------------------------------------------------------------------------------------------ */
 
-static void on_options(void *ctx, const struct mqtt_subscription *s)
+static void on_options(void *ctx, const struct index_subscription *s)
 {
-	*(struct mqtt_subscription *)ctx = *s;
+	*(struct index_subscription *)ctx = *s;
 }
 
 static void test_says_what_changed(void **state)
 {
-	static const struct mqtt_subs_visitor see = { on_options, NULL };
-	static const struct mqtt_subscription options = { .identifier = 268435455, .qos = 2, .no_local = 1, .retain_as_published = 1 };
-	struct mqtt_subscription seen = { 0 };
+	static const struct index_subs_visitor see = { on_options, NULL };
+	static const struct index_subscription options = { .identifier = 268435455, .qos = 2, .no_local = 1, .retain_as_published = 1 };
+	struct index_subscription seen = { 0 };
 
 	(void)state;
-	assert_int_equal(drop(&a, "x/+"), MQTT_SUBS_NONE);
-	assert_int_equal(add(&a, "x/+"), MQTT_SUBS_FIRST);
-	assert_int_equal(add(&b, "x/+"), MQTT_SUBS_ADDED);
-	assert_int_equal(mqtt_subs_add(subs, &b.sub, NO_SHARE, STR("x/+"), &options), MQTT_SUBS_REPLACED);
-	assert_int_equal(mqtt_subs_count(subs), 2);
-	assert_int_equal(mqtt_subs_filters(subs), 1);
-	assert_int_equal(drop(&c, "x/+"), MQTT_SUBS_NONE);
-	assert_int_equal(drop(&a, "x"), MQTT_SUBS_NONE);
-	assert_int_equal(drop(&a, "x/+"), MQTT_SUBS_REMOVED);
-	assert_true(mqtt_subs_match(subs, STR("x/y"), &see, &seen));
+	assert_int_equal(drop(&a, "x/+"), INDEX_SUBS_NONE);
+	assert_int_equal(add(&a, "x/+"), INDEX_SUBS_FIRST);
+	assert_int_equal(add(&b, "x/+"), INDEX_SUBS_ADDED);
+	assert_int_equal(index_subs_add(subs, &b.sub, NO_SHARE, STR("x/+"), &options), INDEX_SUBS_REPLACED);
+	assert_int_equal(index_subs_count(subs), 2);
+	assert_int_equal(index_subs_filters(subs), 1);
+	assert_int_equal(drop(&c, "x/+"), INDEX_SUBS_NONE);
+	assert_int_equal(drop(&a, "x"), INDEX_SUBS_NONE);
+	assert_int_equal(drop(&a, "x/+"), INDEX_SUBS_REMOVED);
+	assert_true(index_subs_match(subs, STR("x/y"), &see, &seen));
 	assert_ptr_equal(seen.who, &b.sub);
 	assert_int_equal(seen.identifier, 268435455);
 	assert_int_equal(seen.qos, 2);
 	assert_true(seen.no_local && seen.retain_as_published);
-	assert_int_equal(drop(&b, "x/+"), MQTT_SUBS_LAST);
-	assert_int_equal(drop(&b, "x/+"), MQTT_SUBS_NONE);
-	assert_int_equal(mqtt_subs_filters(subs), 0);
+	assert_int_equal(drop(&b, "x/+"), INDEX_SUBS_LAST);
+	assert_int_equal(drop(&b, "x/+"), INDEX_SUBS_NONE);
+	assert_int_equal(index_subs_filters(subs), 0);
 }
 
 static void test_overlapping_filters_all_come(void **state)
@@ -224,14 +223,14 @@ static void test_overlapping_filters_all_come(void **state)
 	add(&a, "+/y");
 	add(&b, "#");
 	assert_match("x/y", "baaa");
-	mqtt_subs_remove_all(subs, &a.sub, NULL, NULL);
+	index_subs_remove_all(subs, &a.sub, NULL, NULL);
 	assert_match("x/y", "b");
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
-	mqtt_subs_remove_all(subs, &c.sub, NULL, NULL);
-	assert_int_equal(mqtt_subs_count(subs), 0);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
+	index_subs_remove_all(subs, &c.sub, NULL, NULL);
+	assert_int_equal(index_subs_count(subs), 0);
 }
 
-static void on_filter(void *ctx, struct str share, struct str filter, const struct mqtt_subscription *s)
+static void on_filter(void *ctx, struct str share, struct str filter, const struct index_subscription *s)
 {
 	buf_printf(ctx, "[%c %.*s %.*s]", ((const struct client *)s->who)->name, STR_ARG(share), STR_ARG(filter));
 }
@@ -245,14 +244,14 @@ static void test_lists_and_tells_the_last(void **state)
 	join(&a, "g", "x");
 	add(&a, "both");
 	add(&b, "both");
-	mqtt_subs_each(subs, &a.sub, on_filter, &out);
+	index_subs_each(subs, &a.sub, on_filter, &out);
 	buf_append_char(&out, '\0');
 	assert_string_equal(buf_str(&out).p, "[a  /x//+/#][a g x][a  both]");
 	buf_clear(&out);
-	mqtt_subs_remove_all(subs, &a.sub, on_filter, &out);
+	index_subs_remove_all(subs, &a.sub, on_filter, &out);
 	buf_append_char(&out, '\0');
 	assert_string_equal(buf_str(&out).p, "[a g x][a  /x//+/#]");
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
 	buf_fini(&out);
 }
 
@@ -265,13 +264,13 @@ static void test_many_on_one_filter(void **state)
 	(void)state;
 	for (int i = 0; i < COUNT; i++) {
 		many[i].name = 'm';
-		assert_int_equal(add(&many[i], "all"), i ? MQTT_SUBS_ADDED : MQTT_SUBS_FIRST);
-		assert_int_equal(add(&many[i], "all"), MQTT_SUBS_REPLACED);
+		assert_int_equal(add(&many[i], "all"), i ? INDEX_SUBS_ADDED : INDEX_SUBS_FIRST);
+		assert_int_equal(add(&many[i], "all"), INDEX_SUBS_REPLACED);
 	}
-	mqtt_subs_match(subs, STR("all"), &visitor, &out);
+	index_subs_match(subs, STR("all"), &visitor, &out);
 	assert_int_equal(buf_str(&out).n, COUNT);
 	for (int i = 0; i < COUNT; i++)
-		assert_int_equal(drop(&many[i * 7 % COUNT], "all"), i + 1 < COUNT ? MQTT_SUBS_REMOVED : MQTT_SUBS_LAST);
+		assert_int_equal(drop(&many[i * 7 % COUNT], "all"), i + 1 < COUNT ? INDEX_SUBS_REMOVED : INDEX_SUBS_LAST);
 	assert_match("all", "");
 	buf_fini(&out);
 }
@@ -282,7 +281,7 @@ static void test_free_lets_subscribers_go(void **state)
 	add(&a, "x");
 	add(&a, "y");
 	join(&b, "g", "x");
-	mqtt_subs_free(&subs);
+	index_subs_free(&subs);
 	assert_int_equal(a.sub.count, 0);
 	assert_int_equal(b.sub.count, 0);
 }
@@ -292,35 +291,35 @@ static void test_free_lets_subscribers_go(void **state)
 static void test_share_groups(void **state)
 {
 	(void)state;
-	assert_int_equal(join(&a, "g", "x/+"), MQTT_SUBS_FIRST);
-	assert_int_equal(join(&b, "g", "x/+"), MQTT_SUBS_ADDED);
-	assert_int_equal(join(&b, "g", "x/+"), MQTT_SUBS_REPLACED);
-	assert_int_equal(join(&a, "h", "x/+"), MQTT_SUBS_FIRST);
+	assert_int_equal(join(&a, "g", "x/+"), INDEX_SUBS_FIRST);
+	assert_int_equal(join(&b, "g", "x/+"), INDEX_SUBS_ADDED);
+	assert_int_equal(join(&b, "g", "x/+"), INDEX_SUBS_REPLACED);
+	assert_int_equal(join(&a, "h", "x/+"), INDEX_SUBS_FIRST);
 	/* The same name with another filter is another group; a filter of that text is no group. */
-	assert_int_equal(join(&c, "g", "x/#"), MQTT_SUBS_FIRST);
-	assert_int_equal(add(&c, "x/+"), MQTT_SUBS_FIRST);
+	assert_int_equal(join(&c, "g", "x/#"), INDEX_SUBS_FIRST);
+	assert_int_equal(add(&c, "x/+"), INDEX_SUBS_FIRST);
 	assert_match("x/y", "(g:c)c(h:a)(g:ab)");
 	assert_match("x/+/g", "(g:c)");
-	assert_int_equal(mqtt_subs_remove(subs, &b.sub, STR("g"), STR("x/#")), MQTT_SUBS_NONE);
-	assert_int_equal(mqtt_subs_remove(subs, &b.sub, STR("none"), STR("x/+")), MQTT_SUBS_NONE);
-	assert_int_equal(mqtt_subs_remove(subs, &a.sub, STR("g"), STR("x/+")), MQTT_SUBS_REMOVED);
-	assert_int_equal(drop(&c, "x/+"), MQTT_SUBS_LAST);
+	assert_int_equal(index_subs_remove(subs, &b.sub, STR("g"), STR("x/#")), INDEX_SUBS_NONE);
+	assert_int_equal(index_subs_remove(subs, &b.sub, STR("none"), STR("x/+")), INDEX_SUBS_NONE);
+	assert_int_equal(index_subs_remove(subs, &a.sub, STR("g"), STR("x/+")), INDEX_SUBS_REMOVED);
+	assert_int_equal(drop(&c, "x/+"), INDEX_SUBS_LAST);
 	assert_match("x/y", "(g:c)(h:a)(g:b)");
-	assert_int_equal(mqtt_subs_remove(subs, &b.sub, STR("g"), STR("x/+")), MQTT_SUBS_LAST);
+	assert_int_equal(index_subs_remove(subs, &b.sub, STR("g"), STR("x/+")), INDEX_SUBS_LAST);
 	assert_match("x/y", "(g:c)(h:a)");
-	mqtt_subs_remove_all(subs, &a.sub, NULL, NULL);
-	mqtt_subs_remove_all(subs, &c.sub, NULL, NULL);
+	index_subs_remove_all(subs, &a.sub, NULL, NULL);
+	index_subs_remove_all(subs, &c.sub, NULL, NULL);
 	assert_match("x/y", "");
 }
 
-static void on_turn(void *ctx, struct mqtt_share *share)
+static void on_turn(void *ctx, struct index_share *share)
 {
 	on_subscription(ctx, &share->members[share->turn++ % share->count]);
 }
 
 static void test_a_group_keeps_its_turn(void **state)
 {
-	static const struct mqtt_subs_visitor turns = { NULL, on_turn };
+	static const struct index_subs_visitor turns = { NULL, on_turn };
 	struct buf out = { 0 };
 
 	(void)state;
@@ -329,32 +328,32 @@ static void test_a_group_keeps_its_turn(void **state)
 	join(&c, "g", "x");
 	add(&a, "x");
 	for (int i = 0; i < 6; i++)
-		mqtt_subs_match(subs, STR("x"), &turns, &out);
+		index_subs_match(subs, STR("x"), &turns, &out);
 	assert_true(str_is(buf_str(&out), "abcabc"));
 	buf_fini(&out);
-	mqtt_subs_free(&subs);
+	index_subs_free(&subs);
 }
 
 /* --- changes during a match --------------------------------------------------------------------------------------------- */
 
 /* The first who comes throws out all others, itself, and a whole branch of the tree; then it comes back. */
-static void on_first(void *ctx, const struct mqtt_subscription *s)
+static void on_first(void *ctx, const struct index_subscription *s)
 {
 	on_subscription(ctx, s);
-	mqtt_subs_remove_all(subs, &a.sub, NULL, NULL);
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
-	assert_int_equal(mqtt_subs_count(subs), 0);
-	assert_int_equal(mqtt_subs_filters(subs), 0);
-	assert_int_equal(add(&c, "x/y"), MQTT_SUBS_FIRST);
+	index_subs_remove_all(subs, &a.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
+	assert_int_equal(index_subs_count(subs), 0);
+	assert_int_equal(index_subs_filters(subs), 0);
+	assert_int_equal(add(&c, "x/y"), INDEX_SUBS_FIRST);
 	assert_match("x/y", "c");
-	assert_int_equal(drop(&c, "x/y"), MQTT_SUBS_LAST);
+	assert_int_equal(drop(&c, "x/y"), INDEX_SUBS_LAST);
 	assert_match("x/y", "");
-	assert_int_equal(add(&b, "new"), MQTT_SUBS_FIRST);
+	assert_int_equal(add(&b, "new"), INDEX_SUBS_FIRST);
 }
 
 static void test_removal_during_a_match(void **state)
 {
-	static const struct mqtt_subs_visitor first = { on_first, on_share };
+	static const struct index_subs_visitor first = { on_first, on_share };
 	struct buf out = { 0 };
 
 	(void)state;
@@ -364,36 +363,36 @@ static void test_removal_during_a_match(void **state)
 	add(&b, "x/y");
 	join(&a, "g", "x/y");
 	join(&b, "g", "x/y");
-	mqtt_subs_match(subs, STR("x/y"), &first, &out);
+	index_subs_match(subs, STR("x/y"), &first, &out);
 	assert_true(str_is(buf_str(&out), "a"));
-	assert_int_equal(mqtt_subs_count(subs), 1);
+	assert_int_equal(index_subs_count(subs), 1);
 	assert_match("x/y", "");
 	assert_match("new", "b");
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
 	buf_fini(&out);
 }
 
 /* The chosen member goes; the next is chosen from the same view. */
-static void on_failing_share(void *ctx, struct mqtt_share *share)
+static void on_failing_share(void *ctx, struct index_share *share)
 {
 	assert_int_equal(share->count, 2);
-	mqtt_subs_remove_all(subs, share->members[0].who, NULL, NULL);
+	index_subs_remove_all(subs, share->members[0].who, NULL, NULL);
 	assert_null(share->members[0].who);
 	on_subscription(ctx, &share->members[1]);
 }
 
 static void test_a_member_leaves_during_a_match(void **state)
 {
-	static const struct mqtt_subs_visitor failing = { NULL, on_failing_share };
+	static const struct index_subs_visitor failing = { NULL, on_failing_share };
 	struct buf out = { 0 };
 
 	(void)state;
 	join(&a, "g", "x");
 	join(&b, "g", "x");
-	mqtt_subs_match(subs, STR("x"), &failing, &out);
+	index_subs_match(subs, STR("x"), &failing, &out);
 	assert_true(str_is(buf_str(&out), "b"));
 	assert_match("x", "(g:b)");
-	mqtt_subs_remove_all(subs, &b.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
 	buf_fini(&out);
 }
 

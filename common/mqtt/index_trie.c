@@ -18,6 +18,11 @@ void index_trie_fini(struct index_trie *t)
 	index_levels_fini(&t->levels);
 }
 
+struct index_size index_trie_size(const struct index_trie *t)
+{
+	return (struct index_size){ t->nodes.live - 1, t->levels.pool.live - INDEX_SHARE };
+}
+
 static uint32_t child_hash(const struct index_trie *t, uint32_t parent, uint32_t level)
 {
 	return index_hash_pair(&t->levels.key, parent, level);
@@ -132,9 +137,9 @@ void index_trie_prune(struct index_trie *t, uint32_t id)
 
 void index_trie_text(const struct index_trie *t, uint32_t id, struct buf *out)
 {
-	uint32_t levels[MQTT_LEVELS_MAX], n = 0;
+	uint32_t levels[INDEX_LEVELS_MAX], n = 0;
 
-	for (; id != INDEX_ROOT && n < MQTT_LEVELS_MAX; id = index_trie_node(t, id)->parent)
+	for (; id != INDEX_ROOT && n < INDEX_LEVELS_MAX; id = index_trie_node(t, id)->parent)
 		levels[n++] = index_trie_node(t, id)->level;
 	while (n > 0) {
 		buf_append_str(out, index_level_text(&t->levels, levels[--n]));
@@ -150,8 +155,8 @@ void index_trie_text(const struct index_trie *t, uint32_t id, struct buf *out)
 /* A topic name, cut up. What number a level has is looked up when it is first asked for: often the tree ends before the topic does. */
 struct cut {
 	uint32_t count;
-	struct str texts[MQTT_LEVELS_MAX];
-	uint32_t levels[MQTT_LEVELS_MAX];
+	struct str texts[INDEX_LEVELS_MAX];
+	uint32_t levels[INDEX_LEVELS_MAX];
 };
 
 /* A node, and how many levels of the topic are used up there. */
@@ -165,7 +170,7 @@ static bool cut(struct str topic, struct cut *c)
 	bool more = topic.n > 0;
 
 	for (c->count = 0; more; c->count++) {
-		if (c->count == MQTT_LEVELS_MAX)
+		if (c->count == INDEX_LEVELS_MAX)
 			return false;
 		more = index_level_cut(&topic, &c->texts[c->count]);
 		c->levels[c->count] = UNKNOWN;
@@ -196,7 +201,7 @@ static void report(const struct index_trie *t, const struct index_node *node, ui
 bool index_trie_match(const struct index_trie *t, struct str topic, index_value_fn on_value, void *ctx)
 {
 	/* Each step is replaced by two at most, a level further on: never more than the levels and one. */
-	struct step stack[MQTT_LEVELS_MAX + 2] = { { INDEX_ROOT, 0 } };
+	struct step stack[INDEX_LEVELS_MAX + 2] = { { INDEX_ROOT, 0 } };
 	uint32_t n = 1;
 	struct cut c;
 

@@ -30,6 +30,7 @@ struct index_trie {
 
 void index_trie_init(struct index_trie *t);
 void index_trie_fini(struct index_trie *t);
+struct index_size index_trie_size(const struct index_trie *t);
 
 static inline struct index_node *index_trie_node(const struct index_trie *t, uint32_t node)
 {
