@@ -33,10 +33,9 @@ struct index_subscription {
 /* A share group of one filter. Which member gets the message is for the caller to choose. */
 struct index_share {
 	struct str name;
-	const struct index_subscription
-	        *members; /* holds until anything is added. who is NULL in those that were removed since the match began */
-	uint32_t count;   /* of the members, with those */
-	uint32_t turn;    /* the caller's, 0 at first: for those who take turns */
+	const struct index_subscription *members; /* until anything is added */
+	uint32_t count;                           /* with those that were removed since the match began: their who is NULL */
+	uint32_t turn;                            /* the caller's, 0 at first: for those who take turns */
 };
 
 enum index_subs_change {
