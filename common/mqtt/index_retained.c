@@ -21,11 +21,12 @@ struct index_retained {
 
 struct index_retained_cursor {
 	struct index_retained *in;
-	struct index_path filter; /* without #, with references of its levels */
-	bool multi;               /* # was its last level */
-	bool done;
 	uint32_t node; /* pinned unless done: visited, its children not yet */
 	uint32_t depth;
+	bool done;
+	bool multi;          /* # was the filter's last level */
+	uint32_t count;      /* of its other levels */
+	struct str levels[]; /* those; their texts stand behind the last */
 };
 
 static struct item *item_at(const struct index_retained *r, uint32_t id)
@@ -87,7 +88,7 @@ static uint32_t find_item(const struct index_retained *r, struct str topic)
 {
 	struct index_path path;
 
-	if (!index_path_find(&r->trie.levels, topic, INDEX_NAME, &path))
+	if (!index_path_cut(topic, INDEX_NAME, &path))
 		return 0;
 	uint32_t node = index_trie_find(&r->trie, &path);
 	return node ? index_trie_node(&r->trie, node)->value : 0;
@@ -98,10 +99,9 @@ bool index_retained_set(struct index_retained *r, struct str topic, void *value,
 	struct index_path path;
 
 	*old = NULL;
-	if (!index_path_ref(&r->trie.levels, topic, INDEX_NAME, &path))
+	if (!index_path_cut(topic, INDEX_NAME, &path))
 		return false;
 	struct item *item = make_item(r, index_trie_add(&r->trie, &path));
-	index_path_unref(&r->trie.levels, &path);
 	*old = item->value;
 	item->value = value;
 	r->count += !*old;
@@ -133,7 +133,7 @@ uint32_t index_retained_count(const struct index_retained *r)
 	return r->count;
 }
 
-struct index_size index_retained_size(const struct index_retained *r)
+uint32_t index_retained_nodes(const struct index_retained *r)
 {
 	return index_trie_size(&r->trie);
 }
@@ -155,17 +155,18 @@ static void unpin(struct index_retained *r, uint32_t node)
 
 struct index_retained_cursor *index_retained_open(struct index_retained *r, struct str filter)
 {
-	struct index_retained_cursor *c = mem_new(struct index_retained_cursor);
+	struct index_retained_cursor *c;
+	struct index_path path;
 
-	if (!index_path_ref(&r->trie.levels, filter, INDEX_FILTER, &c->filter)) {
-		mem_free(c);
+	if (!index_path_cut(filter, INDEX_FILTER, &path))
 		return NULL;
-	}
-	c->in = r;
-	c->multi = c->filter.levels[c->filter.count - 1] == INDEX_MULTI;
-	if (c->multi)
-		index_level_unref(&r->trie.levels, c->filter.levels[--c->filter.count]);
-	c->node = INDEX_ROOT;
+	bool multi = str_eq(path.levels[path.count - 1], STR("#"));
+	uint32_t count = path.count - multi;
+	c = mem_zalloc(sizeof(*c) + count * sizeof(*c->levels) + filter.n);
+	*c = (struct index_retained_cursor){ .in = r, .node = INDEX_ROOT, .multi = multi, .count = count };
+	char *texts = memcpy(&c->levels[count], filter.p, filter.n);
+	for (uint32_t i = 0; i < count; i++)
+		c->levels[i] = str_make(texts + (path.levels[i].p - filter.p), path.levels[i].n);
 	pin(r, c->node);
 	return c;
 }
@@ -178,7 +179,6 @@ void index_retained_close(struct index_retained_cursor **at)
 		return;
 	if (!c->done)
 		unpin(c->in, c->node);
-	index_path_unref(&c->in->trie.levels, &c->filter);
 	mem_free(c);
 	*at = NULL;
 }
@@ -191,18 +191,13 @@ bool index_retained_done(const struct index_retained_cursor *c)
 /* Do all children of the nodes at this depth match so far? */
 static bool all_children(const struct index_retained_cursor *c, uint32_t depth)
 {
-	return depth < c->filter.count ? c->filter.levels[depth] == INDEX_PLUS : c->multi;
+	return depth < c->count ? str_eq(c->levels[depth], STR("+")) : c->multi;
 }
 
 /* A wildcard at the beginning does not match a topic that begins with a $ [MQTT-4.7.2-1]. */
 static bool hidden(const struct index_retained_cursor *c, const struct index_node *node, uint32_t depth)
 {
-	struct str level;
-
-	if (depth != 1 || !all_children(c, 0))
-		return false;
-	level = index_level_text(&c->in->trie.levels, node->level);
-	return level.n > 0 && level.p[0] == '$';
+	return depth == 1 && all_children(c, 0) && node->n > 0 && index_trie_level(node).p[0] == '$';
 }
 
 /* First child that may match; 0 for none. */
@@ -212,7 +207,7 @@ static uint32_t descend(const struct index_retained_cursor *c, const struct inde
 		return 0;
 	if (all_children(c, c->depth))
 		return node->first;
-	return c->depth < c->filter.count ? index_trie_child(&c->in->trie, c->node, c->filter.levels[c->depth]) : 0;
+	return c->depth < c->count ? index_trie_child(&c->in->trie, c->node, c->levels[c->depth]) : 0;
 }
 
 /* To the next node that may match, parents before children. False at the end. */
@@ -242,7 +237,7 @@ static bool advance(struct index_retained_cursor *c)
 static void *value_here(const struct index_retained_cursor *c)
 {
 	const struct index_node *node = index_trie_node(&c->in->trie, c->node);
-	bool matches = c->depth == c->filter.count || (c->multi && c->depth > c->filter.count);
+	bool matches = c->depth == c->count || (c->multi && c->depth > c->count);
 
 	return node->value && matches && !hidden(c, node, c->depth) ? item_at(c->in, node->value)->value : NULL;
 }

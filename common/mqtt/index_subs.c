@@ -60,40 +60,27 @@ void index_subs_free(struct index_subs **at)
 
 /* --- finding ------------------------------------------------------------------------------------------------------------ */
 
-/* A name of at least one character, without wildcards and slashes [MQTT-4.8.2-1], [MQTT-4.8.2-2]. */
-static bool share_valid(struct str share)
+/* Where the subscriptions to a filter stand, in the tree. False when the filter is not valid, or the share name has wildcards or slashes
+ * [MQTT-4.8.2-1], [MQTT-4.8.2-2]. */
+static bool path_of(struct str share, struct str filter, struct index_path *out)
 {
-	return share.n == 0 || !(memchr(share.p, '/', share.n) || memchr(share.p, '+', share.n) || memchr(share.p, '#', share.n));
+	if (!index_path_cut(filter, INDEX_FILTER, out))
+		return false;
+	if (share.n == 0)
+		return true;
+	if (share.n > UINT16_MAX || memchr(share.p, '/', share.n) || memchr(share.p, '+', share.n) || memchr(share.p, '#', share.n))
+		return false;
+	out->levels[out->count++] = INDEX_SHARE;
+	out->levels[out->count++] = share;
+	return true;
 }
 
-/* The number of the set of this filter and share group; 0 when there is none. */
-static uint32_t find_set(const struct index_subs *subs, struct str share, struct str filter)
+/* The number of the set at the path; made when there is none. */
+static uint32_t set_of(struct index_subs *subs, const struct index_path *path, struct str share)
 {
-	struct index_path path;
-
-	if (!index_path_find(&subs->trie.levels, filter, INDEX_FILTER, &path))
-		return 0;
-	if (share.n > 0) {
-		path.levels[path.count++] = INDEX_SHARE;
-		path.levels[path.count++] = index_level_find(&subs->trie.levels, share);
-	}
-	uint32_t node = index_trie_find(&subs->trie, &path);
-	return node ? index_trie_node(&subs->trie, node)->value : 0;
-}
-
-static uint32_t find_or_make_set(struct index_subs *subs, struct str share, struct str filter)
-{
-	struct index_path path;
-
-	if (!share_valid(share) || !index_path_ref(&subs->trie.levels, filter, INDEX_FILTER, &path))
-		return 0;
-	if (share.n > 0) {
-		index_level_again(&subs->trie.levels, path.levels[path.count++] = INDEX_SHARE);
-		path.levels[path.count++] = index_level_ref(&subs->trie.levels, share);
-	}
-	uint32_t node = index_trie_add(&subs->trie, &path);
-	index_path_unref(&subs->trie.levels, &path);
+	uint32_t node = index_trie_add(&subs->trie, path);
 	uint32_t id = index_trie_node(&subs->trie, node)->value;
+
 	if (id)
 		return id;
 	id = index_pool_take(&subs->sets);
@@ -141,10 +128,11 @@ static void free_set(struct index_subs *subs, uint32_t id)
 enum index_subs_change index_subs_add(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter,
                                       const struct index_subscription *options)
 {
-	uint32_t id = find_or_make_set(subs, share, filter);
+	struct index_path path;
 
-	if (!id)
+	if (!path_of(share, filter, &path))
 		return INDEX_SUBS_REFUSED;
+	uint32_t id = set_of(subs, &path, share);
 	struct index_set *set = set_at(subs, id);
 	const struct index_subs_ref *ref = find_ref(subs, who, id);
 	if (ref) {
@@ -197,11 +185,12 @@ static bool remove_at(struct index_subs *subs, struct index_subscriber *who, str
 
 enum index_subs_change index_subs_remove(struct index_subs *subs, struct index_subscriber *who, struct str share, struct str filter)
 {
-	uint32_t id;
+	struct index_path path;
 
-	if (!share_valid(share) || !index_path_valid(filter, INDEX_FILTER))
+	if (!path_of(share, filter, &path))
 		return INDEX_SUBS_REFUSED;
-	id = find_set(subs, share, filter);
+	uint32_t node = index_trie_find(&subs->trie, &path);
+	uint32_t id = node ? index_trie_node(&subs->trie, node)->value : 0;
 	const struct index_subs_ref *ref = id ? find_ref(subs, who, id) : NULL;
 	if (!ref)
 		return INDEX_SUBS_NONE;
@@ -303,7 +292,7 @@ bool index_subs_match(struct index_subs *subs, struct str topic, const struct in
 	return matched;
 }
 
-struct index_size index_subs_size(const struct index_subs *subs)
+uint32_t index_subs_nodes(const struct index_subs *subs)
 {
 	return index_trie_size(&subs->trie);
 }

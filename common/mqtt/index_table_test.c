@@ -6,9 +6,10 @@
 
 #include <cmocka.h>
 
-#include "common/base/mem.h"
-#include "common/mqtt/index_level.h"
+#include "common/mqtt/index_hash.h"
 #include "common/mqtt/index_naive_for_test.h"
+#include "common/mqtt/index_pool.h"
+#include "common/mqtt/index_table.h"
 
 /* The example of the SipHash paper, appendix A: key 00 to 0f, text 00 to 0e, SipHash-2-4. */
 static void test_siphash_of_the_paper(void **state)
@@ -107,36 +108,13 @@ static void test_pool_gives_again_what_came_back(void **state)
 	index_pool_fini(&p);
 }
 
-static void test_a_level_is_stored_once(void **state)
-{
-	struct index_levels l;
-	struct str far = STR("a-level-longer-than-sixteen");
-
-	(void)state;
-	index_levels_init(&l);
-	assert_int_equal(index_level_find(&l, STR("a")), INDEX_NONE);
-	uint32_t a = index_level_ref(&l, STR("a")), b = index_level_ref(&l, far), empty = index_level_ref(&l, STR(""));
-	assert_int_equal(index_level_ref(&l, STR("a")), a);
-	assert_int_equal(index_level_find(&l, far), b);
-	assert_int_equal(index_level_find(&l, STR("")), empty);
-	assert_true(str_eq(index_level_text(&l, b), far));
-	assert_true(a > INDEX_SHARE && b > INDEX_SHARE && empty > INDEX_SHARE && a != b);
-	index_level_unref(&l, a);
-	assert_int_equal(index_level_find(&l, STR("a")), a);
-	index_level_unref(&l, a);
-	assert_int_equal(index_level_find(&l, STR("a")), INDEX_NONE);
-	index_level_unref(&l, b);
-	assert_int_equal(index_level_find(&l, far), INDEX_NONE);
-	index_level_ref(&l, far); /* which fini frees */
-	index_levels_fini(&l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_siphash_of_the_paper),     cmocka_unit_test(test_siphash_reads_every_byte),
-		cmocka_unit_test(test_table_holds_what_was_put), cmocka_unit_test(test_pool_gives_again_what_came_back),
-		cmocka_unit_test(test_a_level_is_stored_once),
+		cmocka_unit_test(test_siphash_of_the_paper),
+		cmocka_unit_test(test_siphash_reads_every_byte),
+		cmocka_unit_test(test_table_holds_what_was_put),
+		cmocka_unit_test(test_pool_gives_again_what_came_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

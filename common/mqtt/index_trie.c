@@ -1,49 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * index_trie: see index_trie.h. */
+ * index_trie: see index_trie.h. Matching is in index_match.c. */
 #include "common/mqtt/index_trie.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 
 void index_trie_init(struct index_trie *t)
 {
 	*t = (struct index_trie){ 0 };
-	index_levels_init(&t->levels);
+	random_bytes(&t->key, sizeof(t->key));
 	index_pool_init(&t->nodes, sizeof(struct index_node));
 	index_pool_take(&t->nodes);
 }
 
+static void free_text(struct index_node *node)
+{
+	char *far;
+
+	if (node->n <= INDEX_NEAR_MAX)
+		return;
+	memcpy(&far, node->near + 2, sizeof(far));
+	mem_free(far);
+}
+
 void index_trie_fini(struct index_trie *t)
 {
+	for (uint32_t id = 1; id <= t->nodes.given; id++)
+		free_text(index_trie_node(t, id));
 	index_table_fini(&t->table);
 	index_pool_fini(&t->nodes);
-	index_levels_fini(&t->levels);
 }
 
-struct index_size index_trie_size(const struct index_trie *t)
+uint32_t index_trie_size(const struct index_trie *t)
 {
-	return (struct index_size){ t->nodes.live - 1, t->levels.pool.live - INDEX_SHARE };
+	return t->nodes.live - 1;
 }
 
-static uint32_t child_hash(const struct index_trie *t, uint32_t parent, uint32_t level)
+/* --- children ----------------------------------------------------------------------------------------------------------- */
+
+enum kind { LITERAL, PLUS, MULTI, SHARE };
+
+static enum kind kind_of(struct str level)
 {
-	return index_hash_pair(&t->levels.key, parent, level);
+	if (level.n != 1)
+		return LITERAL;
+	return level.p[0] == '+' ? PLUS : level.p[0] == '#' ? MULTI : level.p[0] == '/' ? SHARE : LITERAL;
 }
 
-uint32_t index_trie_child(const struct index_trie *t, uint32_t parent, uint32_t level)
+static uint32_t hash_of(const struct index_trie *t, uint32_t parent, struct str level)
+{
+	return index_hash_pair(&t->key, parent, index_hash_text(&t->key, level));
+}
+
+uint32_t index_trie_in_table(const struct index_trie *t, uint32_t parent, struct str level, uint32_t hash)
 {
 	uint32_t probe = 0, id;
 
-	if (level == INDEX_PLUS)
-		return index_trie_node(t, parent)->plus;
-	if (level == INDEX_MULTI)
-		return index_trie_node(t, parent)->multi;
-	uint32_t hash = child_hash(t, parent, level);
 	while ((id = index_table_next(&t->table, hash, &probe)) != 0) {
 		const struct index_node *node = index_trie_node(t, id);
 
-		if (node->parent == parent && node->level == level)
+		if (node->parent == parent && str_eq(index_trie_level(node), level))
 			return id;
 	}
 	return 0;
+}
+
+uint32_t index_trie_child(const struct index_trie *t, uint32_t id, struct str level)
+{
+	const struct index_node *node = index_trie_node(t, id);
+
+	switch (kind_of(level)) {
+	case PLUS:
+		return node->plus;
+	case MULTI:
+		return node->multi;
+	case SHARE:
+		return node->shared ? index_trie_in_table(t, id, level, hash_of(t, id, level)) : 0;
+	case LITERAL:
+		break;
+	}
+	if (!node->first)
+		return 0;
+	const struct index_node *first = index_trie_node(t, node->first);
+	if (str_eq(index_trie_level(first), level))
+		return node->first;
+	return first->next ? index_trie_in_table(t, id, level, hash_of(t, id, level)) : 0;
 }
 
 uint32_t index_trie_find(const struct index_trie *t, const struct index_path *path)
@@ -55,177 +97,142 @@ uint32_t index_trie_find(const struct index_trie *t, const struct index_path *pa
 	return node;
 }
 
-/* Puts a node where its parent finds it. */
-static void link_child(struct index_trie *t, struct index_node *parent, struct index_node *node, uint32_t id)
+static void enter(struct index_trie *t, uint32_t id)
 {
-	if (node->level == INDEX_PLUS) {
-		parent->plus = id;
-		return;
-	}
-	if (node->level == INDEX_MULTI) {
-		parent->multi = id;
-		return;
-	}
-	index_table_put(&t->table, child_hash(t, node->parent, node->level), id);
-	if (node->level == INDEX_SHARE) {
-		parent->shared = 1;
-		return;
-	}
-	node->next = parent->first;
-	if (node->next)
-		index_trie_node(t, node->next)->prev = id;
-	parent->first = id;
+	const struct index_node *node = index_trie_node(t, id);
+
+	index_table_put(&t->table, hash_of(t, node->parent, index_trie_level(node)), id);
 }
 
-static void unlink_child(struct index_trie *t, struct index_node *parent, const struct index_node *node, uint32_t id)
+static void leave(struct index_trie *t, uint32_t id)
 {
-	if (node->level == INDEX_PLUS) {
-		parent->plus = 0;
+	const struct index_node *node = index_trie_node(t, id);
+
+	index_table_remove(&t->table, hash_of(t, node->parent, index_trie_level(node)), id);
+}
+
+static void link_literal(struct index_trie *t, struct index_node *parent, struct index_node *node, uint32_t id)
+{
+	uint32_t second = parent->first;
+
+	parent->first = id;
+	if (!second)
 		return;
-	}
-	if (node->level == INDEX_MULTI) {
-		parent->multi = 0;
-		return;
-	}
-	index_table_remove(&t->table, child_hash(t, node->parent, node->level), id);
-	if (node->level == INDEX_SHARE) {
-		parent->shared = 0;
-		return;
-	}
+	/* The first was alone until now. */
+	if (!index_trie_node(t, second)->next)
+		enter(t, second);
+	enter(t, id);
+	index_trie_node(t, second)->prev = id;
+	node->next = second;
+}
+
+static void unlink_literal(struct index_trie *t, struct index_node *parent, const struct index_node *node, uint32_t id)
+{
+	uint32_t other = node->prev ? node->prev : node->next;
+
+	if (other)
+		leave(t, id);
 	if (node->prev)
 		index_trie_node(t, node->prev)->next = node->next;
 	else
 		parent->first = node->next;
 	if (node->next)
 		index_trie_node(t, node->next)->prev = node->prev;
+	/* It is alone now. */
+	if (other && !index_trie_node(t, other)->prev && !index_trie_node(t, other)->next)
+		leave(t, other);
 }
+
+static uint32_t make_child(struct index_trie *t, uint32_t parent_id, struct str level)
+{
+	uint32_t id = index_pool_take(&t->nodes);
+	struct index_node *node = index_trie_node(t, id), *parent = index_trie_node(t, parent_id);
+
+	node->parent = parent_id;
+	node->n = (uint16_t)level.n;
+	if (level.n > INDEX_NEAR_MAX) {
+		char *far = mem_memdup(level.p, level.n);
+		memcpy(node->near + 2, &far, sizeof(far));
+	} else if (level.n) {
+		memcpy(node->near, level.p, level.n);
+	}
+	switch (kind_of(level)) {
+	case PLUS:
+		parent->plus = id;
+		break;
+	case MULTI:
+		parent->multi = id;
+		break;
+	case SHARE:
+		parent->shared = 1;
+		enter(t, id);
+		break;
+	case LITERAL:
+		link_literal(t, parent, node, id);
+		break;
+	}
+	return id;
+}
+
+static void remove_child(struct index_trie *t, uint32_t id)
+{
+	struct index_node *node = index_trie_node(t, id), *parent = index_trie_node(t, node->parent);
+
+	switch (kind_of(index_trie_level(node))) {
+	case PLUS:
+		parent->plus = 0;
+		break;
+	case MULTI:
+		parent->multi = 0;
+		break;
+	case SHARE:
+		parent->shared = 0;
+		leave(t, id);
+		break;
+	case LITERAL:
+		unlink_literal(t, parent, node, id);
+		break;
+	}
+	free_text(node);
+	index_pool_give(&t->nodes, id);
+}
+
+/* --- paths -------------------------------------------------------------------------------------------------------------- */
 
 uint32_t index_trie_add(struct index_trie *t, const struct index_path *path)
 {
-	uint32_t parent = INDEX_ROOT;
+	uint32_t node = INDEX_ROOT;
 
 	for (uint32_t i = 0; i < path->count; i++) {
-		uint32_t id = index_trie_child(t, parent, path->levels[i]);
+		uint32_t child = index_trie_child(t, node, path->levels[i]);
 
-		if (!id) {
-			id = index_pool_take(&t->nodes);
-			struct index_node *node = index_trie_node(t, id);
-			node->parent = parent;
-			node->level = path->levels[i];
-			index_level_again(&t->levels, path->levels[i]);
-			link_child(t, index_trie_node(t, parent), node, id);
-		}
-		parent = id;
+		node = child ? child : make_child(t, node, path->levels[i]);
 	}
-	return parent;
+	return node;
 }
 
 void index_trie_prune(struct index_trie *t, uint32_t id)
 {
 	while (id != INDEX_ROOT) {
-		struct index_node *node = index_trie_node(t, id);
-		uint32_t parent = node->parent, level = node->level;
+		const struct index_node *node = index_trie_node(t, id);
+		uint32_t parent = node->parent;
 
 		if (node->value || node->first || node->plus || node->multi || node->shared)
 			return;
-		unlink_child(t, index_trie_node(t, parent), node, id);
-		index_pool_give(&t->nodes, id);
-		index_level_unref(&t->levels, level);
+		remove_child(t, id);
 		id = parent;
 	}
 }
 
 void index_trie_text(const struct index_trie *t, uint32_t id, struct buf *out)
 {
-	uint32_t levels[INDEX_LEVELS_MAX], n = 0;
+	uint32_t path[INDEX_LEVELS_MAX], n = 0;
 
 	for (; id != INDEX_ROOT && n < INDEX_LEVELS_MAX; id = index_trie_node(t, id)->parent)
-		levels[n++] = index_trie_node(t, id)->level;
+		path[n++] = id;
 	while (n > 0) {
-		buf_append_str(out, index_level_text(&t->levels, levels[--n]));
+		buf_append_str(out, index_trie_level(index_trie_node(t, path[--n])));
 		if (n > 0)
 			buf_append_char(out, '/');
 	}
-}
-
-/* --- matching ---------------------------------------------------------------------------------------------------------- */
-
-#define UNKNOWN UINT32_MAX
-
-/* A topic name, cut up. What number a level has is looked up when it is first asked for: often the tree ends before the topic does. */
-struct cut {
-	uint32_t count;
-	struct str texts[INDEX_LEVELS_MAX];
-	uint32_t levels[INDEX_LEVELS_MAX];
-};
-
-/* A node, and how many levels of the topic are used up there. */
-struct step {
-	uint32_t node;
-	uint32_t depth;
-};
-
-static bool cut(struct str topic, struct cut *c)
-{
-	bool more = topic.n > 0;
-
-	for (c->count = 0; more; c->count++) {
-		if (c->count == INDEX_LEVELS_MAX)
-			return false;
-		more = index_level_cut(&topic, &c->texts[c->count]);
-		c->levels[c->count] = UNKNOWN;
-	}
-	return c->count > 0;
-}
-
-static uint32_t level_at(const struct index_trie *t, struct cut *c, uint32_t depth)
-{
-	if (c->levels[depth] == UNKNOWN)
-		c->levels[depth] = index_level_find(&t->levels, c->texts[depth]);
-	return c->levels[depth];
-}
-
-/* The node's filter matches: its value, and its share groups'. */
-static void report(const struct index_trie *t, const struct index_node *node, uint32_t id, index_value_fn on_value, void *ctx)
-{
-	if (node->value)
-		on_value(ctx, node->value);
-	if (!node->shared)
-		return;
-	for (uint32_t group = index_trie_node(t, index_trie_child(t, id, INDEX_SHARE))->first; group;
-	     group = index_trie_node(t, group)->next)
-		if (index_trie_node(t, group)->value)
-			on_value(ctx, index_trie_node(t, group)->value);
-}
-
-bool index_trie_match(const struct index_trie *t, struct str topic, index_value_fn on_value, void *ctx)
-{
-	/* Each step is replaced by two at most, a level further on: never more than the levels and one. */
-	struct step stack[INDEX_LEVELS_MAX + 2] = { { INDEX_ROOT, 0 } };
-	uint32_t n = 1;
-	struct cut c;
-
-	if (!cut(topic, &c))
-		return false;
-	while (n > 0) {
-		struct step s = stack[--n];
-		const struct index_node *node = index_trie_node(t, s.node);
-		/* No wildcard at the beginning for what begins with a $ [MQTT-4.7.2-1]. */
-		bool wild = s.depth > 0 || topic.p[0] != '$';
-
-		/* # includes the parent level (section 4.7.1.2). */
-		if (node->multi && wild)
-			report(t, index_trie_node(t, node->multi), node->multi, on_value, ctx);
-		if (s.depth == c.count) {
-			report(t, node, s.node, on_value, ctx);
-			continue;
-		}
-		if (node->plus && wild)
-			stack[n++] = (struct step){ node->plus, s.depth + 1 };
-		uint32_t level = node->first ? level_at(t, &c, s.depth) : INDEX_NONE;
-		uint32_t child = level ? index_trie_child(t, s.node, level) : 0;
-		if (child)
-			stack[n++] = (struct step){ child, s.depth + 1 };
-	}
-	return true;
 }
