@@ -37,6 +37,7 @@
 #define EDGE     200u
 #define OTHER    300u
 #define STORE    400u
+#define S2S      500u
 #define EDGE2    201u
 #define FAKE_MAX 4096
 #define TEXT(s)  ((char *)(s))
@@ -92,6 +93,11 @@ static struct {
 	const char *held_for; /* LogAppend calls for this recipient stay unanswered */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
+	struct {
+		struct packet_key key;
+		bool again;
+	} routed_as[FAKE_MAX];
+	bool federates; /* there is an s2s */
 	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
 } fake;
 
@@ -264,7 +270,16 @@ static Starling__Registration *fake_registration(void)
 
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
+	static Starling__Registration s2s;
+
 	(void)bus, (void)max;
+	if (role && strcmp(role, "s2s") == 0 && fake.federates) {
+		s2s = *fake_registration();
+		s2s.instance = S2S;
+		s2s.name = TEXT("s2s-1");
+		out[0] = &s2s;
+		return 1;
+	}
 	if (!role || strcmp(role, "storage") != 0)
 		return 0;
 	out[0] = fake_registration();
@@ -425,9 +440,14 @@ static void fake_serve(struct fake_record *r)
 	Starling__TakeReply taken = STARLING__TAKE_REPLY__INIT;
 
 	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE) {
-		if (!fake.route_code)
+		const Starling__RouteRequest *q = (const void *)r->message;
+
+		if (!fake.route_code) {
+			fake.routed_as[fake.routed].key = (struct packet_key){ q->key_stream, q->key_number };
+			fake.routed_as[fake.routed].again = q->again;
 			fake.routed_body[fake.routed++] = mem_strdup(r->payload);
-		taken.log_id = 7;
+		}
+		taken.log_id = r->to == S2S ? 0 : 7;
 		fake_answer(r, fake.route_code, r->method == METHOD_STANZA_TAKE ? &taken.base : &empty.base);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "services/session-manager/later.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/resent.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
@@ -139,6 +140,7 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 	session_store_init(sm);
 	msglog_init(sm);
 	append_init(sm);
+	sm->resent = resent_new();
 	ownership_init(sm);
 	counters_register(sm);
 	ipc_bus_set_domains(sm->bus, (const char *const *)shared->hosts.items, (uint32_t)shared->hosts.count);
@@ -183,6 +185,7 @@ void sm_stop(void *state)
 	redis_free(&sm->redis);
 	all_slots(sm);
 	append_fini(sm);
+	resent_free(&sm->resent);
 	lane_fini_all(sm);
 	edge_fini_all(sm);
 	account_warm_stop(sm);
