@@ -118,6 +118,6 @@ bool resent_look(struct resent *r, uint32_t slot, uint64_t epoch, struct packet_
 	if (n)
 		*out_age_ms = now_ms - n->since_ms + 1;
 	else if (fresh)
-		*out_age_ms = RESENT_KEEP_MS;
+		*out_age_ms = RESENT_NEW_MS;
 	return n || fresh;
 }

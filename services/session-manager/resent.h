@@ -12,7 +12,8 @@
 
 #define RESENT_MAX     65536u
 #define RESENT_KEEP_MS 300000u /* longer than a connection that was given up may hold something back */
-#define RESENT_NEW_MS  30000u  /* of a slot's messages so long after it was taken: the former owner knew what had been sent again */
+#define RESENT_NEW_MS                                                                                                                      \
+	30000u /* so long after a slot was taken all are looked for, as far back: its former owner knew what had been sent again */
 
 struct resent;
 

@@ -98,7 +98,7 @@ static void test_a_slot_that_was_another_s(void **state)
 
 	(void)state;
 	assert_true(resent_look(r, SLOT, 4, (struct packet_key){ 1, 1 }, false, now, &age));
-	assert_int_equal(age, RESENT_KEEP_MS);
+	assert_int_equal(age, RESENT_NEW_MS);
 	now += RESENT_NEW_MS - 1;
 	assert_true(resent_look(r, SLOT, 4, (struct packet_key){ 1, 1 }, false, now, &age));
 	now += 1;
