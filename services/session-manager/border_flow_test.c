@@ -2,6 +2,7 @@
  *
  * Messages to and from other servers, with the flock around the daemon faked. */
 #include "services/session-manager/fake_edge.h"
+#include "services/session-manager/federates.h"
 
 #define MORE     14u
 #define STRANGER "x@other.test"
@@ -98,6 +99,43 @@ static void an_account_that_was_given_up_sends_nothing(void **state)
 	assert_int_equal(fake.sm->pending, 0);
 }
 
+static bool comes_back(void)
+{
+	chat_with_origin(A, 1, "o1");
+	return fake_delivered(A, "remote-server-not-found", 0) != NULL;
+}
+
+static void a_flock_without_s2s(void **state)
+{
+	(void)state;
+	log_in_both();
+	federates_redis_up(fake.sm);
+	fake_turns(2);
+	assert_true(comes_back());
+}
+
+static void without_s2s_for_now(void **state)
+{
+	(void)state;
+	begin();
+	chat_with_origin(B, 2, "o0");
+	fake.federates = false;
+	assert_false(comes_back());
+	assert_int_equal(fake_accepted(A), 0);
+}
+
+/* It has never seen one itself. */
+static void an_owner_that_starts_while_all_s2s_are_down(void **state)
+{
+	(void)state;
+	log_in_both();
+	fake.redis_says = true;
+	federates_redis_up(fake.sm);
+	fake_turns(2);
+	assert_false(comes_back());
+	assert_int_equal(fake_accepted(A), 0);
+}
+
 static void comes_in(uint64_t stream, uint64_t number, bool again)
 {
 	struct ipc_call call = { .source = S2S, .payload = STR("<message>in</message>"), .code = -1 };
@@ -136,8 +174,13 @@ static void the_first_try_behind_the_second(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(archived_then_passed_on),         TEST(a_client_that_could_not_resume),
-		TEST(copies_have_the_archive_s_id),    TEST(an_account_that_was_given_up_sends_nothing),
+		TEST(archived_then_passed_on),
+		TEST(a_client_that_could_not_resume),
+		TEST(copies_have_the_archive_s_id),
+		TEST(an_account_that_was_given_up_sends_nothing),
+		TEST(a_flock_without_s2s),
+		TEST(without_s2s_for_now),
+		TEST(an_owner_that_starts_while_all_s2s_are_down),
 		TEST(the_first_try_behind_the_second),
 	};
 

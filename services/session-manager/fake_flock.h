@@ -71,7 +71,7 @@ static struct {
 	struct {
 		redis_fn fn;
 		void *ctx;
-		bool list;
+		bool list, get;
 	} redis[FAKE_MAX];
 	size_t redis_count;
 	/* the store */
@@ -97,7 +97,8 @@ static struct {
 		struct packet_key key;
 		bool again;
 	} routed_as[FAKE_MAX];
-	bool federates; /* there is an s2s */
+	bool federates;  /* there is an s2s */
+	bool redis_says; /* yes, to a GET */
 	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
 } fake;
 
@@ -399,14 +400,17 @@ static bool fake_redis(redis_fn fn, void *ctx, bool list)
 	assert_true(fake.redis_count < FAKE_MAX);
 	fake.redis[fake.redis_count].fn = fn;
 	fake.redis[fake.redis_count].ctx = ctx;
+	fake.redis[fake.redis_count].get = false;
 	fake.redis[fake.redis_count++].list = list;
 	return true;
 }
 
 bool redis_command(struct redis *r, redis_fn fn, void *ctx, int argc, const char *const *argv, const size_t *lens)
 {
-	(void)r, (void)argc, (void)argv, (void)lens;
-	return fake_redis(fn, ctx, true);
+	(void)r, (void)lens;
+	fake_redis(fn, ctx, true);
+	fake.redis[fake.redis_count - 1].get = argc == 2 && strcmp(argv[0], "GET") == 0;
+	return true;
 }
 
 void redis_script_register(struct redis *r, struct redis_script *s)
@@ -498,12 +502,13 @@ static void fake_turn(void)
 {
 	size_t calls, commands, held = 0;
 	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
+	redisReply got = { .type = fake.redis_says ? REDIS_REPLY_STRING : REDIS_REPLY_NIL };
 
 	uv_run(&fake.loop, UV_RUN_NOWAIT);
 	calls = fake.call_count;
 	commands = fake.redis_count;
 	for (size_t i = 0; i < commands; i++)
-		fake.redis[i].fn(fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
+		fake.redis[i].fn(fake.redis[i].get ? &got : fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
 	memmove(fake.redis, fake.redis + commands, (fake.redis_count - commands) * sizeof(fake.redis[0]));
 	fake.redis_count -= commands;
 	if (fake.store_silent)

@@ -11,6 +11,7 @@
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/deliver.h"
+#include "services/session-manager/federates.h"
 #include "services/session-manager/iq_local.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/msglog.h"
@@ -100,16 +101,6 @@ static void stored_outgoing(struct account *a, const struct packet *p, const str
 		a->log->last = result->id;
 	out.archive_sender = false;
 	route_domain(a->sm, &out);
-}
-
-/* A flock that has had an s2s gets it back: what is for other servers waits a while. */
-static bool federates(struct sm *sm)
-{
-	const Starling__Registration *s2s[1];
-
-	if (!sm->federates)
-		sm->federates = ipc_bus_instances(sm->bus, "s2s", s2s, 1) > 0;
-	return sm->federates;
 }
 
 static void route_domain(struct sm *sm, const struct packet *p)

@@ -8,6 +8,7 @@
 #include "services/session-manager/append.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/federates.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/later.h"
 #include "services/session-manager/msglog.h"
@@ -113,6 +114,7 @@ static void on_redis(bool up, void *ctx)
 
 	if (sm->stopping || !up)
 		return;
+	federates_redis_up(sm);
 	ownership_redis_up(sm);
 	sm_turn_soon(sm);
 }
