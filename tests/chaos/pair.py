@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two flocks that federate, and the way between them: each finds the other by a private DNS, trusts it by a certificate of a test authority, and
-reaches it through a proxy that can be cut (proxy.py)."""
+"""Two flocks that federate, and the way between them: each is told where the other is, trusts it by a certificate of a test authority, and reaches it
+through a proxy that can be cut (proxy.py)."""
 import os
 import shutil
 import sys
 import tempfile
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [os.path.join(TESTS, folder) for folder in ("federation", "system")]
+sys.path.insert(0, os.path.join(TESTS, "federation"))
 
 from authority import Authority  # noqa: E402
-from dns_server import DnsServer  # noqa: E402
 from nemesis import link_name  # noqa: E402
-from peers import announce  # noqa: E402
 from plan import SITES  # noqa: E402
 from servers import SCALES, Starling  # noqa: E402
 
@@ -30,10 +28,9 @@ class Border:
     def __init__(self, binaries=None):
         self.folder = tempfile.mkdtemp(prefix="border-")
         os.chmod(self.folder, 0o755)
-        self.dns = DnsServer({})
         try:
             authority = Authority(self.folder)
-            s2s = {**S2S, "tls": {"trust": authority.pem}, "dns": {"servers": [self.dns.address]}}
+            s2s = {**S2S, "tls": {"trust": authority.pem}}
             self.servers = {site: Starling(binaries, scale, host=host(site), services={"s2s": s2s}) for site, scale in zip(SITES, SCALES)}
             for site, server in self.servers.items():
                 authority.issue(server.tls, host(site))
@@ -45,9 +42,9 @@ class Border:
 
     def open(self, ports):
         """ports: where the proxies of the ways listen."""
-        for site in SITES:
-            announce(self.dns, host(site), ports[link_name(site, "border")])
+        ways = ["%s=127.0.0.1:%d" % (host(site), ports[link_name(site, "border")]) for site in SITES]
+        for server, way in zip(self.servers.values(), reversed(ways)):
+            server.flock.configure({"services": {"s2s": {"overrides": [way]}}})
 
     def close(self):
-        self.dns.close()
         shutil.rmtree(self.folder, ignore_errors=True)
