@@ -39,6 +39,20 @@ def test_nobody_names_the_messages_of_others(wild, user):
         assert user.wait_message("n1").get("from") == "a@" + name
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_names_on_the_way_back(wild, user, told):
+    """Over a stream that the other server made (XEP-0288): if it says that it knows them."""
+    name = wild.fresh()
+    o = wild.origin(name).secure(wild.certificate(name))
+    o.send("<bidi xmlns='urn:xmpp:bidi'>%s</bidi>" % ("<key xmlns='urn:starling:s2s:0'/>" if told else ""))
+    assert local(o.external()) == "success"
+    o.open()
+    o.send("<enable xmlns='urn:xmpp:sm:3'/>")
+    o.wait_named("enabled")
+    user.message("a@" + name, "back")
+    assert (o.wait_named("message").find("{urn:starling:s2s:0}key") is not None) == told
+
+
 @pytest.fixture(scope="module")
 def pair(authority, dns):
     one, two = Starling("e.example.net", authority, dns), Starling("f.example.net", authority, dns)
