@@ -65,13 +65,15 @@ static bool secure(struct s2s_stream *s, const struct xml_node *features)
 	return false;
 }
 
-/* XEP-0288 section 2.2: before authentication. */
+/* XEP-0288 section 2.2: before authentication. Who listens has told in its features that it knows keys; what it sends back over our stream has them only if it is
+ * told that we do. */
 static void ask_bidi(struct s2s_stream *s)
 {
 	if (!s->has_bidi || s->bidi || !s->s2s->config->bidi)
 		return;
 	s->bidi = true;
-	buf_append_cstr(s2s_out(s), "<bidi xmlns='" S2S_NS_BIDI "'/>");
+	buf_append_cstr(s2s_out(s), "<bidi xmlns='" S2S_NS_BIDI "'");
+	buf_append_cstr(s2s_out(s), s->has_keys ? "><key xmlns='" S2S_NS_KEY "'/></bidi>" : "/>");
 }
 
 void s2s_features(struct s2s_stream *s, const struct s2s_input *in)
@@ -128,9 +130,10 @@ void s2s_authenticated(struct s2s_stream *s)
 /* XEP-0288: the other server wants to get its stanzas over the stream that it has made. */
 void s2s_bidi_in(struct s2s_stream *s, const struct s2s_input *in)
 {
-	(void)in;
-	if (s->s2s->config->bidi && !s->pairs)
-		s->bidi = true;
-	else
+	if (!s->s2s->config->bidi || s->pairs) {
 		s2s_end(s, "unsupported-feature", "not offered now");
+		return;
+	}
+	s->bidi = true;
+	s->has_keys = xml_child(in->node, "key", S2S_NS_KEY) != NULL;
 }

@@ -45,6 +45,7 @@
 #define S2S_BUCKETS       4096u
 
 struct s2s;
+struct s2s_key;
 struct s2s_link;
 struct s2s_stream;
 
@@ -275,6 +276,7 @@ struct s2s {
 	struct list_node *buckets; /* of links, by name */
 	uint32_t stream_count, link_count;
 	struct s2s_slot slots[SLOT_COUNT];
+	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot of accounts */
 	bool claiming;
 	uint64_t append_stream, append_number; /* names for what has none, in the store */
 	struct s2s_lane *lanes[SLOT_COUNT];
@@ -356,7 +358,7 @@ void s2s_bounce(struct s2s *s2s, const Starling__StanzaMeta *meta, struct str by
 
 /* lane.c: stanzas to local accounts; from: whose window counts it, may be NULL */
 void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *meta, struct str bytes,
-                   uint64_t key_stream, uint64_t key_number, bool again);
+                   const struct s2s_key *key);
 void s2s_lanes_wake(struct s2s *s2s);
 void s2s_lanes_fini(struct s2s *s2s);
 
@@ -464,6 +466,7 @@ bool s2s_pong_routed(struct s2s *s2s, const Starling__StanzaMeta *meta);
 /* key.c: what a message is called between two Starlings, in an element of its own behind the others */
 struct s2s_key {
 	uint64_t stream, number; /* 0: none */
+	uint64_t age_s;          /* with again: the first try was no longer ago than this; 0: not known */
 	bool again;
 };
 void s2s_key_add(struct buf *extra, const struct s2s_key *key);
