@@ -434,6 +434,7 @@ void s2s_ack_handled(struct s2s_stream *s, uint64_t number); /* an inbound stanz
 uint64_t s2s_ack_take(struct s2s_stream *s);                 /* number of the next inbound stanza */
 void s2s_ack_want(struct s2s_stream *s);
 void s2s_ack_ask(struct s2s_stream *s);
+void s2s_ack_look(struct s2s_stream *s); /* once a second */
 
 /* write.c */
 void s2s_write(struct s2s_stream *s, const struct s2s_item *i);
