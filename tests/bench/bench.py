@@ -22,14 +22,18 @@ HOST = "bench.test"
 RATE = 1000
 
 
-def measure(args, kind, surroundings):
-    """All figures of one server alone, as a flat dict."""
+def measure(args, kinds, surroundings):
+    """Servers alone, one after the other: {name: figures}."""
+    return {kind.name: measure_one(args, kind, surroundings) for kind in kinds}
+
+
+def measure_one(args, kind, surroundings):
     system = kind(args, HOST, surroundings, False)
     try:
         system.register("load", range(max(args.users, args.idle)))
         # First, in fresh processes: what a load leaves behind in a heap would serve the idle ones for nothing.
         figures = {"idle_tls_kib": idle_kib(args, system, 1), "idle_kib": idle_kib(args, system, 0)}
-        figures.update(message_figures(args, system, "", RATE))
+        figures.update(message_figures(args, [system], "", RATE)[kind.name])
         run(args, system, "login", users=args.users, count=args.users, tls=1)  # the first ones pay the client's PBKDF2
         result = run(args, system, "login", users=args.users, count=args.logins, tls=1)
     finally:
@@ -91,7 +95,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--logins", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=2000)
-    parser.add_argument("--federation-rate", type=int, default=200, help="messages a second between two servers, for latency")
+    parser.add_argument("--federation-rate", type=int, default=100, help="messages a second between two servers, for latency")
     parser.add_argument("--tls", type=int, default=0, help="chat over TLS")
     parser.add_argument("--scale", default="")
     parser.add_argument("--unpinned", dest="pin", action="store_false")
@@ -99,12 +103,12 @@ def main():
     args = parser.parse_args()
     if args.users % 2:
         parser.error("--users: pairs are wanted, so an even number")
-    results = {}
+    kinds = [kind for kind in (Starling, Ejabberd) if args.system in (None, kind.name)]
+    results = {kind.name: {} for kind in kinds}
     with contextlib.closing(Surroundings()) as surroundings:
         for part, measure_part in PARTS.items():
-            for kind in (Starling, Ejabberd):
-                if (args.only or part) == part and (args.system or kind.name) == kind.name:
-                    results.setdefault(kind.name, {}).update(measure_part(args, kind, surroundings))
+            for name, figures in measure_part(args, kinds, surroundings).items() if args.only in (None, part) else ():
+                results[name].update(figures)
     show(args, results)
     if args.json:
         with open(args.json, "w") as f:

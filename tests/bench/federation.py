@@ -39,17 +39,22 @@ class Two:
                 stack.callback(server.stop)
 
 
-def measure(args, kind, surroundings):
-    two = Two(kind, args, surroundings)
-    try:
-        two.register("load", args.users)
-        # The first messages find the other server, and prove who is who.
-        first = run(args, two, "chat", users=2, window=1, seconds=5, tls=args.tls)
-        if not first["delivered_all"]:
-            raise SystemExit("%s: no message came through" % two.name)
-        return message_figures(args, two, PREFIX, args.federation_rate)
-    finally:
-        two.stop()
+def warm_up(args, two):
+    """The first messages find the other server, and prove who is who."""
+    if not run(args, two, "chat", users=2, window=1, seconds=5, tls=args.tls)["delivered_all"]:
+        raise SystemExit("%s: no message came through" % two.name)
+
+
+def measure(args, kinds, surroundings):
+    """{name: figures}. All are up at a time, and take turns."""
+    with contextlib.ExitStack() as stack:
+        pairs = []
+        for kind in kinds:
+            pairs.append(Two(kind, args, surroundings))
+            stack.callback(pairs[-1].stop)
+            pairs[-1].register("load", args.users)
+            warm_up(args, pairs[-1])
+        return message_figures(args, pairs, PREFIX, args.federation_rate)
 
 
 def rows(args):

@@ -53,20 +53,28 @@ def run(args, system, mode, **keys):
         load.end()
 
 
-def message_figures(args, system, prefix, rate):
-    """At saturation and at a rate, archived and not; keys begin with the prefix."""
-    figures = {}
-    common = {"users": args.users, "seconds": args.seconds, "size": 64, "tls": args.tls}
+def take_turns(args, systems, mode, **keys):
+    """Rounds of all systems, {name: results}; in turn, so that whatever else the machine does meets each of them."""
+    results = {system.name: [] for system in systems}
+    for _ in range(args.rounds):
+        for system in systems:
+            results[system.name].append(run(args, system, mode, users=args.users, seconds=args.seconds, size=64, tls=args.tls, **keys))
+    return results
+
+
+def message_figures(args, systems, prefix, rate):
+    """At saturation and at a rate, archived and not: {name: figures}; keys begin with the prefix."""
+    figures = {system.name: {} for system in systems}
     for kind, _, extra in KINDS:
         key = prefix + kind
-        rounds = [run(args, system, "chat", window=args.window, extra=extra, **common) for _ in range(args.rounds)]
-        figures[key + "chat_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
-        figures[key + "by_name"] = {n: c / max(rounds[-1]["delivered_all"], 1) for n, c in sorted(rounds[-1]["by_name"].items()) if c > 0}
-        figures[key + "chat_rate"] = statistics.median(r["delivered"] / r["seconds"] for r in rounds)
-        rounds = [run(args, system, "rate", rate=rate, extra=extra, **common) for _ in range(args.rounds)]
-        figures[key + "p50_us"] = statistics.median(r["p50_us"] for r in rounds)
-        figures[key + "p99_us"] = statistics.median(r["p99_us"] for r in rounds)
-        figures[key + "rate_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
+        for name, rounds in take_turns(args, systems, "chat", window=args.window, extra=extra).items():
+            figures[name][key + "chat_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
+            figures[name][key + "by_name"] = {n: c / max(rounds[-1]["delivered_all"], 1) for n, c in sorted(rounds[-1]["by_name"].items()) if c > 0}
+            figures[name][key + "chat_rate"] = statistics.median(r["delivered"] / r["seconds"] for r in rounds)
+        for name, rounds in take_turns(args, systems, "rate", rate=rate, extra=extra).items():
+            figures[name][key + "p50_us"] = statistics.median(r["p50_us"] for r in rounds)
+            figures[name][key + "p99_us"] = statistics.median(r["p99_us"] for r in rounds)
+            figures[name][key + "rate_us"] = statistics.median(r["cpu_us"] / max(r["delivered_all"], 1) for r in rounds)
     return figures
 
 
