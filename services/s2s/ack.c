@@ -176,11 +176,19 @@ void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in)
 	s->acked_out += newly;
 	metric_add(&s2s_metrics.acked, (double)newly);
 	if (s->link && s->link->out == s) {
-		for (; newly > 0; newly--)
+		for (uint64_t n = newly; n > 0; n--)
 			s2s_link_acked(s->link);
 		s2s_link_pump(s->link);
 	}
-	if (s->acked_out < s->sent_out)
+	/* Nothing new, and nothing was written behind the question: it would have the same answer. A Starling says by itself when it has handled what it was
+	 * asked about; any other is asked again in a second. */
+	if (s->acked_out < s->sent_out && (newly > 0 || s->ask))
+		s2s_ack_want(s);
+}
+
+void s2s_ack_look(struct s2s_stream *s)
+{
+	if (s->managed && !s->asked && s->acked_out < s->sent_out)
 		s2s_ack_want(s);
 }
 

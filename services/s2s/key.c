@@ -45,9 +45,9 @@ struct str s2s_key_take(struct buf *out, struct arena *arena, struct str bytes, 
 
 	if (bytes.n < n + tail || memcmp(bytes.p + bytes.n - tail, END, tail) != 0)
 		return bytes;
-	for (size_t i = from; i + n + tail <= bytes.n; i++) {
-		if (memcmp(bytes.p + i, OPEN, n) == 0)
-			at = bytes.p + i;
+	for (size_t i = bytes.n - n - tail + 1; i > from && !at; i--) {
+		if (bytes.p[i - 1] == '<' && memcmp(bytes.p + i - 1, OPEN, n) == 0)
+			at = bytes.p + i - 1;
 	}
 	node = at ? xml_parse(arena, str_make(at, (size_t)(bytes.p + bytes.n - tail + 2 - at)), STR(S2S_NS_SERVER)) : NULL;
 	if (!node)

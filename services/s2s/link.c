@@ -85,26 +85,31 @@ void s2s_link_set_state(struct s2s_link *l, enum s2s_link_state state)
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
-static struct s2s_item *first_waiting(const struct s2s_link *l)
+/* From the end that is nearer: as a rule hundreds are sent, and one waits. */
+static struct list_node *first_waiting(struct s2s_link *l)
 {
-	list_for_each (n, &l->items) {
-		struct s2s_item *i = list_entry(n, struct s2s_item, node);
+	uint32_t waiting = l->count - l->sent;
+	struct list_node *n = &l->items;
 
-		if (i->state == S2S_ITEM_WAITING)
-			return i;
+	if (l->sent < waiting) {
+		for (uint32_t i = 0; i <= l->sent; i++)
+			n = n->next;
+		return n;
 	}
-	return NULL;
+	for (uint32_t i = 0; i < waiting; i++)
+		n = n->prev;
+	return n;
 }
 
 static void send_waiting(struct s2s_link *l)
 {
 	const struct s2s_config *c = l->s2s->config;
 	struct s2s_stream *s = l->out;
-	struct s2s_item *i = first_waiting(l);
-	struct list_node *n = i ? &i->node : NULL;
+	struct list_node *n = first_waiting(l);
 
-	while (n && n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
-		i = list_entry(n, struct s2s_item, node);
+	while (n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
+		struct s2s_item *i = list_entry(n, struct s2s_item, node);
+
 		n = n->next;
 		if (i->drop)
 			return; /* rows that only the store has come before it */

@@ -455,6 +455,7 @@ uint64_t s2s_ack_take(struct s2s_stream *s);                 /* number of the ne
 void s2s_ack_last(struct s2s_stream *s);                     /* the stream is about to end */
 void s2s_ack_want(struct s2s_stream *s);
 void s2s_ack_ask(struct s2s_stream *s);
+void s2s_ack_look(struct s2s_stream *s); /* once a second */
 
 /* write.c */
 void s2s_write(struct s2s_stream *s, const struct s2s_item *i);

@@ -137,6 +137,7 @@ static void check_peer(struct s2s_stream *s, uint64_t now_ms)
 	const struct s2s_config *c = s->s2s->config;
 	bool waits = s->managed ? s->asked : s->ping != 0;
 
+	s2s_ack_look(s);
 	if (waits && now_ms - s->holds_ms > (uint64_t)c->answer_ms) {
 		s2s_end(s, "connection-timeout", "no acknowledgement");
 	} else if (now_ms - conn_last_read_ms(s->conn) > (uint64_t)c->idle_ms && now_ms - s->wrote_ms > (uint64_t)c->idle_ms &&

@@ -11,6 +11,7 @@
  *        storm  all users connect at once, and stay
  * Keys:  host port address users first prefix password tls mechanism window rate size seconds count parallel extra
  *        sources: so many addresses of 127.1.0.0/16 that users come from; 0: one
+ *        other_host other_port: a second server; users of odd number are there, so that both ends of a pair are at different ones
  *
  * chat, rate and idle print READY after the logins, wait for a line on stdin, run, print one JSON line, and wait for a
  * line again before they leave, so that the caller can read clocks and memory at the right moments. login and storm start at the first line.
@@ -55,9 +56,10 @@ struct client {
 };
 
 static struct {
-	const char *mode, *host, *address, *prefix, *password, *mechanism, *extra;
-	int port, users, first, tls, window, rate, size, seconds, count, parallel, sources;
+	const char *mode, *host, *other_host, *address, *prefix, *password, *mechanism, *extra;
+	int port, other_port, users, first, tls, window, rate, size, seconds, count, parallel, sources;
 } opt = { .host = "localhost",
+	  .other_host = "",
 	  .address = "127.0.0.1",
 	  .prefix = "load",
 	  .password = "secret",
@@ -77,7 +79,7 @@ static SSL_CTX *ctx;
 static struct client *clients;
 static struct salted *salts, last_salted; /* accounts that are copies of one share its salt */
 static char *filler;
-static uint64_t delivered, delivered_all, sent, failed, logins, latency_count;
+static uint64_t delivered, delivered_all, sent, failed, bounced, logins, latency_count;
 static uint32_t *latencies;
 #define LATENCIES (1u << 22)
 static bool running;
@@ -139,12 +141,22 @@ __attribute__((format(printf, 2, 3))) static void say(struct client *c, const ch
 	va_end(ap);
 }
 
+static bool at_other(const struct client *c)
+{
+	return opt.other_host[0] && c->number % 2 == 1;
+}
+
+static const char *host_of(const struct client *c)
+{
+	return at_other(c) ? opt.other_host : opt.host;
+}
+
 static void header(struct client *c)
 {
 	say(c,
 	    "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' "
 	    "xmlns:stream='http://etherx.jabber.org/streams'>",
-	    opt.host);
+	    host_of(c));
 }
 
 static void hang_up(struct client *c)
@@ -180,7 +192,7 @@ static void leave_from(struct client *c)
 
 static void dial(struct client *c)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(at_other(c) ? opt.other_port : opt.port)) };
 	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
 	int one = 1;
 
@@ -302,13 +314,24 @@ static void send_message(struct client *c, uint64_t due_us)
 	sent++;
 }
 
-/* A message came: its latency, and in a closed loop one goes back. */
-static void got_message(struct client *c, const char *body)
+static bool is_error(const char *message)
 {
-	uint64_t due = strtoull(body + 7, NULL, 10), now = now_us();
+	return strstr(message, "type='error'") || strstr(message, "type=\"error\"");
+}
 
-	if (!running)
+/* A message came: its latency, and in a closed loop one goes back. What a server sends back is no delivery. */
+static void got_message(struct client *c, const char *message)
+{
+	const char *body = strstr(message, "<body>@");
+	uint64_t due = body ? strtoull(body + 7, NULL, 10) : 0, now = now_us();
+
+	if (!running || !body)
 		return;
+	if (is_error(message)) {
+		if (bounced++ < 3)
+			fprintf(stderr, "xmpp_load: came back: %s\n", message);
+		return;
+	}
 	delivered++;
 	delivered_all++;
 	latencies[latency_count++ % LATENCIES] = (uint32_t)(now > due ? now - due : 0);
@@ -371,7 +394,7 @@ static bool step(struct client *c)
 		c->ssl = SSL_new(ctx);
 		SSL_set_fd(c->ssl, c->fd);
 		SSL_set_connect_state(c->ssl);
-		SSL_set_tlsext_host_name(c->ssl, opt.host);
+		SSL_set_tlsext_host_name(c->ssl, host_of(c));
 		c->state = HANDSHAKE;
 		return true;
 	case CHALLENGE:
@@ -417,8 +440,7 @@ static bool step(struct client *c)
 		if (!(p = strstr(c->in, "</message>")))
 			return false;
 		*p = 0;
-		if ((p = strstr(c->in, "<body>@")))
-			got_message(c, p);
+		got_message(c, c->in);
 		consume(c, c->in + strlen(c->in) + 10);
 		return true;
 	default:
@@ -429,12 +451,11 @@ static bool step(struct client *c)
 /* The hot path: many messages in one read, without moving the rest of the buffer for each. */
 static void up_messages(struct client *c)
 {
-	char *at = c->in, *end, *body;
+	char *at = c->in, *end;
 
 	while ((end = strstr(at, "</message>"))) {
 		*end = 0;
-		if ((body = strstr(at, "<body>@")))
-			got_message(c, body);
+		got_message(c, at);
 		at = end + 10;
 	}
 	consume(c, at);
@@ -537,9 +558,10 @@ static void report(double seconds)
 	qsort(latencies, n, sizeof(*latencies), by_value);
 #define AT(q) (n ? latencies[(uint64_t)((double)(n - 1) * (q))] : 0)
 	printf("{\"seconds\": %.3f, \"sent\": %llu, \"delivered\": %llu, \"delivered_all\": %llu, \"logins\": %llu, \"failed\": %llu, "
+	       "\"bounced\": %llu, "
 	       "\"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u}\n",
 	       seconds, (unsigned long long)sent, (unsigned long long)delivered, (unsigned long long)delivered_all,
-	       (unsigned long long)logins, (unsigned long long)failed, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
+	       (unsigned long long)logins, (unsigned long long)failed, (unsigned long long)bounced, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
 	fflush(stdout);
 }
 
@@ -643,12 +665,13 @@ static void parse(int argc, char **argv)
 		const char **text;
 		int *number;
 	} keys[] = {
-		{ "host", &opt.host, NULL },         { "address", &opt.address, NULL },     { "prefix", &opt.prefix, NULL },
-		{ "password", &opt.password, NULL }, { "mechanism", &opt.mechanism, NULL }, { "extra", &opt.extra, NULL },
-		{ "port", NULL, &opt.port },         { "users", NULL, &opt.users },         { "first", NULL, &opt.first },
-		{ "tls", NULL, &opt.tls },           { "window", NULL, &opt.window },       { "rate", NULL, &opt.rate },
-		{ "size", NULL, &opt.size },         { "seconds", NULL, &opt.seconds },     { "count", NULL, &opt.count },
-		{ "parallel", NULL, &opt.parallel }, { "sources", NULL, &opt.sources },
+		{ "host", &opt.host, NULL },         { "address", &opt.address, NULL },       { "prefix", &opt.prefix, NULL },
+		{ "password", &opt.password, NULL }, { "mechanism", &opt.mechanism, NULL },   { "extra", &opt.extra, NULL },
+		{ "port", NULL, &opt.port },         { "users", NULL, &opt.users },           { "first", NULL, &opt.first },
+		{ "tls", NULL, &opt.tls },           { "window", NULL, &opt.window },         { "rate", NULL, &opt.rate },
+		{ "size", NULL, &opt.size },         { "seconds", NULL, &opt.seconds },       { "count", NULL, &opt.count },
+		{ "parallel", NULL, &opt.parallel }, { "other_host", &opt.other_host, NULL }, { "other_port", NULL, &opt.other_port },
+		{ "sources", NULL, &opt.sources },
 	};
 
 	if (argc < 2)
