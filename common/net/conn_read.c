@@ -14,6 +14,28 @@ static void hold(struct buf *b, const char *p, size_t n)
 	buf_append(b, p, n);
 }
 
+/* How many bytes the rate allows now; 0 after putting the connection to sleep. */
+static size_t allowance(struct conn *c)
+{
+	double level;
+
+	if (!c->spare || c->spare->rate == 0)
+		return NET_READ_BYTES;
+	level = bucket_level(&c->spare->bucket, c->spare->rate, c->spare->burst, net_now(c->loop));
+	if (level >= 1)
+		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
+	c->throttled = true;
+	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
+	conn_watch(c);
+	return 0;
+}
+
+static void charge(struct conn *c, size_t n)
+{
+	if (c->spare && c->spare->rate)
+		c->spare->bucket.tokens -= (double)n;
+}
+
 static void unpack(struct conn *c, struct str in);
 
 /* Bytes of the uppermost layer. */
@@ -32,14 +54,18 @@ static void deliver(struct conn *c, const char *p, size_t n)
 		hold(&conn_spare(c)->held, p + used, n - used);
 }
 
+/* A few bytes may become a thousand times as many: they count, too, and others get their turn in between. */
 static void unpack(struct conn *c, struct str in)
 {
 	char *out = c->loop->plain_buf;
 
-	for (;;) {
+	for (int i = 0;; i++) {
+		bool turn_over = i == READS_A_TURN;
 		long n;
 
-		if (c->paused) {
+		if (turn_over)
+			net_defer(c->loop, &c->read_task);
+		if (turn_over || c->paused || allowance(c) == 0) {
 			hold(&conn_spare(c)->packed, in.p, in.n);
 			return;
 		}
@@ -50,6 +76,7 @@ static void unpack(struct conn *c, struct str in)
 		}
 		if (n == 0)
 			return;
+		charge(c, (size_t)n);
 		deliver(c, out, (size_t)n);
 		if (c->state != CONN_OPEN)
 			return;
@@ -62,22 +89,6 @@ static void input(struct conn *c, const char *p, size_t n)
 		unpack(c, str_make(p, n));
 	else
 		deliver(c, p, n);
-}
-
-/* How many bytes the rate allows now; 0 after putting the connection to sleep. */
-static size_t allowance(struct conn *c)
-{
-	double level;
-
-	if (!c->spare || c->spare->rate == 0)
-		return NET_READ_BYTES;
-	level = bucket_level(&c->spare->bucket, c->spare->rate, c->spare->burst, net_now(c->loop));
-	if (level >= 1)
-		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
-	c->throttled = true;
-	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
-	conn_watch(c);
-	return 0;
 }
 
 /* Bytes, 0 when there are none now; -1 when the connection ended. *out_more: there may be more without a look at the socket. */
@@ -127,6 +138,12 @@ static ssize_t read_plain(struct conn *c, size_t want, bool *out_more)
 	return -1;
 }
 
+/* Bytes that came before those in the socket. */
+static bool waiting(const struct conn *c)
+{
+	return c->spare && c->spare->packed.n > c->spare->packed.start;
+}
+
 void conn_read(struct conn *c)
 {
 	bool more = true;
@@ -135,7 +152,8 @@ void conn_read(struct conn *c)
 		size_t want;
 		ssize_t n;
 
-		if (c->state != CONN_OPEN || c->paused || c->throttled || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
+		if (c->state != CONN_OPEN || c->paused || c->throttled || waiting(c) || c->tls == CONN_TLS_WANTED ||
+		    c->tls == CONN_TLS_SHAKING)
 			return;
 		want = allowance(c);
 		if (want == 0)
@@ -146,8 +164,7 @@ void conn_read(struct conn *c)
 			return;
 		c->bytes_in += (uint64_t)n;
 		c->last_read_ms = net_now(c->loop);
-		if (c->spare && c->spare->rate)
-			c->spare->bucket.tokens -= (double)n;
+		charge(c, (size_t)n);
 		input(c, c->loop->read_buf, (size_t)n);
 	}
 	/* What OpenSSL holds already, libuv does not see. */
@@ -161,7 +178,7 @@ void conn_on_read_task(struct net_task *t)
 	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
-	if (c->state != CONN_OPEN || c->paused)
+	if (c->state != CONN_OPEN || c->paused || c->throttled)
 		return;
 	if (c->spare) {
 		held = c->spare->held;
@@ -172,7 +189,7 @@ void conn_on_read_task(struct net_task *t)
 		deliver(c, held.p + held.start, held.n - held.start);
 	buf_fini(&held);
 	if (packed.n > packed.start && c->state == CONN_OPEN) {
-		/* The owner may have paused again: then it is held again. */
+		/* The owner may have paused again, or the rate is used up: then it is held again. */
 		unpack(c, buf_str(&packed));
 	} else if (c->state == CONN_OPEN && c->z && !c->paused) {
 		unpack(c, str_make("", 0)); /* zlib may have stopped with its output full */
