@@ -473,5 +473,6 @@ void s2s_stanza(struct s2s_stream *s, const struct s2s_input *in);
 /* policy.c */
 bool s2s_policy_denied(const struct s2s *s2s, const char *remote);
 bool s2s_policy_certificate(const struct s2s *s2s, const char *remote); /* a valid one is required: no dialback */
+void s2s_policy_again(struct s2s_stream *s);                            /* the configuration is another: may end it */
 
 #endif
