@@ -18,7 +18,7 @@ static bool has_method(struct s2s_stream *s, const struct xml_node *first)
 	bool found = false;
 
 	for (const struct xml_node *m = first; m && !found; m = xml_next_element(m))
-		found = str_is(m->name, "method") && str_is(xml_text(s->s2s->arena, m), S2S_COMPRESS_METHOD);
+		found = str_is(m->name, "method") && str_eq(m->ns, first->ns) && str_is(xml_text(s->s2s->arena, m), S2S_COMPRESS_METHOD);
 	arena_reset(s->s2s->arena);
 	return found;
 }
