@@ -259,6 +259,12 @@ int conn_start_zlib(struct conn *c)
 	return 0;
 }
 
+void conn_zlib_by_rate(struct conn *c)
+{
+	if (c->z)
+		zlayer_any_ratio(c->z);
+}
+
 struct conn_spare *conn_spare(struct conn *c)
 {
 	if (!c->spare)

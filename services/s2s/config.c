@@ -110,6 +110,13 @@ const struct config_option s2s_config_options[] = {
 	  .fallback = "true",
 	  .reloads = true,
 	  .doc = "Stream management with other servers (XEP-0198)." },
+	{ .name = "compression",
+	  .type = CONFIG_BOOL,
+	  OPT(compression),
+	  .fallback = "false",
+	  .reloads = true,
+	  .doc = "zlib with other servers that can (XEP-0138). TLS hides what is written, not how much: who can write to a stream and "
+	         "see its length can guess what others write there. Costs about 80 KiB a stream." },
 	{ .name = "limits.connections",
 	  .type = CONFIG_INT,
 	  OPT(connections),
@@ -299,7 +306,7 @@ const struct config_option s2s_config_options[] = {
 	  .min = 1000,
 	  .max = HOUR_MS,
 	  .reloads = true,
-	  .doc = "Longest time for finding and reaching another server." },
+	  .doc = "Longest time for finding and reaching another server; the next of its addresses has as long." },
 	{ .name = "timeouts.dialback",
 	  .type = CONFIG_DURATION,
 	  OPT(dialback_ms),
@@ -409,6 +416,8 @@ int s2s_config_check(const struct config_shared *shared, const void *config, str
 		return err_set(e, "services.s2s: limits.early_stanza_size is above limits.stanza_size");
 	if (c->output_bytes < 2 * c->stanza_bytes)
 		return err_set(e, "services.s2s: limits.output_size must hold two stanzas of limits.stanza_size");
+	if (c->compression && c->read_rate == 0)
+		return err_set(e, "services.s2s: compression needs limits.read_rate, which limits what is unpacked");
 	if (c->retry_min_ms > c->retry_max_ms)
 		return err_set(e, "services.s2s: timeouts.retry_min is above timeouts.retry_max");
 	if (check_patterns(&c->certificate_domains, "certificate_domains", e) != 0 ||

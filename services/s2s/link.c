@@ -131,7 +131,8 @@ void s2s_link_pump(struct s2s_link *l)
 	if (l->more_in_store && l->count < FETCH_BELOW)
 		s2s_spool_fetch(l);
 	if (l->out && l->state == S2S_LINK_OPEN) {
-		send_waiting(l);
+		if (s2s_stream_speaks(l->out))
+			send_waiting(l);
 		return;
 	}
 	if ((l->state == S2S_LINK_IDLE || (l->state == S2S_LINK_RESTING && l->verify_count > 0 && l->failures < 2)) &&

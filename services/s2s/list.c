@@ -49,6 +49,7 @@ static void describe(struct listing *out, Starling__S2sLink *l, const struct s2s
 		snprintf(text, sizeof(text), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
 		l->tls = arena_strndup(out->arena, text, strlen(text));
 	}
+	l->compressed = s->conn && conn_compressed(s->conn);
 	if (s->conn) {
 		net_addr_text(conn_peer(s->conn), address);
 		l->address = arena_strndup(out->arena, address, strlen(address));

@@ -63,3 +63,22 @@ bool s2s_policy_address(const struct s2s *s2s, const struct net_addr *addr)
 
 	return net_addr_is_public(addr) || in_networks(list, addr) || in_networks(list, &inner);
 }
+
+/* A domain that is now denied, or was proved by what does not do any more. */
+static bool refuses(const struct s2s *s2s, const char *remote, enum s2s_proof proof)
+{
+	return s2s_policy_denied(s2s, remote) || (proof == S2S_PROOF_DIALBACK && s2s_policy_certificate(s2s, remote));
+}
+
+void s2s_policy_again(struct s2s_stream *s)
+{
+	bool ends = s->remote && refuses(s->s2s, s->remote, (enum s2s_proof)s->proof);
+
+	for (const struct s2s_pair *p = s->pairs; p && !ends; p = p->next)
+		ends = refuses(s->s2s, p->remote, (enum s2s_proof)p->proof);
+	if (!ends)
+		return;
+	if (s->link)
+		s2s_attempt_cancel(s->link); /* no other address either */
+	s2s_end(s, "policy-violation", "the configuration has changed");
+}

@@ -56,6 +56,7 @@ static void test_defaults(void **state)
 	assert_int_equal(l.own.port, 5269);
 	assert_int_equal(l.own.direct_tls_port, 0);
 	assert_true(l.own.require_tls && l.own.bidi && l.own.sm);
+	assert_false(l.own.compression);
 	assert_int_equal(l.own.default_proof, S2S_PROOF_BY_DIALBACK_TOO);
 	assert_int_equal(l.own.addresses.count, 2);
 	assert_int_equal(l.own.spool_after_ms, 1500);
@@ -97,6 +98,7 @@ static void test_refusals(void **state)
 	refuse(true, "    limits: {early_stanza_size: 1MiB}\n", "early_stanza_size is above");
 	refuse(true, "    limits: {output_size: 64KiB}\n", "output_size must hold");
 	refuse(true, "    timeouts: {retry_min: 10m}\n", "retry_min is above");
+	refuse(true, "    compression: true\n    limits: {read_rate: 0}\n", "compression needs limits.read_rate");
 	refuse(true, "    overrides: [\"a.example\"]\n", "a.example");
 	refuse(true, "    deny: [\"Evil.Example\"]\n", "to be written as 'evil.example'");
 	refuse(true, "    allow: [\"*.Good.example\"]\n", "to be written as 'good.example'");

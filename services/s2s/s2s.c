@@ -152,12 +152,12 @@ static int load_source(struct s2s *s2s, struct err *e)
 	struct sockaddr_storage address;
 	socklen_t n;
 
+	if (text && text[0]) {
+		if (net_addr_parse(text, 0, &address, &n, e) != 0)
+			return -1;
+		net_addr_from((struct sockaddr *)&address, &s2s->source);
+	}
 	s2s->has_source = text && text[0];
-	if (!s2s->has_source)
-		return 0;
-	if (net_addr_parse(text, 0, &address, &n, e) != 0)
-		return -1;
-	net_addr_from((struct sockaddr *)&address, &s2s->source);
 	return 0;
 }
 
@@ -257,11 +257,15 @@ void s2s_reload(struct s2s *s2s)
 		log_warn(s2s->log, "certificates not reloaded: %s", e.text);
 	if (load_overrides(s2s, &e) != 0)
 		log_warn(s2s->log, "overrides not reloaded: %s", e.text);
-	list_for_each (n, &s2s->streams) {
+	if (load_source(s2s, &e) != 0)
+		log_warn(s2s->log, "source_address not reloaded: %s", e.text);
+	list_for_each_safe (n, &s2s->streams) {
 		struct s2s_stream *s = list_entry(n, struct s2s_stream, node);
 
-		if (s->conn && s->state != S2S_CLOSING)
-			s2s_stream_limits(s);
+		if (!s->conn || s->state == S2S_CLOSING)
+			continue;
+		s2s_stream_limits(s);
+		s2s_policy_again(s);
 	}
 	s2s_gate(s2s);
 }

@@ -41,6 +41,10 @@
 #define S2S_NS_PING       "urn:xmpp:ping"
 #define S2S_NS_KEY        "urn:starling:s2s:0"
 
+#define S2S_NS_COMPRESS       "http://jabber.org/protocol/compress"
+#define S2S_NS_COMPRESS_OFFER "http://jabber.org/features/compress"
+#define S2S_COMPRESS_METHOD   "zlib"
+
 #define S2S_LISTENERS_MAX 32u
 #define S2S_BUCKETS       4096u
 
@@ -137,6 +141,7 @@ enum s2s_state {
 	S2S_OUT_STARTTLS, /* expects proceed */
 	S2S_OUT_SASL,     /* expects success */
 	S2S_OUT_DIALBACK, /* expects db:result */
+	S2S_OUT_COMPRESS, /* expects compressed: nothing may be written until then */
 	S2S_OUT_ENABLING, /* expects enabled */
 	S2S_OUT_OPEN,
 	S2S_TLS,     /* handshake */
@@ -151,10 +156,12 @@ enum s2s_event {
 	S2S_EV_PROCEED,
 	S2S_EV_AUTH,
 	S2S_EV_SUCCESS,
-	S2S_EV_FAILURE, /* of TLS, SASL or stream management */
+	S2S_EV_FAILURE, /* of TLS, SASL, compression or stream management */
 	S2S_EV_RESULT,  /* db:result */
 	S2S_EV_VERIFY,  /* db:verify */
 	S2S_EV_BIDI,
+	S2S_EV_COMPRESS,
+	S2S_EV_COMPRESSED,
 	S2S_EV_ENABLE,
 	S2S_EV_RESUME,
 	S2S_EV_ENABLED,
@@ -226,6 +233,7 @@ struct s2s_stream {
 	bool outbound, direct_tls, header_sent, feeding, layered;
 	bool authenticated;                            /* outbound: we are accepted there */
 	bool has_dialback, has_sm, has_keys, has_bidi; /* what the other end offers */
+	bool has_zlib, zlib_refused;                   /* the same; it has said no */
 	bool bidi;                                     /* agreed on */
 	bool managed;                                  /* what we send is counted (XEP-0198) */
 	bool managed_in;                               /* what we get is */
@@ -377,6 +385,7 @@ static inline struct buf *s2s_out(struct s2s_stream *s)
 {
 	return conn_output(s->conn);
 }
+bool s2s_stream_speaks(const struct s2s_stream *s); /* stanzas may be written: not while it begins anew */
 void s2s_stream_hold(struct s2s_stream *s, enum s2s_hold why, bool on);
 void s2s_stream_limits(struct s2s_stream *s);
 
@@ -407,6 +416,14 @@ void s2s_features_send(struct s2s_stream *s);
 void s2s_features(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_authenticated(struct s2s_stream *s); /* outbound: what follows */
 void s2s_bidi_in(struct s2s_stream *s, const struct s2s_input *in);
+
+/* compress.c (XEP-0138) */
+void s2s_compress_offer(struct s2s_stream *s);
+void s2s_compress_note(struct s2s_stream *s, const struct xml_node *features);
+bool s2s_compress_ask(struct s2s_stream *s); /* outbound, proved; false: go on without */
+void s2s_compress_in(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_compress_agreed(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_compress_refused(struct s2s_stream *s, const struct s2s_input *in);
 
 /* starttls.c */
 void s2s_starttls(struct s2s_stream *s, const struct s2s_input *in);
@@ -480,5 +497,6 @@ void s2s_stanza(struct s2s_stream *s, const struct s2s_input *in);
 bool s2s_policy_denied(const struct s2s *s2s, const char *remote);
 bool s2s_policy_certificate(const struct s2s *s2s, const char *remote);      /* a valid one is required: no dialback */
 bool s2s_policy_address(const struct s2s *s2s, const struct net_addr *addr); /* a remote domain may say that it is there */
+void s2s_policy_again(struct s2s_stream *s);                                 /* the configuration is another: may end it */
 
 #endif

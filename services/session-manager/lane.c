@@ -123,7 +123,7 @@ static void on_taken(const struct ipc_result *result, const Starling__TakeReply 
 {
 	struct item *i = ctx;
 
-	/* An s2s has no log: what the sender's archive has stays known. */
+	/* s2s has no log: what goes to another server stands where its sender's archive has it, which is known by now. */
 	if (reply && reply->log_id)
 		receipt_logged(i->parcel->packet.receipt, reply->log_id);
 	answered(i, result);
