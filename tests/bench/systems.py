@@ -72,7 +72,7 @@ class Starling(Server):
                     "c2s-edge": {"tls": {"required": False}, "limits": {"connect_rate": 0, "logins_per_address": 0}}}
         scale = self.args.scale
         if self.federated:
-            services["s2s"] = {"tls": {"trust": self.surroundings.authority.pem}, "dns": {"servers": [self.surroundings.dns.address]},
+            services["s2s"] = {"tls": {"trust": self.surroundings.authority.pem}, "dns": {"servers": [self.surroundings.dns.address]}, "private_networks": ["127.0.0.0/8"],
                                "proof": "certificate", "limits": {"read_rate": 0}}  # ejabberd has no shaper either
             scale = ",".join(filter(None, (scale, "" if "s2s" in scale else "s2s=1")))
         self.flock = Flock(binaries=os.path.join(ROOT, self.args.build, "release/bin"), hosts=(self.host,), settings={"services": services})
