@@ -161,6 +161,10 @@ void conn_on_read_task(struct net_task *t)
 	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
+	if (c->state == CONN_OPEN && c->tls == CONN_TLS_SHAKING) {
+		conn_handshake(c);
+		return;
+	}
 	if (c->state != CONN_OPEN || c->paused)
 		return;
 	if (c->spare) {
