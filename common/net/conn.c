@@ -26,7 +26,9 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		return;
 	}
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
-		conn_handshake(c);
+		uv_poll_stop(&c->poll);
+		c->watching = 0;
+		net_defer_costly(c->loop, &c->read_task);
 		return;
 	}
 	if (events & UV_WRITABLE)

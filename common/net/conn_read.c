@@ -206,6 +206,10 @@ void conn_on_read_task(struct net_task *t)
 	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
+	if (c->state == CONN_OPEN && c->tls == CONN_TLS_SHAKING) {
+		conn_handshake(c);
+		return;
+	}
 	if (conn_websocket_waits(c))
 		conn_read(c);
 	if (c->state != CONN_OPEN || c->paused || c->throttled)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -118,7 +119,9 @@ def main():
     if args.json:
         with open(args.json, "w") as f:
             json.dump(results, f, indent=1)
-    flock.close()
+    for complaint in flock.fresh_complaints():
+        print("logged: " + complaint)
+    shutil.rmtree(flock.directory, ignore_errors=True)
     return 1 if any(r["failed"] for r in results) else 0
 
 
