@@ -17,6 +17,7 @@
 #define ON_THE_WAY_MAX 64
 #define DEADLINE_MS    60000 /* the receiver answers when the stanza is durable: it may wait for its store */
 #define GIVE_UP_MS     30000 /* with no owner for this long, the sender gets an error */
+#define LOST_MAX       10    /* so many owners may die with it: it could be why */
 #define SPEAKERS_MAX   64u
 
 enum item_state { ITEM_WAITING, ITEM_SENT, ITEM_FAILED };
@@ -26,7 +27,8 @@ struct item {
 	struct lane *lane;
 	struct parcel *parcel;
 	enum item_state state;
-	bool tried; /* was sent before */
+	uint32_t lost; /* owners that died with it */
+	bool tried;    /* was sent before */
 };
 
 struct lane {
@@ -36,6 +38,7 @@ struct lane {
 	struct list_node items; /* in order */
 	uint32_t on_the_way;
 	uint64_t owner, epoch; /* to whom they are */
+	uint64_t seen_ms;      /* when there was somebody to send to */
 	uint32_t attempts;
 	bool broken; /* something failed: nothing more goes out until all was answered and the pause is over */
 	bool pausing;
@@ -80,9 +83,13 @@ static void failed(struct item *i, int code)
 {
 	struct lane *l = i->lane;
 
+	uint64_t since_ms = i->parcel->since_ms > l->seen_ms ? i->parcel->since_ms : l->seen_ms;
+
 	i->state = ITEM_FAILED;
+	i->lost += code == CODE(PEER_LOST);
 	l->broken = true;
-	if (hopeless(code) && clock_mono_ms() - i->parcel->since_ms > GIVE_UP_MS) {
+	/* It may have waited long for an owner that was there and could not go on, without a store: that does not count. */
+	if (hopeless(code) && (clock_mono_ms() - since_ms > GIVE_UP_MS || i->lost > LOST_MAX)) {
 		bounce(l->sm, &i->parcel->packet, l->remote ? "remote-server-timeout" : "resource-constraint",
 		       l->remote ? NULL : "The recipient's account cannot be reached now.");
 		item_free(i);
@@ -223,6 +230,8 @@ static void pump(struct lane *l)
 	if (list_empty(&l->items))
 		return;
 	owner = receiver(l, &epoch);
+	if (owner != 0 && owner != ipc_bus_instance(l->sm->bus))
+		l->seen_ms = clock_mono_ms();
 	/* Those that are still with a former owner come first; while they are on the way, they are not given up. */
 	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
 		return;
