@@ -107,7 +107,9 @@ def main():
     results = {kind.name: {} for kind in kinds}
     with contextlib.closing(Surroundings()) as surroundings:
         for part, measure_part in PARTS.items():
-            for name, figures in measure_part(args, kinds, surroundings).items() if args.only in (None, part) else ():
+            if args.only not in (None, part):
+                continue
+            for name, figures in measure_part(args, kinds, surroundings).items():
                 results[name].update(figures)
     show(args, results)
     if args.json:
