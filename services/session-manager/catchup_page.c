@@ -99,6 +99,7 @@ static void fetch_again(void *ctx)
 
 	if (s && s->catchup.turn == g->turn) {
 		s->catchup.fetching = false;
+		s->catchup.again = true; /* nothing of the page has been read */
 		catchup_go_on(s);
 	}
 	mem_free(g);

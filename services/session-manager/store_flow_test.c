@@ -207,6 +207,26 @@ static void stored_messages_come_first(void **state)
 	assert_null(fake_delivered(14, "stored", 0));
 }
 
+/* Nothing of the page had come, and nothing new comes that would have it read again. */
+static void a_page_that_failed_is_read_again(void **state)
+{
+	(void)state;
+	log_in_both();
+	for (uint64_t i = 1; i <= 3; i++)
+		fake_chat(A, i, "c@h.test", "<message>stored</message>");
+	fake_turns(6);
+	assert_int_equal(fake_open(13, "c@h.test", "r", NULL), 0);
+	fake.storage_code = CODE(UNAVAILABLE);
+	fake_presence(13, 1, TYPE_NONE, "", 0);
+	fake_turns(2);
+	assert_null(fake_delivered(13, "stored", 0));
+	fake.storage_code = 0;
+	for (int i = 0; i < 20 && !fake_delivered(13, "stored", 2); i++)
+		wait_for_timers();
+	assert_non_null(fake_delivered(13, "stored", 2));
+	assert_null(fake_delivered(13, "stored", 3));
+}
+
 static void pages_follow_as_they_are_acknowledged(void **state)
 {
 	(void)state;
@@ -308,6 +328,7 @@ int main(void)
 		TEST(a_full_store_bounces),
 		TEST(too_much_pending_holds_the_clients),
 		TEST(stored_messages_come_first),
+		TEST(a_page_that_failed_is_read_again),
 		TEST(pages_follow_as_they_are_acknowledged),
 		TEST(what_was_not_acknowledged_stays),
 		TEST(what_was_not_acknowledged_goes_to_another_reader),
