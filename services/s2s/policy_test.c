@@ -105,7 +105,7 @@ static void test_refusals(void **state)
 	refuse(true, "    certificate_domains: [\"user@a.example\"]\n", "neither a domain nor");
 	refuse(true, "    dialback_domains: [\"*\"]\n", "neither a domain nor");
 	refuse(true, "    private_networks: [\"10.0.0.0/33\"]\n", "private_networks: 10.0.0.0/33");
-	refuse(true, "    private_networks: [\"10.0.0.0/8\", \"10.1.0.0/8\"]\n", "10.1.0.0/8: the address has bits behind");
+	refuse(true, "    private_networks: [\"10.0.0.0/8\", \"10.1.0.0/8\"]\n", "10.1.0.0/8: bits are set behind");
 	refuse(true, "    private_networks: [any]\n", "any: not a numeric");
 }
 
