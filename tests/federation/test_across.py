@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from archive import carbons, copy, field, left_messages, query, stanza_ids
 from peers import PASSWORD, Starling
-from test_archive import carbons, copy, field, left_messages, query, stanza_ids
 from test_sm import managed
 from xmpp import NS_CLIENT, NS_DELAY, Client, befriend, error_of, local, q
 

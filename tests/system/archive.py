@@ -118,3 +118,17 @@ def left_messages(sender, to, bodies, extra=""):
 
 def numbered(n, prefix="m"):
     return ["%s%d" % (prefix, i) for i in range(1, n + 1)]
+
+
+def carbons(c, on=True):
+    assert c.iq("set", "<%s xmlns='%s'/>" % ("enable" if on else "disable", CARBONS)).get("type") == "result"
+
+
+def copy(c, which, body, kind="chat"):
+    """The copied message; the carrier is checked."""
+    def match(e):
+        return local(e) == "message" and e.find(q(CARBONS, which)) is not None and any(b.text == body for b in e.iter(q(NS_CLIENT, "body")))
+
+    carrier = c.wait(match)
+    assert (carrier.get("from"), carrier.get("to"), carrier.get("type")) == (c.bare, c.jid, kind)
+    return carrier.find("%s/%s/%s" % (q(CARBONS, which), q(FORWARD, "forwarded"), q(NS_CLIENT, "message")))

@@ -2,22 +2,8 @@
 """Copies for one's other clients (XEP-0280)."""
 import pytest
 
-from archive import CARBONS, FORWARD, query, stanza_ids, talk
+from archive import CARBONS, carbons, copy, query, stanza_ids, talk
 from xmpp import NS_CLIENT, error_of, local, q
-
-
-def carbons(c, on=True):
-    assert c.iq("set", "<%s xmlns='%s'/>" % ("enable" if on else "disable", CARBONS)).get("type") == "result"
-
-
-def copy(c, which, body, kind="chat"):
-    """The copied message; the carrier is checked."""
-    def match(e):
-        return local(e) == "message" and e.find(q(CARBONS, which)) is not None and any(b.text == body for b in e.iter(q(NS_CLIENT, "body")))
-
-    carrier = c.wait(match)
-    assert (carrier.get("from"), carrier.get("to"), carrier.get("type")) == (c.bare, c.jid, kind)
-    return carrier.find("%s/%s/%s" % (q(CARBONS, which), q(FORWARD, "forwarded"), q(NS_CLIENT, "message")))
 
 
 @pytest.fixture
