@@ -47,7 +47,7 @@ class Starling:
     """settings: of s2s; others: of the other services."""
 
     def __init__(self, domain, authority, dns, settings=None, scale="", hosts=(), certify=True, others=None):
-        s2s = {"tls": {"trust": authority.pem}, "dns": {"servers": [dns.address]}, "private_networks": ["127.0.0.0/8"],
+        s2s = {"tls": {"trust": authority.pem}, "dns": {"servers": [dns.address]}, "private_networks": ["127.0.0.0/8", "::1"],
                "timeouts": {"retry_min": "300ms", "retry_max": "2s"}, "limits": {"connect_rate": 0}}
         merge(s2s, settings or {})
         self.domain, self.scale, self.authority = domain, scale, authority
