@@ -318,22 +318,14 @@ static void a_lost_edge_leaves_it_in_the_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_accepted_before_it_is_stored),
-		TEST(nothing_is_delivered_before_it_is_stored),
-		TEST(what_is_not_stored_overtakes_nothing),
-		TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
-		TEST(a_copy_in_line_is_the_next_owners),
-		TEST(a_store_that_is_away_is_waited_for),
-		TEST(a_lost_answer_doubles_nothing),
-		TEST(a_full_store_bounces),
-		TEST(too_much_pending_holds_the_clients),
-		TEST(stored_messages_come_first),
-		TEST(a_page_that_failed_is_read_again),
-		TEST(pages_follow_as_they_are_acknowledged),
-		TEST(what_was_not_acknowledged_stays),
-		TEST(what_was_not_acknowledged_goes_to_another_reader),
-		TEST(negative_priority_gets_nothing),
-		TEST(a_lost_edge_leaves_it_in_the_log),
+		TEST(nothing_is_accepted_before_it_is_stored), TEST(nothing_is_delivered_before_it_is_stored),
+		TEST(what_is_not_stored_overtakes_nothing),    TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
+		TEST(a_copy_in_line_is_the_next_owners),       TEST(a_store_that_is_away_is_waited_for),
+		TEST(a_lost_answer_doubles_nothing),           TEST(a_full_store_bounces),
+		TEST(too_much_pending_holds_the_clients),      TEST(stored_messages_come_first),
+		TEST(a_page_that_failed_is_read_again),        TEST(pages_follow_as_they_are_acknowledged),
+		TEST(what_was_not_acknowledged_stays),         TEST(what_was_not_acknowledged_goes_to_another_reader),
+		TEST(negative_priority_gets_nothing),          TEST(a_lost_edge_leaves_it_in_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
