@@ -21,8 +21,8 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
-#define RECHECK      1000u /* of an edge that does not say how many it leaves unaccepted */
-#define RECHECK_MS   60000u
+#define RECHECK      2000u
+#define RECHECK_MS   3600000u /* a record that an edge kept (Edge.Remember) may be that old */
 
 /* --- waiting for a client, or for its edge --- */
 
@@ -160,8 +160,7 @@ static void rebuild(struct session *s)
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
 }
 
-/* What the former owner had in hand may be done, and the client sends it again: no more than its edge left unaccepted. That was done before we took the slot,
- * and not long before the client's connection ended: how long an append waits for what is ahead of it in its stream. */
+/* What the former owner had in hand may be done, and the client sends it again. That was done before we took the slot, and before the client's connection ended. */
 static void recheck(struct session *s, uint32_t window)
 {
 	uint64_t now = clock_mono_ms(), since = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
@@ -170,7 +169,7 @@ static void recheck(struct session *s, uint32_t window)
 	if (s->parked_until_us && parked_us < wall_us)
 		parked = (uint64_t)(wall_us - parked_us) / 1000;
 	since = (parked > since ? parked : since) + RECHECK_MS;
-	s->recheck_to = s->window.accepted + (window ? window : RECHECK);
+	s->recheck_to = s->window.accepted + (window > RECHECK ? window : RECHECK);
 	s->recheck_since_ms = since < now ? now - since : 1;
 }
 

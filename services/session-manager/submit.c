@@ -22,7 +22,7 @@
 #include "services/session-manager/sm.h"
 
 /* Of a client that could not resume: so many of its first stanzas may be ones that it sent before and that were not acknowledged to it. */
-#define CHECK_ORIGIN_MAX 500u
+#define CHECK_ORIGIN_MAX 2000u
 
 struct submit_receipt {
 	struct receipt base;
@@ -132,7 +132,7 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.trace = ipc_call_trace(call),
 		.key = { r->stream, r->number },
 		.again = r->again || r->number <= s->recheck_to,
-		.check_origin = r->meta->origin_id[0] && s->check_origin && r->number <= CHECK_ORIGIN_MAX,
+		.check_origin = r->meta->origin_id[0] && ((s->check_origin && r->number <= CHECK_ORIGIN_MAX) || r->number <= s->recheck_to),
 		.first_ms = first_try(s, r),
 		.receipt = receipt_take(s, r->number),
 	};

@@ -131,7 +131,7 @@ const struct method log_append = {
 	       "AND epoch > ($9::int8[])[u.ord] OFFSET 0) f ON true), "
 	       "o AS (SELECT m.* FROM (SELECT DISTINCT sender FROM x WHERE bits & 4096 > 0 AND code = 0 AND sender IS NOT NULL) s, "
 	       "LATERAL (SELECT l.id, l.sender, l.from_bare, l.to_bare, l.marks FROM message_log l WHERE l.sender = s.sender "
-	       "AND l.id > (date_part('epoch', now()) * 1000000)::int8 - 86400000000 ORDER BY l.id DESC LIMIT 1000) m), "
+	       "AND l.id > (date_part('epoch', now()) * 1000000)::int8 - 86400000000 ORDER BY l.id DESC LIMIT 4000) m), "
 	       "h AS (SELECT x.ord, min(o.id) AS id FROM x JOIN o ON o.sender = x.sender AND o.to_bare = x.to_bare "
 	       "AND o.from_bare = x.from_bare WHERE x.bits & 4096 > 0 AND position(" ORIGIN " IN o.marks) > 0 GROUP BY x.ord), "
 	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + x.ord - 1 AS id, "
