@@ -192,7 +192,6 @@ static void try_resume(struct c2s_stream *s)
 	request.h = s->login->h;
 	request.address = (char *)(uintptr_t)net_addr_text(conn_peer(s->conn), address);
 	request.encrypted = conn_tls(s->conn) != NULL;
-	request.window = (uint32_t)s->edge->config->window_stanzas;
 	call_session_resume(s->edge->bus, ipc_slot(C2S_ROLE_OWNER, hash_slot(str_from(s->login->account))), &opts, &request, on_resume,
 	                    c2s_stream_ref(s));
 }

@@ -21,7 +21,7 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
-#define RECHECK      2000u
+#define RECHECK      2000u    /* more than an edge leaves unaccepted (window.stanzas) */
 #define RECHECK_MS   3600000u /* a record that an edge kept (Edge.Remember) may be that old */
 
 /* --- waiting for a client, or for its edge --- */
@@ -129,7 +129,6 @@ struct resuming {
 	struct sm *sm;
 	uint64_t stream;
 	uint32_t h;
-	uint32_t window;
 	char *address;
 	bool encrypted;
 };
@@ -161,7 +160,7 @@ static void rebuild(struct session *s)
 }
 
 /* What the former owner had in hand may be done, and the client sends it again. That was done before we took the slot, and before the client's connection ended. */
-static void recheck(struct session *s, uint32_t window)
+static void recheck(struct session *s)
 {
 	uint64_t now = clock_mono_ms(), since = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
 	int64_t parked_us = s->parked_until_us - s->resume_s * INT64_C(1000000), wall_us = clock_wall_us();
@@ -169,7 +168,7 @@ static void recheck(struct session *s, uint32_t window)
 	if (s->parked_until_us && parked_us < wall_us)
 		parked = (uint64_t)(wall_us - parked_us) / 1000;
 	since = (parked > since ? parked : since) + RECHECK_MS;
-	s->recheck_to = s->window.accepted + (window > RECHECK ? window : RECHECK);
+	s->recheck_to = s->window.accepted + RECHECK;
 	s->recheck_since_ms = since < now ? now - since : 1;
 }
 
@@ -225,7 +224,7 @@ static void resume(struct account *a, void *ctx)
 		unacked_rewind(&s->list, s->list.acked);
 	} else {
 		s->list.acked = s->base_out + r->h;
-		recheck(s, r->window);
+		recheck(s);
 	}
 	park_leave(s);
 	metric_inc(&counters.resumed);
@@ -263,7 +262,7 @@ void on_session_resume(struct ipc_call *call, const Starling__ResumeRequest *r)
 		return;
 	}
 	w = mem_new(struct resuming);
-	*w = (struct resuming){ .call = call, .sm = sm, .stream = r->stream, .h = r->h, .encrypted = r->encrypted, .window = r->window };
+	*w = (struct resuming){ .call = call, .sm = sm, .stream = r->stream, .h = r->h, .encrypted = r->encrypted };
 	w->address = mem_strdup(r->address);
 	account_with_sessions(account_get(sm, bare), resume_with_log, w);
 }
