@@ -143,6 +143,30 @@ static void lost_deliveries_are_repaired(void **state)
 	assert_null(fake_delivered(B, "lost", 1));
 }
 
+/* What waits is being read from the log when the edge says that it has not even got what went before: the answer is about what stands behind that. */
+static void what_was_lost_is_not_taken_for_erased(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>arrived</message>");
+	fake_chat(A, 2, "b@h.test", "<message>lost</message>");
+	fake_turns(4);
+	fake_close(B, "b@h.test/two", true);
+	fake_chat(A, 3, "b@h.test", "<message>waits</message>");
+	fake_turns(4);
+	fake_forget();
+	fake.hold_fetches = true;
+	assert_int_equal(fake_attach(B, "b@h.test/two", unacked_sent(&b()->list), b()->list.acked, 0, NULL, 0), 0);
+	assert_true(b()->reading);
+	assert_int_equal(fake_attach(B, "b@h.test/two", unacked_sent(&b()->list) - 1, b()->list.acked, 0, NULL, 0), 0);
+	fake.hold_fetches = false;
+	fake_turns(6);
+	assert_null(fake_delivered(B, "arrived", 0));
+	assert_non_null(fake_delivered(B, "lost", 0));
+	assert_non_null(fake_delivered(B, "waits", 0));
+	assert_null(fake_delivered(B, "waits", 1));
+}
+
 static void forget_everything(void)
 {
 	bool all[SLOT_COUNT];
@@ -287,6 +311,7 @@ int main(void)
 		TEST(a_dead_edge_parks_its_managed_sessions),
 		TEST(presence_comes_again_from_the_copy),
 		TEST(lost_deliveries_are_repaired),
+		TEST(what_was_lost_is_not_taken_for_erased),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
 		TEST(a_new_owner_gives_what_waited_once_more),
 		TEST(a_submission_again_is_found_in_the_log),
