@@ -64,6 +64,8 @@ static void an_owner_that_stayed_knows_what_is_new(void **state)
 	submit(EDGE2, 2, true, 0, "");
 	assert_int_equal(fake.row_count, 2);
 	assert_false(appended()->check);
+	submit(EDGE2, 3, true, 1000, "");
+	assert_false(appended()->check);
 }
 
 static void what_another_owner_had_is_looked_for(void **state)

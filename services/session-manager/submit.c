@@ -110,10 +110,10 @@ static void faulty(struct session *s, struct packet *p, Starling__StanzaMeta *me
 	bounce(s->account->sm, p, r->fault, r->fault_text[0] ? r->fault_text : NULL);
 }
 
-/* An edge that goes on with another's session says so of all that the other may have sent; whether it did, is known here. */
+/* Edges mark all that any edge may have sent to any owner; what nobody but this owner can have had, its window tells apart. */
 static bool may_be_again(const struct session *s, const Starling__SubmitEvent *r)
 {
-	return r->number <= s->recheck_to || (r->again && (r->age_ms || r->number <= s->tried));
+	return r->number <= s->recheck_to || (r->again && r->number <= s->tried);
 }
 
 /* When that may have been, at the earliest; 0: not known. */
