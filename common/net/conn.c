@@ -31,7 +31,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		conn_flush(c);
-	if (c->state == CONN_OPEN && (events & UV_READABLE))
+	if ((c->state == CONN_OPEN || conn_websocket_waits(c)) && (events & UV_READABLE))
 		conn_read(c);
 	else if (c->state == CONN_LINGERING)
 		conn_discard(c);
@@ -91,6 +91,7 @@ static void teardown(struct conn *c)
 	}
 	close(c->fd);
 	zlayer_free(&c->z);
+	conn_websocket_free(&c->ws);
 	buf_fini(&c->out);
 	if (c->spare) {
 		buf_fini(&c->spare->held);
@@ -113,6 +114,8 @@ void conn_finish(struct conn *c, enum conn_end how, const char *text)
 {
 	if (c->state == CONN_DEAD)
 		return;
+	if (c->ws)
+		conn_websocket_outcome(c, &how, &text);
 	teardown(c);
 	c->events->on_end(c, how, text, c->ctx);
 }
@@ -126,7 +129,7 @@ void conn_watch(struct conn *c)
 		return;
 	if (c->state == CONN_OPEN && c->tls != CONN_TLS_WANTED && (shaking || (!c->paused && !c->throttled)))
 		events |= UV_READABLE;
-	if (c->state == CONN_LINGERING)
+	if (c->state == CONN_LINGERING || conn_websocket_waits(c))
 		events |= UV_READABLE;
 	if (c->want_write)
 		events |= UV_WRITABLE;
@@ -145,6 +148,8 @@ void conn_close(struct conn *c, uint32_t within_ms)
 		return;
 	c->state = CONN_FLUSHING;
 	net_task_cancel(&c->read_task);
+	if (c->ws)
+		conn_websocket_goodbye(c);
 	net_timer_set(c->loop, &c->timer, within_ms);
 	net_defer(c->loop, &c->flush_task);
 	conn_watch(c);
@@ -175,7 +180,8 @@ void conn_resume(struct conn *c)
 /* What came in clear and was not used must not come out as if it had been encrypted. */
 static bool can_start_tls(const struct conn *c)
 {
-	return c->tls == CONN_TLS_NONE && !c->z && c->state == CONN_OPEN && !(c->spare && c->spare->held.n > c->spare->held.start);
+	return c->tls == CONN_TLS_NONE && !c->z && !c->ws && c->state == CONN_OPEN &&
+	       !(c->spare && c->spare->held.n > c->spare->held.start);
 }
 
 /* Takes over ssl, which may be NULL. */
@@ -241,7 +247,7 @@ int conn_start_zlib(struct conn *c)
 {
 	struct str queued = buf_str(&c->out);
 
-	if (c->z || c->state != CONN_OPEN)
+	if (c->z || c->ws || c->state != CONN_OPEN)
 		return -1;
 	c->z = zlayer_new();
 	if (!c->z)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conn: one TCP connection, whoever opened it, with the layers that a stream puts on it: plain, then TLS, then zlib. Bytes come out of it and go into it as the
+ * conn: one TCP connection, whoever opened it, with the layers that a stream puts on it: plain, then TLS, then zlib or WebSocket. Bytes come out of it and go into it as the
  * uppermost layer has them; what they mean is its owner's business.
  *
  * Reading happens only while not paused: a paused connection leaves its bytes in the kernel, which slows the sender down. Writing
@@ -17,16 +17,19 @@
 #include "common/net/loop.h"
 #include "common/net/tls.h"
 #include "common/net/tls_client.h"
+#include "common/net/websocket.h"
+#include "common/net/websocket_handshake.h"
 
 struct conn;
 
 enum conn_end {
-	CONN_END_PEER,   /* the other side closed */
-	CONN_END_CLOSED, /* we did, by conn_close */
-	CONN_END_BROKEN, /* the network, or the other side vanished */
-	CONN_END_TLS,    /* the handshake or a record was bad */
-	CONN_END_ZLIB,   /* compressed data was bad or beyond the ratio */
-	CONN_END_LAYER,  /* bytes in clear behind a request for TLS: an injection, or a client that cannot wait */
+	CONN_END_PEER,      /* the other side closed */
+	CONN_END_CLOSED,    /* we did, by conn_close */
+	CONN_END_BROKEN,    /* the network, or the other side vanished */
+	CONN_END_TLS,       /* the handshake or a record was bad */
+	CONN_END_ZLIB,      /* compressed data was bad or beyond the ratio */
+	CONN_END_LAYER,     /* bytes in clear behind a request for TLS: an injection, or a client that cannot wait */
+	CONN_END_WEBSOCKET, /* no request for one, one that was refused, or a frame that breaks the rules */
 };
 
 struct conn_events {
@@ -36,6 +39,21 @@ struct conn_events {
 	void (*on_secured)(struct conn *c, void *ctx); /* the TLS handshake is done */
 	void (*on_written)(struct conn *c, void *ctx); /* conn_written() has risen. May be NULL */
 	void (*on_end)(struct conn *c, enum conn_end how, const char *text, void *ctx);
+};
+
+/* How a connection is a WebSocket (RFC 6455); must last as long as it. */
+struct conn_websocket_options {
+	/* Messages are text, or binary as MQTT's. */
+	enum websocket_opcode type;
+	/* True: conn_end_message() says what a message is, as XMPP needs (RFC 7395 section 3.1). False, for binary ones alone: what waits at the end of a turn
+	 * goes out as one, whatever it is (MQTT 5 section 6). */
+	bool messages;
+	uint64_t message_max;         /* of a message from the client, bytes; 0: any, since nothing is gathered here */
+	const char *const *protocols; /* as websocket_handshake */
+	/* May this client? HTTP_SWITCHING_PROTOCOLS, or the status of the refusal. The request is gone when it returns. NULL: all may. */
+	enum http_status (*on_request)(struct conn *c, const struct websocket_request *r, void *ctx);
+	/* What on_data had since the last time was one message. May be NULL. */
+	void (*on_message)(struct conn *c, void *ctx);
 };
 
 /* Takes over the descriptor (non-blocking, connected). NULL when libuv cannot watch it; then it is closed. */
@@ -57,7 +75,16 @@ int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const c
 int conn_start_tls_client(struct conn *c, const struct tls_client *client, struct str host, struct str local, const char *alpn);
 /* zlib, both ways, from the next byte, at either end. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);
-SSL *conn_tls(const struct conn *c); /* NULL before the handshake is done */
+/* WebSocket, as server: what comes next is the client's request. It is granted or refused here, pings are answered, and both sides' goodbyes dealt with: of the
+ * client's on_end tells when the connection is closed, two seconds later at most. on_data and conn_output are payload alone from then on; nothing may be put
+ * into conn_output before on_request said yes. -1: there is a layer already, or text without messages. */
+int conn_start_websocket(struct conn *c, const struct conn_websocket_options *options);
+/* What was put into conn_output since the last one is one message; nothing of it leaves before. Does nothing to other connections. */
+void conn_end_message(struct conn *c);
+/* What the Close frame says when conn_close is called; WEBSOCKET_NORMAL unless set. */
+void conn_set_close_code(struct conn *c, enum websocket_code code);
+bool conn_is_websocket(const struct conn *c); /* asked for and granted */
+SSL *conn_tls(const struct conn *c);          /* NULL before the handshake is done */
 bool conn_compressed(const struct conn *c);
 
 /* To append to; written at the end of the turn. Not to be kept. */

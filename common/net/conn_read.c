@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way in: socket, TLS, zlib, owner. */
+ * The way in: socket, TLS, zlib or WebSocket, owner. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
@@ -15,11 +15,12 @@ static void hold(struct buf *b, const char *p, size_t n)
 }
 
 static void unpack(struct conn *c, struct str in);
+static void unframe(struct conn *c, char *p, size_t n);
 
-/* Bytes of the uppermost layer. */
-static void deliver(struct conn *c, const char *p, size_t n)
+/* Bytes of the uppermost layer, in a buffer of ours. */
+static void deliver(struct conn *c, char *p, size_t n)
 {
-	bool had_tls = c->tls != CONN_TLS_NONE, had_z = c->z != NULL;
+	bool had_tls = c->tls != CONN_TLS_NONE, had_z = c->z != NULL, had_ws = c->ws != NULL;
 	size_t used = c->events->on_data(c, p, n, c->ctx);
 
 	if (c->state != CONN_OPEN || used >= n)
@@ -28,6 +29,8 @@ static void deliver(struct conn *c, const char *p, size_t n)
 		conn_finish(c, CONN_END_LAYER, "bytes in clear behind the request for TLS");
 	else if (c->z && !had_z)
 		unpack(c, str_make(p + used, n - used));
+	else if (c->ws && !had_ws)
+		unframe(c, p + used, n - used);
 	else
 		hold(&conn_spare(c)->held, p + used, n - used);
 }
@@ -56,10 +59,30 @@ static void unpack(struct conn *c, struct str in)
 	}
 }
 
-static void input(struct conn *c, const char *p, size_t n)
+/* Until the end, also when we are the ones who close: then for the other side's goodbye. */
+static void unframe(struct conn *c, char *p, size_t n)
+{
+	struct str data;
+
+	for (;;) {
+		if (c->state == CONN_OPEN && c->paused) {
+			hold(&conn_spare(c)->packed, p, n);
+			return;
+		}
+		if (!conn_websocket_next(c, &p, &n, &data))
+			return;
+		if (data.n > 0)
+			deliver(c, p - data.n, data.n);
+		conn_websocket_had(c);
+	}
+}
+
+static void input(struct conn *c, char *p, size_t n)
 {
 	if (c->z)
 		unpack(c, str_make(p, n));
+	else if (c->ws)
+		unframe(c, p, n);
 	else
 		deliver(c, p, n);
 }
@@ -127,6 +150,12 @@ static ssize_t read_plain(struct conn *c, size_t want, bool *out_more)
 	return -1;
 }
 
+/* Are bytes wanted, by the owner or for the other side's goodbye? */
+static bool hears(const struct conn *c)
+{
+	return c->state == CONN_OPEN ? !c->paused && !c->throttled : conn_websocket_waits(c);
+}
+
 void conn_read(struct conn *c)
 {
 	bool more = true;
@@ -135,7 +164,7 @@ void conn_read(struct conn *c)
 		size_t want;
 		ssize_t n;
 
-		if (c->state != CONN_OPEN || c->paused || c->throttled || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
+		if (!hears(c) || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
 			return;
 		want = allowance(c);
 		if (want == 0)
@@ -151,7 +180,7 @@ void conn_read(struct conn *c)
 		input(c, c->loop->read_buf, (size_t)n);
 	}
 	/* What OpenSSL holds already, libuv does not see. */
-	if (more && c->state == CONN_OPEN)
+	if (more && (c->state == CONN_OPEN || conn_websocket_waits(c)))
 		net_defer(c->loop, &c->read_task);
 }
 
@@ -161,6 +190,8 @@ void conn_on_read_task(struct net_task *t)
 	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
+	if (conn_websocket_waits(c))
+		conn_read(c);
 	if (c->state != CONN_OPEN || c->paused)
 		return;
 	if (c->spare) {
@@ -171,9 +202,10 @@ void conn_on_read_task(struct net_task *t)
 	if (held.n > held.start)
 		deliver(c, held.p + held.start, held.n - held.start);
 	buf_fini(&held);
-	if (packed.n > packed.start && c->state == CONN_OPEN) {
+	conn_websocket_had(c);
+	if (packed.n > packed.start && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
 		/* The owner may have paused again: then it is held again. */
-		unpack(c, buf_str(&packed));
+		input(c, packed.p + packed.start, packed.n - packed.start);
 	} else if (c->state == CONN_OPEN && c->z && !c->paused) {
 		unpack(c, str_make("", 0)); /* zlib may have stopped with its output full */
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way out: queue, zlib, TLS, socket, once a turn. */
+ * The way out: queue, zlib or WebSocket, TLS, socket, once a turn. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
@@ -53,21 +53,41 @@ static int write_all(struct conn *c, struct buf *b)
 	return 0;
 }
 
-static int write_packed(struct conn *c)
+static void deflate_out(struct conn *c)
 {
-	struct buf *wire = &conn_spare(c)->wire;
 	struct str out = buf_str(&c->out);
+
+	if (out.n == 0)
+		return;
+	zlayer_deflate(c->z, &conn_spare(c)->wire, out);
+	c->taken += out.n;
+	buf_consume(&c->out, out.n);
+	buf_release(&c->out);
+}
+
+/* Which bytes of the wire carry which bytes of conn_output is known at one place at a time only: there `done` rises, and the next place is the end of what
+ * waits then. So it rises for a slow reader, too, for whom the queue is never empty. */
+static int write_wire(struct conn *c)
+{
+	struct conn_spare *s = conn_spare(c);
+	size_t before = s->wire.n - s->wire.start, after;
 	int r;
 
-	if (out.n > 0) {
-		zlayer_deflate(c->z, wire, out);
-		c->taken += out.n;
-		buf_consume(&c->out, out.n);
-		buf_release(&c->out);
+	if (s->mark == 0) {
+		s->mark = before;
+		s->marked = c->taken;
 	}
-	r = write_all(c, wire);
-	if (r == 0)
-		c->done = c->taken;
+	r = write_all(c, &s->wire);
+	if (r < 0)
+		return r;
+	after = s->wire.n - s->wire.start;
+	if (before - after < s->mark) {
+		s->mark -= before - after;
+		return r;
+	}
+	c->done = after == 0 ? c->taken : s->marked;
+	s->mark = after;
+	s->marked = c->taken;
 	return r;
 }
 
@@ -76,8 +96,19 @@ static int write_out(struct conn *c)
 	size_t before = c->out.n - c->out.start;
 	int r;
 
-	if (c->z)
-		return write_packed(c);
+	if (c->z) {
+		deflate_out(c);
+		return write_wire(c);
+	}
+	if (c->ws) {
+		bool more;
+
+		do {
+			more = conn_websocket_pack(c);
+			r = write_wire(c);
+		} while (more && r == 0);
+		return r;
+	}
 	r = write_all(c, &c->out);
 	if (r >= 0) {
 		c->done += before - (c->out.n - c->out.start);
@@ -123,7 +154,7 @@ void conn_flush(struct conn *c)
 		if (c->state == CONN_DEAD)
 			return;
 	}
-	if (r == 1 || conn_queued(c) > 0)
+	if (r == 1 || conn_queued(c) > 0 || conn_websocket_waits(c))
 		return;
 	if (c->state == CONN_FLUSHING)
 		goodbye(c);

@@ -17,6 +17,8 @@ struct listener {
 	const struct listener_events *events;
 	void *ctx;
 	struct ratelimit *limits;
+	struct proxy_acceptor *acceptor; /* NULL: clients connect themselves */
+	const struct listener_proxy *proxy;
 	uv_poll_t poll;
 	struct wheel_timer pause;
 	int fd;
@@ -40,13 +42,41 @@ static void on_pause_over(struct wheel_timer *t)
 	watch(list_entry(t, struct listener, pause));
 }
 
+/* header: NULL when there was to be none. */
+static void admit(struct listener *l, int fd, const struct net_addr *peer, const struct proxy_header *header)
+{
+	enum ratelimit_verdict verdict = l->limits ? ratelimit_take(l->limits, peer, net_now(l->loop)) : RATELIMIT_OK;
+
+	if (verdict != RATELIMIT_OK) {
+		close(fd);
+		if (l->events->on_refused)
+			l->events->on_refused(l, peer, verdict, l->ctx);
+	} else if (header && l->proxy->on_accept) {
+		l->proxy->on_accept(l, fd, peer, header, l->ctx);
+	} else {
+		l->events->on_accept(l, fd, peer, l->ctx);
+	}
+}
+
+static void on_header(int fd, const struct net_addr *from, const struct proxy_header *header, void *ctx)
+{
+	admit(ctx, fd, header->told ? &header->source : from, header);
+}
+
+static void on_unproxied(const struct net_addr *from, const char *why, void *ctx)
+{
+	struct listener *l = ctx;
+
+	if (l->proxy->on_refused)
+		l->proxy->on_refused(l, from, why, l->ctx);
+}
+
 /* False: no more for now. */
 static bool accept_one(struct listener *l)
 {
 	struct sockaddr_storage from;
 	socklen_t n = sizeof(from);
 	struct net_addr peer;
-	enum ratelimit_verdict verdict;
 	int fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
@@ -57,14 +87,10 @@ static bool accept_one(struct listener *l)
 		return errno == ECONNABORTED || errno == EINTR;
 	}
 	net_addr_from((struct sockaddr *)&from, &peer);
-	verdict = l->limits ? ratelimit_take(l->limits, &peer, net_now(l->loop)) : RATELIMIT_OK;
-	if (verdict == RATELIMIT_OK) {
-		l->events->on_accept(l, fd, &peer, l->ctx);
-		return true;
-	}
-	close(fd);
-	if (l->events->on_refused)
-		l->events->on_refused(l, &peer, verdict, l->ctx);
+	if (l->acceptor)
+		proxy_acceptor_take(l->acceptor, fd, &peer);
+	else
+		admit(l, fd, &peer, NULL);
 	return true;
 }
 
@@ -147,10 +173,19 @@ void listener_free(struct listener **l)
 		return;
 	it->closed = true;
 	net_timer_cancel(it->loop, &it->pause);
+	proxy_acceptor_free(&it->acceptor);
 	uv_poll_stop(&it->poll);
 	close(it->fd);
 	uv_close((uv_handle_t *)&it->poll, on_closed);
 	*l = NULL;
+}
+
+void listener_expect_proxy(struct listener *l, const struct listener_proxy *proxy)
+{
+	static const struct proxy_events events = { on_header, on_unproxied };
+
+	l->proxy = proxy;
+	l->acceptor = proxy_acceptor_new(l->loop, &proxy->options, &events, l);
 }
 
 void listener_accept(struct listener *l, bool on)

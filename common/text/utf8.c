@@ -110,6 +110,29 @@ bool utf8_valid(struct str s)
 	return true;
 }
 
+bool utf8_valid_so_far(struct utf8_state *state, struct str piece)
+{
+	for (size_t i = 0; i < piece.n; i++) {
+		uint8_t b = (uint8_t)piece.p[i];
+
+		if (state->left > 0) {
+			if (b < state->low || b > state->high)
+				return false;
+			state->left--;
+			state->low = 0x80;
+			state->high = 0xBF;
+			continue;
+		}
+		i += ascii_run(piece.p + i, piece.n - i);
+		if (i == piece.n)
+			return true;
+		state->left = (uint8_t)lead((uint8_t)piece.p[i], &state->low, &state->high);
+		if (state->left-- == 0)
+			return false;
+	}
+	return true;
+}
+
 size_t utf8_to_cps(struct str s, uint32_t *out, size_t max)
 {
 	size_t count = 0;

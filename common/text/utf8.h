@@ -14,6 +14,15 @@ size_t utf8_decode(const char *p, size_t n, uint32_t *out_cp);
 size_t utf8_encode(uint32_t cp, char *out);
 bool utf8_valid(struct str s);
 bool utf8_ascii(struct str s);
+/* Text in pieces: what a character that is not whole yet still needs. Zeroed: none is begun. */
+struct utf8_state {
+	uint8_t left, low, high; /* bytes, and the range of the next one */
+};
+bool utf8_valid_so_far(struct utf8_state *state, struct str piece);
+static inline bool utf8_between(const struct utf8_state *state)
+{
+	return state->left == 0;
+}
 /* Whole text to code points: how many, or SIZE_MAX when it is malformed or has more than max. */
 size_t utf8_to_cps(struct str s, uint32_t *out, size_t max);
 /* Code points to text of at most max bytes: how many bytes, or SIZE_MAX when it does not fit. */

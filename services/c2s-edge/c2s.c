@@ -55,6 +55,8 @@ static int listen_on(struct c2s_edge *edge, uint16_t number, struct c2s_port *po
 		}
 		if (!l)
 			return -1;
+		if (edge->proxies)
+			listener_expect_proxy(l, &edge->proxy);
 		edge->listeners[edge->listener_count++] = l;
 	}
 	return edge->listener_count > before ? 0 : -1;
@@ -148,6 +150,7 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 	c2s_gate_init(&edge->open_gate, edge, OPEN_AT_ONCE);
 	c2s_gate_set_rate(&edge->open_gate, (uint32_t)edge->config->login_rate);
 	edge->tls = load_tls(edge, e);
+	c2s_proxy_init(edge);
 	edge->ports[0] = (struct c2s_port){ edge, false };
 	edge->ports[1] = (struct c2s_port){ edge, true };
 	if (!edge->tls || listen_on(edge, (uint16_t)edge->config->c2s_port, &edge->ports[0], e) < 0 ||
@@ -241,6 +244,7 @@ void c2s_edge_free(struct c2s_edge **out)
 		mem_free((char *)(uintptr_t)edge->hosts[i].name.p);
 	}
 	mem_free(edge->hosts);
+	mem_free(edge->proxies);
 	mem_free(edge->slots);
 	mem_free(edge->pressed);
 	c2s_table_fini(&edge->sessions);

@@ -20,6 +20,7 @@
 #include "ipc/proto/session.pb-c.h"
 #include "services/c2s-edge/config.h"
 #include "services/c2s-edge/gate.h"
+#include "services/c2s-edge/proxy.h"
 #include "services/c2s-edge/session.h"
 #include "services/c2s-edge/table.h"
 
@@ -188,6 +189,8 @@ struct c2s_edge {
 	struct listener *listeners[C2S_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct c2s_port ports[2];
+	struct cidr *proxies; /* trusted ones; NULL: clients connect directly */
+	struct listener_proxy proxy;
 	struct ratelimit *connects;  /* attempts */
 	struct ratelimit *logins;    /* not logged in */
 	struct ratelimit *addresses; /* all; NULL when unlimited */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/net/tls.h"
+#include "services/c2s-edge/proxy.h"
 
 #define OPT(field) .offset = offsetof(struct c2s_config, field)
 #define MIB        ((int64_t)1 << 20)
@@ -26,6 +27,18 @@ const struct config_option c2s_config_options[] = {
 	  .min = 0,
 	  .max = 65535,
 	  .doc = "Port for clients that begin with TLS (XEP-0368); 0: none." },
+	{ .name = "proxy.trusted",
+	  .type = CONFIG_LIST,
+	  OPT(proxies),
+	  .doc = "Networks (10.0.0.0/8) of proxies that put a PROXY header before each connection; nobody else may connect then. Empty: "
+	         "clients connect directly." },
+	{ .name = "proxy.timeout",
+	  .type = CONFIG_DURATION,
+	  OPT(proxy_ms),
+	  .fallback = "5s",
+	  .min = 3000,
+	  .max = HOUR_MS,
+	  .doc = "How long that header may take." },
 	{ .name = "public_address",
 	  .type = CONFIG_STRING,
 	  OPT(public_address),
@@ -321,6 +334,8 @@ int c2s_config_check(const struct config_shared *shared, const void *config, str
 		return err_set(e, "services.c2s-edge: c2s.port and direct_tls.port are both 0: nothing to listen on");
 	if (c->addresses.count == 0)
 		return err_set(e, "services.c2s-edge: addresses is empty");
+	if (c2s_proxy_parse(&c->proxies, NULL, e) < 0)
+		return -1;
 	if (c->login_stanza_bytes > c->stanza_bytes)
 		return err_set(e, "services.c2s-edge: limits.login_stanza_size is above limits.stanza_size");
 	if (c->output_bytes < 2 * c->stanza_bytes)

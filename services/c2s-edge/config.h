@@ -8,6 +8,8 @@
 
 struct c2s_config {
 	struct config_list addresses;
+	struct config_list proxies;
+	int64_t proxy_ms;
 	int64_t c2s_port, direct_tls_port;
 	char *public_address;
 	char *tls_dir;

@@ -14,9 +14,10 @@
 
 struct c2s_metrics c2s_metrics = {
 	.accepted = COUNT("starling_c2s_accepted_total", NULL, "Connections accepted"),
-	.refused_rate = COUNT("starling_c2s_refused_total", "reason=\"rate\"", "Connections closed at once for a limit"),
-	.refused_address = COUNT("starling_c2s_refused_total", "reason=\"address\"", "Connections closed at once for a limit"),
-	.refused_logins = COUNT("starling_c2s_refused_total", "reason=\"logins\"", "Connections closed at once for a limit"),
+	.refused_rate = COUNT("starling_c2s_refused_total", "reason=\"rate\"", "Connections closed at once"),
+	.refused_address = COUNT("starling_c2s_refused_total", "reason=\"address\"", "Connections closed at once"),
+	.refused_logins = COUNT("starling_c2s_refused_total", "reason=\"logins\"", "Connections closed at once"),
+	.refused_proxy = COUNT("starling_c2s_refused_total", "reason=\"proxy\"", "Connections closed at once"),
 	.connections = GAUGE("starling_c2s_connections", "Client connections now"),
 	.sessions = GAUGE("starling_c2s_sessions", "Sessions now, those included whose end the owner has not confirmed"),
 	.lingering = GAUGE("starling_c2s_sessions_lingering", "Sessions whose client is gone"),

@@ -9,7 +9,7 @@
 struct c2s_edge;
 
 struct c2s_metrics {
-	struct metric accepted, refused_rate, refused_address, refused_logins;
+	struct metric accepted, refused_rate, refused_address, refused_logins, refused_proxy;
 	struct metric connections, sessions, lingering;
 	struct metric tls_ok, tls_failed;
 	struct metric sasl_ok, sasl_failed, sasl_unavailable;

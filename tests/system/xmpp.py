@@ -102,7 +102,9 @@ def scram_client(mechanism, user, password, binding=None, gs2=None, nonce=None):
 
 
 class Client:
-    def __init__(self, flock, host=None, direct_tls=False, port=None, address="127.0.0.1", timeout=TIMEOUT):
+    """source: address to connect from. before: bytes that a proxy would put before the stream."""
+
+    def __init__(self, flock, host=None, direct_tls=False, port=None, address="127.0.0.1", timeout=TIMEOUT, source=None, before=b""):
         self.flock = flock
         self.host = host or flock.host
         self.timeout = timeout
@@ -111,8 +113,11 @@ class Client:
         self.tls = False
         self.inflate = self.deflate = None
         self.count = 0
-        self.sock = socket.create_connection((address, port or (flock.tls_port if direct_tls else flock.port)), timeout)
+        self.sock = socket.create_connection((address, port or (flock.tls_port if direct_tls else flock.port)), timeout,
+                                             source_address=(source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if before:
+            self.sock.sendall(before)
         self.reader = Reader()
         if direct_tls:
             self.wrap_tls(alpn=["xmpp-client"])
