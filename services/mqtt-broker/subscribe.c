@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * subscribe: SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 sections 3.8 to 3.11). */
+#include "common/mqtt/mqtt_topic.h"
+#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/mq.h"
+
+#define REASONS_MAX 65536u /* more cannot be in a packet of limits.packet_size at its default; a longer one is refused */
+
+static bool too_many(uint32_t count, struct mqtt_error *e)
+{
+	if (count <= REASONS_MAX)
+		return false;
+	*e = (struct mqtt_error){ .reason = MQTT_IMPLEMENTATION_SPECIFIC, .why = "more than 65536 topic filters in one packet" };
+	return true;
+}
+
+/* Retain handling 1: only where there was none (section 3.8.3.1). To a shared subscription none are sent (section 4.8.2). */
+static bool wants_retained(const struct mqtt_subscription *s, enum index_subs_change change)
+{
+	return s->group.n == 0 && s->retain_handling < 2 && (s->retain_handling == 0 || change != INDEX_SUBS_REPLACED);
+}
+
+static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscription *s, uint32_t identifier, bool *out_retained)
+{
+	const struct mq_config *cfg = c->broker->config;
+	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
+	struct index_subscription options = {
+		.identifier = identifier, .qos = s->qos, .no_local = s->no_local, .retain_as_published = s->retain_as_published
+	};
+	enum index_subs_change change;
+
+	*out_retained = false;
+	if (s->levels > (uint64_t)cfg->topic_levels)
+		return MQTT_TOPIC_FILTER_INVALID;
+	if (!mq_access_allows(c->broker->access, MQ_ACCESS_SUBSCRIBE, &who, s->topic)) {
+		metric_inc(&mq_metrics.denied_subscribe);
+		return MQTT_NOT_AUTHORIZED;
+	}
+	/* One that replaces another would be fine, but is not worth a look-up of its own. */
+	if (c->session->subscriber.count >= (uint64_t)cfg->subscriptions)
+		return MQTT_QUOTA_EXCEEDED;
+	change = index_subs_add(c->tenant->subs, &c->session->subscriber, s->group, s->topic, &options);
+	if (change == INDEX_SUBS_REFUSED)
+		return MQTT_TOPIC_FILTER_INVALID;
+	*out_retained = wants_retained(s, change);
+	return (enum mqtt_reason)s->qos;
+}
+
+/* SUBACK first, then what is retained: a client may take it either way, but most expect this. */
+static void replay(struct mq_client *c, const struct mqtt_subscribe *p, const char *wanted, uint32_t identifier)
+{
+	struct mqtt_subscription s;
+	struct str rest = p->payload;
+
+	for (uint32_t i = 0; mqtt_subscribe_next(&rest, c->peer.version, &s); i++) {
+		if (wanted[i])
+			mq_replay_begin(c->session, s.topic, s.qos, identifier);
+	}
+}
+
+bool mq_on_subscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+{
+	struct buf *scratch = &c->broker->scratch;
+	struct mqtt_subscribe p;
+	struct mqtt_subscription s;
+	struct mqtt_suback ack = { 0 };
+	uint32_t identifier = 0;
+	struct str rest;
+	char *reasons, *wanted;
+
+	if (!mqtt_decode_subscribe(f, &c->peer, &p, e) || too_many(p.count, e))
+		return false;
+	rest = p.props.many;
+	if (mqtt_props_has(&p.props, MQTT_PROP_SUBSCRIPTION_ID))
+		mqtt_props_next_subscription_id(&rest, &identifier);
+	buf_clear(scratch);
+	reasons = buf_reserve(scratch, 2 * (size_t)p.count);
+	wanted = reasons + p.count;
+	rest = p.payload;
+	for (uint32_t i = 0; mqtt_subscribe_next(&rest, c->peer.version, &s); i++) {
+		bool retained;
+
+		reasons[i] = (char)subscribe(c, &s, identifier, &retained);
+		wanted[i] = (char)retained;
+	}
+	ack.packet_id = p.packet_id;
+	ack.reasons = str_make(reasons, p.count);
+	if (!mqtt_encode_suback(conn_output(c->conn), &c->peer, &ack))
+		mq_client_end_later(c, MQTT_PACKET_TOO_LARGE);
+	replay(c, &p, wanted, identifier);
+	return true;
+}
+
+bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+{
+	struct buf *scratch = &c->broker->scratch;
+	struct mqtt_unsubscribe p;
+	struct mqtt_suback ack = { 0 };
+	struct str rest, filter;
+	char *reasons;
+
+	if (!mqtt_decode_unsubscribe(f, &c->peer, &p, e) || too_many(p.count, e))
+		return false;
+	buf_clear(scratch);
+	reasons = buf_reserve(scratch, p.count);
+	rest = p.payload;
+	for (uint32_t i = 0; mqtt_unsubscribe_next(&rest, &filter); i++) {
+		enum index_subs_change change = INDEX_SUBS_NONE;
+		struct mqtt_filter parts;
+
+		if (mqtt_topic_filter_parse(filter, 0, &parts) == MQTT_RULE_NONE)
+			change = index_subs_remove(c->tenant->subs, &c->session->subscriber, parts.group, parts.topic);
+		reasons[i] = change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED;
+	}
+	ack.packet_id = p.packet_id;
+	if (c->peer.version == MQTT_5)
+		ack.reasons = str_make(reasons, p.count);
+	if (!mqtt_encode_unsuback(conn_output(c->conn), &c->peer, &ack))
+		mq_client_end_later(c, MQTT_PACKET_TOO_LARGE);
+	return true;
+}
