@@ -85,6 +85,12 @@ static void on_live_timer(struct mq_client *c)
 	uint64_t now = net_now(c->broker->net), limit = c->keepalive_ms * 3ull / 2;
 
 	if (c->holds & MQ_HOLD_RATE) {
+		const struct mq_config *cfg = c->broker->config;
+
+		if (cfg->message_rate && bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0) {
+			net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
+			return;
+		}
 		/* Who is not read cannot be late. */
 		c->last_packet_ms = now;
 		mq_client_hold(c, MQ_HOLD_RATE, false);

@@ -66,7 +66,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 {
 	struct mqtt_delivery one = *d;
 
-	if (d->qos == 0 && output_full(s))
+	if (d->qos == 0 && !p->asked && output_full(s))
 		metric_inc(&mq_metrics.dropped_slow);
 	else if (d->qos == 0)
 		send_message(s, &p->m, &one, tmpl);

@@ -235,7 +235,7 @@ static inline void gone(int who)
 	assert_int_equal(recv(fake.peers[who], &c, 1, 0), 0);
 }
 
-#define CONNACK_5 "20 . 00 00 (21 0100 27 00010000 22 0004)"
+#define CONNACK_5 "20 . 00 00 (21 0100 22 0004 27 00010000)"
 
 /* id: one letter. */
 static inline void live5(int who, const char *id)

@@ -147,8 +147,11 @@ static void on_share(void *ctx, struct index_share *share)
 	else
 		m = next_member(share, choice == MQ_SHARE_HASH ? (uint32_t)hash_fnv1a64(f->p->m.topic) : share->turn++);
 	/* Beside what the member gets by subscriptions of its own (section 4.8.2). */
-	if (m)
-		merge(f, &f->matches[add_match(f, session_of(m))], m);
+	if (m) {
+		uint32_t at = add_match(f, session_of(m));
+
+		merge(f, &f->matches[at], m);
+	}
 }
 
 /* --- what --------------------------------------------------------------------------------------------------------- */

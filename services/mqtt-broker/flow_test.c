@@ -2,6 +2,7 @@
  *
  * What clients say and hear, from CONNECT to the last acknowledgement, without a network. */
 #include "services/mqtt-broker/fake_flock.h"
+#include "services/mqtt-broker/metrics.h"
 
 /* --- CONNECT ------------------------------------------------------------------------------------------------------ */
 
@@ -119,7 +120,7 @@ static void test_takeover(void **state)
 	(void)state;
 	live5(0, "a");
 	live5(1, "a");
-	hear(0, "E0 02 8E 00");
+	hear(0, "E0 01 8E");
 	gone(0);
 	say(1, "C0 00");
 	hear(1, "D0 00");
@@ -159,7 +160,7 @@ static void test_scram(void **state)
 	say(0, "C0 00 F0 . 18 (15 s'SCRAM-SHA-256' 16 s'p=x')");
 	hear(0, "D0 00 F0 . 00 (15 s'SCRAM-SHA-256' 16 s'v')");
 	say(0, "F0 . 19 (15 s'SCRAM-SHA-256' 16 s'wrong')");
-	hear(0, "E0 02 87 00");
+	hear(0, "E0 01 87");
 	gone(0);
 	join(1);
 	say(1, "10 . s'MQTT' 05 02 0000 (15 s'KERBEROS' 16 s'x') s'a'");
@@ -357,18 +358,15 @@ static void test_aliases(void **state)
 	say(1, "82 . 0001 () s'#' 00");
 	hear(1, "90 (0001 () 00)");
 	say(0, "30 (s'topic/a' (23 0003) '1') 30 (s'' (23 0003) '2')");
-	fake.config.aliases_out = 0; /* of new clients alone */
-	turn();
 	{
 		struct mqtt_delivery d = { 0 };
 		struct mq_client *b = mq_names_get(&fake.broker->tenants[0].clients, STR("b"));
-		char first[100], second[100];
+		char first[100];
 
 		mq_aliases_choose(&b->aliases_out, STR("topic/a"), &d);
 		assert_true(d.alias_known);
 		snprintf(first, sizeof(first), "30 (s'topic/a' (23 %04X) '1') 30 (s'' (23 %04X) '2')", d.topic_alias, d.topic_alias);
 		hear(1, first);
-		snprintf(second, sizeof(second), "30 (s'topic/a' () 'x')");
 	}
 	say(0, "30 (s'' (23 0001) '2')");
 	hear(0, "E0 . 82 (1F s'section 3.3.2.3.4: a Topic Alias that was not set')");
@@ -386,11 +384,57 @@ static void test_limits(void **state)
 	say(0, "A2 . 0003 () s'1' s'9'");
 	hear(0, "B0 . 0003 () 00 11");
 	say(0, "32 (s'$SYS/x' 0004 () 'x')");
-	hear(0, "40 (0004 87 ())");
+	hear(0, "40 (0004 87)");
 	/* Limits.packet_size is told by the header alone. */
 	say(0, "30 81 80 04");
-	turn();
+	hear(0, "E0 . 95 (1F s'[MQTT-3.1.2-24] [MQTT-3.2.2-15] the packet is larger than what is taken here')");
 	gone(0);
+}
+
+/* Who does not read misses QoS 0, waits for QoS 1, and holds back nobody. */
+static void test_slow(void **state)
+{
+	static char payload[60001], packet[60100];
+	double before = mq_metrics.dropped_slow.value;
+	struct mq_session *slow;
+
+	(void)state;
+	fake.config.output_bytes = 65536;
+	live3(0, "a");
+	live3(1, "b");
+	live3(2, "c");
+	say(1, "82 . 0001 s's/#' 01");
+	say(2, "82 . 0001 s's/small' 00");
+	hear(2, "90 (0001 00)");
+	memset(payload, 'x', sizeof(payload) - 1);
+	snprintf(packet, sizeof(packet), "30 (s's/big' '%s')", payload);
+	for (int i = 0; i < 20; i++)
+		say(0, packet);
+	assert_true(mq_metrics.dropped_slow.value > before);
+	say(0, "32 (s's/small' 0001 'y')");
+	hear(0, "40 02 0001");
+	hear(2, "30 (s's/small' 'y')");
+	slow = ((struct mq_client *)mq_names_get(&fake.broker->tenants[0].clients, STR("b")))->session;
+	assert_true(conn_queued(slow->client->conn) < 3 * 65536);
+	assert_int_equal(slow->queue.count, 1);
+	while (recv(fake.peers[1], payload, sizeof(payload), 0) > 0)
+		turn();
+	assert_int_equal(slow->queue.count, 0);
+	assert_int_equal(slow->inflight.count, 1);
+}
+
+static void test_message_rate(void **state)
+{
+	struct mq_client *a;
+
+	(void)state;
+	fake.config.message_rate = 1;
+	fake.config.message_burst = 2;
+	live3(0, "a");
+	say(0, "30 (s'a' '1') 30 (s'a' '2') 30 (s'a' '3') C0 00");
+	hear(0, "");
+	a = mq_names_get(&fake.broker->tenants[0].clients, STR("a"));
+	assert_int_equal(a->holds, MQ_HOLD_RATE);
 }
 
 static void test_drain(void **state)
@@ -433,6 +477,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_aliases, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_limits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_slow, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_message_rate, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_drain, fake_setup, fake_teardown),
 	};
 

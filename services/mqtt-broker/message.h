@@ -21,6 +21,7 @@ struct mq_publication {
 	uint64_t expires_ms;
 	uint8_t qos;
 	bool retain;      /* as published */
+	bool asked;       /* a part of the retained ones that a subscription asked for: not dropped for a connection that is full by then */
 	const void *from; /* struct mq_session of the publisher, for no-local; NULL: none of them */
 };
 

@@ -6,7 +6,7 @@
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 
-#define READ_AT_ONCE  64u  /* messages */
+#define READ_AT_ONCE  16u  /* messages */
 #define STEPS_AT_ONCE 256u /* nodes of the tree */
 #define READS_A_TURN  16u
 
@@ -119,7 +119,7 @@ void mq_replay_wake(struct mq_session *s)
 static void deliver_one(struct mq_session *s, const struct mq_replay *replay, struct mq_retained *r)
 {
 	struct mqtt_delivery d = { .qos = replay->qos < r->qos ? replay->qos : r->qos, .retain = true }; /* [MQTT-3.3.1-8] */
-	struct mq_publication p = { .m = r->message->m, .expires_ms = r->message->expires_ms };
+	struct mq_publication p = { .m = r->message->m, .expires_ms = r->message->expires_ms, .asked = true };
 
 	if (!mq_message_expiry(p.expires_ms, net_now(s->tenant->broker->net), &d)) {
 		struct str topic = r->message->m.topic;
@@ -139,7 +139,9 @@ static void read_some(struct mq_session *s)
 {
 	struct mq_replay *r = list_entry(s->replays.next, struct mq_replay, node);
 	void *values[READ_AT_ONCE];
-	size_t n = index_retained_read(r->cursor, values, READ_AT_ONCE, STEPS_AT_ONCE);
+	/* What is read must be sent: no more than the window has room for. */
+	uint32_t room = s->receive_max - s->inflight.count;
+	size_t n = index_retained_read(r->cursor, values, r->qos && room < READ_AT_ONCE ? room : READ_AT_ONCE, STEPS_AT_ONCE);
 
 	for (size_t i = 0; i < n; i++)
 		deliver_one(s, r, values[i]);
