@@ -37,12 +37,14 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 		metric_inc(&mq_metrics.denied_subscribe);
 		return MQTT_NOT_AUTHORIZED;
 	}
-	/* One that replaces another would be fine, but is not worth a look-up of its own. */
-	if (c->session->subscriber.count >= (uint64_t)cfg->subscriptions)
-		return MQTT_QUOTA_EXCEEDED;
 	change = index_subs_add(c->tenant->subs, &c->session->subscriber, s->group, s->topic, &options);
 	if (change == INDEX_SUBS_REFUSED)
 		return MQTT_TOPIC_FILTER_INVALID;
+	/* Only now is it known whether it replaces one, which is always allowed ([MQTT-3.8.4-3]). */
+	if (c->session->subscriber.count > (uint64_t)cfg->subscriptions && change != INDEX_SUBS_REPLACED) {
+		index_subs_remove(c->tenant->subs, &c->session->subscriber, s->group, s->topic);
+		return MQTT_QUOTA_EXCEEDED;
+	}
 	*out_retained = wants_retained(s, change);
 	return (enum mqtt_reason)s->qos;
 }
