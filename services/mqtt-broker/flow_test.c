@@ -439,6 +439,29 @@ static void test_message_rate(void **state)
 	assert_int_equal(a->holds, MQ_HOLD_RATE);
 }
 
+static void test_sys(void **state)
+{
+	static char got[4096];
+	ssize_t n = 0;
+
+	(void)state;
+	live3(0, "a");
+	say(0, "82 . 0001 s'$SYS/broker/clients/connected' 00");
+	hear(0, "90 (0001 00)");
+	say(0, "82 . 0002 s'#' 00");
+	hear(0, "90 (0002 00)");
+	fake.config.sys_ms = 10000;
+	mq_sys_reload(fake.broker);
+	for (int i = 0; i < 100 && n <= 0; i++) {
+		uv_run(&fake.loop, UV_RUN_ONCE);
+		turn();
+		n = recv(fake.peers[0], got, sizeof(got), 0);
+	}
+	/* The wildcard has nothing of it [MQTT-4.7.2-1]. */
+	assert_int_equal(n, 2 + 2 + 29 + 1);
+	assert_memory_equal(got + 4, "$SYS/broker/clients/connected1", 30);
+}
+
 static void test_drain(void **state)
 {
 	(void)state;
@@ -481,6 +504,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_slow, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_message_rate, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_sys, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_drain, fake_setup, fake_teardown),
 	};
 
