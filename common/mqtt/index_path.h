@@ -36,7 +36,8 @@ static inline bool index_level_cut(struct str *rest, struct str *level)
 	return true;
 }
 
-/* Views into the text. False when the indexes do not take it: empty [MQTT-4.7.3-1], wildcards not in their places, or too many levels. */
+/* Views into the text. False when the indexes do not take it: empty [MQTT-4.7.3-1], longer than 65,535 bytes [MQTT-4.7.3-3], wildcards
+ * not in their places, or too many levels. */
 bool index_path_cut(struct str text, enum index_kind kind, struct index_path *out);
 
 #endif

@@ -152,7 +152,16 @@ static void test_refuses_what_is_no_filter(void **state)
 		assert_int_equal(join(&a, bad_shares[i], "x"), INDEX_SUBS_REFUSED);
 		assert_int_equal(index_subs_remove(subs, &a.sub, str_from(bad_shares[i]), STR("x")), INDEX_SUBS_REFUSED);
 	}
+	/* Nor what is longer than any string of the protocol, in the filter or in the share name. */
+	static char text[UINT16_MAX + 1];
+	memset(text, 'x', sizeof(text));
+	struct str too_long = str_make(text, sizeof(text)), longest = str_make(text, UINT16_MAX);
+	assert_int_equal(index_subs_add(subs, &a.sub, NO_SHARE, too_long, &plain), INDEX_SUBS_REFUSED);
+	assert_int_equal(index_subs_add(subs, &a.sub, too_long, STR("x"), &plain), INDEX_SUBS_REFUSED);
+	assert_int_equal(index_subs_add(subs, &a.sub, longest, longest, &plain), INDEX_SUBS_FIRST);
+	assert_int_equal(index_subs_remove(subs, &a.sub, longest, longest), INDEX_SUBS_LAST);
 	assert_int_equal(index_subs_count(subs), 0);
+	assert_int_equal(index_subs_nodes(subs), 0);
 	assert_false(index_subs_match(subs, STR(""), &visitor, NULL));
 }
 

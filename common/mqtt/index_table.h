@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define INDEX_SEGMENT_BITS 6u
+#define INDEX_SEGMENT_BITS 8u
 
 struct index_slot {
 	uint32_t hash;

@@ -21,7 +21,6 @@
 #define TOPIC_MAX    96u
 #define READ_STEPS   1000u
 #define FEW          64u /* changes timed together: reading the clock costs more than one */
-#define WARM         500u
 
 static double cpu_ns(void)
 {
@@ -180,16 +179,14 @@ static double bench_match(struct index_subs *subs, const struct shape *shape, ui
 	return spent / batches / batch;
 }
 
-/* ns of adding or removing each; *longest: us of the few together that took longest. */
-static double bench_change(struct index_subs *subs, struct index_subscriber *who, const struct shape *shape, uint32_t n, bool add,
-                           double *longest)
+/* ns of adding or removing each. */
+static double bench_change(struct index_subs *subs, struct index_subscriber *who, const struct shape *shape, uint32_t n, bool add)
 {
 	static const struct index_subscription options = { .qos = 1 };
 	char filters[FEW][TOPIC_MAX];
 	size_t lengths[FEW];
 	double spent = 0;
 
-	*longest = 0;
 	for (uint32_t from = 0; from < n; from += FEW) {
 		uint32_t few = n - from < FEW ? n - from : FEW;
 
@@ -205,10 +202,7 @@ static double bench_change(struct index_subs *subs, struct index_subscriber *who
 			else
 				must(index_subs_remove(subs, of, STR(""), filter) != INDEX_SUBS_REFUSED);
 		}
-		double took = cpu_ns() - start;
-		spent += took;
-		if (from >= WARM && took / 1e3 > *longest)
-			*longest = took / 1e3;
+		spent += cpu_ns() - start;
 	}
 	return spent / n;
 }
@@ -218,15 +212,14 @@ static void bench_shape(const struct shape *shape, uint32_t n)
 	struct index_subscriber *who = mem_zalloc((n / (shape->fan_out ? 1 : FILTERS_EACH) + 1) * sizeof(*who));
 	size_t before = heap_bytes();
 	struct index_subs *subs = index_subs_new();
-	double matches, slow_add, slow_remove;
-	double added = bench_change(subs, who, shape, n, true, &slow_add);
+	double matches;
+	double added = bench_change(subs, who, shape, n, true);
 	double bytes = (double)(heap_bytes() - before) / n;
 	double cold = bench_match(subs, shape, n, false, &matches);
 	double again = bench_match(subs, shape, n, true, &matches);
-	double removed = bench_change(subs, who, shape, n, false, &slow_remove);
+	double removed = bench_change(subs, who, shape, n, false);
 
-	printf("%-18s %9u %10.1f %10.0f %10.0f %8.0f %8.0f %9.0f %9.0f %9.0f\n", shape->name, n, matches, cold, again, added, removed,
-	       slow_add, slow_remove, bytes);
+	printf("%-18s %9u %10.1f %10.0f %10.0f %8.0f %9.0f %9.0f\n", shape->name, n, matches, cold, again, added, removed, bytes);
 	fflush(stdout);
 	index_subs_free(&subs);
 	mem_free(who);
@@ -287,21 +280,18 @@ static void bench_read(struct index_retained *r, uint32_t n, const char *filter)
 {
 	struct index_retained_cursor *c = index_retained_open(r, str_from(filter));
 	void *values[READ_STEPS];
-	double spent = 0, longest = 0;
+	double spent = 0;
 	size_t found = 0, calls = 0;
 
 	for (; !index_retained_done(c); calls++) {
 		double start = cpu_ns();
 
 		found += index_retained_read(c, values, READ_STEPS, READ_STEPS);
-		double took = cpu_ns() - start;
-		spent += took;
-		if (took > longest)
-			longest = took;
+		spent += cpu_ns() - start;
 	}
 	index_retained_close(&c);
-	printf("  %-22s of %8u: %8zu found in %6zu calls, %6.0f ns each, %9.1f us a call, longest %6.0f us\n", filter, n, found, calls,
-	       found ? spent / (double)found : 0, spent / 1e3 / (double)calls, longest / 1e3);
+	printf("  %-22s of %8u: %8zu found in %6zu calls, %6.0f ns each, %9.1f us a call\n", filter, n, found, calls,
+	       found ? spent / (double)found : 0, spent / 1e3 / (double)calls);
 }
 
 enum retained_step { RETAINED_SET, RETAINED_GET, RETAINED_REMOVE };
@@ -355,8 +345,8 @@ int main(int argc, char **argv)
 	static const uint32_t sizes[] = { 1, 1000, 100000, 1000000 };
 	uint32_t most = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 
-	printf("%-18s %9s %10s %10s %10s %8s %8s %9s %9s %9s\n", "shape", "subs", "matches", "ns/match", "ns again", "ns add", "ns remove",
-	       "add max us", "rem max us", "bytes/sub");
+	printf("%-18s %9s %10s %10s %10s %8s %9s %9s\n", "shape", "subs", "matches", "ns/match", "ns again", "ns add", "ns remove",
+	       "bytes/sub");
 	for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++)
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes) && sizes[i] <= most; i++)
 			bench_shape(&shapes[s], sizes[i]);
