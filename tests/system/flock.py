@@ -35,7 +35,7 @@ class Failed(Exception):
 def free_offset():
     """An offset at which the standard ports are free now."""
     for _ in range(200):
-        offset = random.randrange(5000, 26000, 10)
+        offset = random.randrange(5000, 23500, 10)
         with contextlib.ExitStack() as stack:
             try:
                 for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084):
