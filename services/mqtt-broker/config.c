@@ -29,7 +29,6 @@ static const char *const share[] = { "round-robin", "least-inflight", "hash", NU
 const struct config_option mq_config_options[] = {
 	{ .name = "addresses", .type = CONFIG_LIST, OPT(addresses), .fallback = "0.0.0.0,::", .doc = "Numeric addresses to listen on." },
 	PORT("port", port, "1883", "Port for MQTT over TCP; 0: none."),
-	PORT("tls.port", tls_port, "8883", "Port for MQTT over TLS; 0: none."),
 	PORT("websocket.port", websocket_port, "0", "Port for MQTT over WebSocket; 0: none."),
 	PORT("websocket.tls_port", websocket_tls_port, "0", "Port for MQTT over WebSocket over TLS; 0: none."),
 	{ .name = "websocket.path", .type = CONFIG_STRING, OPT(websocket_path), .fallback = "/mqtt", .reloads = true,
@@ -43,6 +42,7 @@ const struct config_option mq_config_options[] = {
 	  .doc = "How long that header may take." },
 	{ .name = "public_address", .type = CONFIG_STRING, OPT(public_address), .reloads = true,
 	  .doc = "host:port at which clients reach this very instance: the Server Reference told to clients of a broker that drains." },
+	PORT("tls.port", tls_port, "8883", "Port for MQTT over TLS; 0: none."),
 	{ .name = "tls.dir", .type = CONFIG_PATH, OPT(tls_dir), .fallback = "tls", .reloads = true,
 	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others." },
 	{ .name = "tls.required", .type = CONFIG_BOOL, OPT(require_tls), .fallback = "true", .reloads = true,
