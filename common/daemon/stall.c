@@ -164,15 +164,15 @@ struct look {
 	uint64_t late_us; /* that this thread itself woke too late since that turn began: the process was stopped, or got no processor */
 };
 
-/* Looks once, `late_us` after it wanted to; returns the time until the next look. */
-static uint64_t look(struct stall *s, struct look *last, uint64_t late_us)
+/* Looks once, at `now_us`, which is `late_us` after it wanted to; returns the time until the next look. */
+static uint64_t look(struct stall *s, struct look *last, uint64_t now_us, uint64_t late_us)
 {
 	uint64_t limit_us = atomic_load_explicit(&s->limit_us, memory_order_relaxed);
 	uint64_t turn = atomic_load_explicit(&s->turn.number, memory_order_acquire);
 	uint64_t started_us = atomic_load_explicit(&s->turn.started_us, memory_order_relaxed);
 	uint64_t idle_before_us = atomic_load_explicit(&s->turn.idle_us, memory_order_relaxed);
 	uint64_t idle_us = uv_metrics_idle_time(s->prepare.loop) / 1000 - idle_before_us;
-	uint64_t elapsed_us = clock_mono_us() - started_us;
+	uint64_t elapsed_us = now_us > started_us ? now_us - started_us : 0;
 	bool moved = turn != last->turn;
 	uint64_t spent_us;
 
@@ -199,16 +199,17 @@ static void *watch(void *arg)
 {
 	struct stall *s = arg;
 	struct look last = { 0 };
-	uint64_t next_us = IDLE_LOOK_US;
+	uint64_t now_us = clock_mono_us(), next_us = IDLE_LOOK_US;
 
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
-		uint64_t at_us = clock_mono_us() + next_us;
+		/* From the look, not from now: wherever the process is stopped in between, the next look is late by that. */
+		uint64_t at_us = now_us + next_us;
 		struct timespec at = { .tv_sec = (time_t)(at_us / 1000000), .tv_nsec = (long)(at_us % 1000000) * 1000 };
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &at) != ETIMEDOUT)
 			continue;
-		uint64_t now_us = clock_mono_us();
-		next_us = look(s, &last, now_us > at_us ? now_us - at_us : 0);
+		now_us = clock_mono_us();
+		next_us = look(s, &last, now_us, now_us > at_us ? now_us - at_us : 0);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;

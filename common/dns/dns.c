@@ -213,6 +213,11 @@ void dns_cancel(struct dns_query *q)
 	dns_result_unref(&q->result);
 }
 
+void dns_forget(struct dns *d)
+{
+	dns_cache_clear(d->cache);
+}
+
 const struct dns_stats *dns_stats(const struct dns *d)
 {
 	return &d->stats;

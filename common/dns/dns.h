@@ -50,6 +50,8 @@ void dns_query_init(struct dns_query *q, void (*fn)(struct dns_query *q, const s
 bool dns_ask(struct dns *d, struct dns_query *q, const char *name, enum dns_type type);
 /* Nothing is called any more. What is under way goes on, for the cache. Does nothing to a query that does not wait. */
 void dns_cancel(struct dns_query *q);
+/* Nothing that was answered so far counts any more. */
+void dns_forget(struct dns *d);
 const struct dns_stats *dns_stats(const struct dns *d);
 
 #endif

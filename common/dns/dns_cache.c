@@ -52,11 +52,16 @@ static void shrink_to(struct dns_cache *c, size_t entries, size_t bytes)
 		drop(c, list_entry(c->by_use.prev, struct entry, by_use));
 }
 
+void dns_cache_clear(struct dns_cache *c)
+{
+	shrink_to(c, 0, 0);
+}
+
 void dns_cache_free(struct dns_cache **c)
 {
 	if (!*c)
 		return;
-	shrink_to(*c, 0, 0);
+	dns_cache_clear(*c);
 	mem_free(*c);
 	*c = NULL;
 }

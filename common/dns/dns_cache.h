@@ -15,6 +15,7 @@ void dns_cache_free(struct dns_cache **c);
 struct dns_result *dns_cache_get(struct dns_cache *c, const char *name, enum dns_type type, uint64_t now_ms);
 /* Takes a reference of its own, in place of what it had. What has no time to live is not kept. */
 void dns_cache_put(struct dns_cache *c, const char *name, struct dns_result *r, uint64_t now_ms);
+void dns_cache_clear(struct dns_cache *c);
 size_t dns_cache_count(const struct dns_cache *c);
 size_t dns_cache_bytes(const struct dns_cache *c);
 

@@ -29,6 +29,7 @@ struct xmpp_resolve {
 	char domain[DNS_NAME_MAX + 1];
 	bool bad_domain;
 	bool own_address; /* the only target is the domain itself */
+	bool overridden;
 	struct net_task start;
 	struct wheel_timer late;
 	uint32_t waiting;                          /* lookups of this step */
@@ -174,7 +175,7 @@ static enum xmpp_found why_none(const struct xmpp_resolve *r)
 
 static void finish(struct xmpp_resolve *r)
 {
-	struct xmpp_endpoints found = { .code = XMPP_FOUND };
+	struct xmpp_endpoints found = { .code = XMPP_FOUND, .overridden = r->overridden };
 
 	for (size_t i = 0; i < r->target_count; i++)
 		add_target(&found, &r->targets[i]);
@@ -247,6 +248,7 @@ static void on_start(struct net_task *task)
 		if (strcmp(s->overrides[i].domain, r->domain) == 0)
 			add_host(r, s->overrides[i].host, s->overrides[i].port, s->overrides[i].direct_tls);
 	}
+	r->overridden = r->target_count > 0;
 	if (r->target_count == 0 && !r->bad_domain) {
 		if (!xmpp_literal(r->domain, XMPP_PORT, &addr)) {
 			ask_srv(r);

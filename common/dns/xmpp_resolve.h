@@ -34,7 +34,8 @@ struct xmpp_endpoint {
 
 struct xmpp_endpoints {
 	enum xmpp_found code;
-	size_t count; /* 0 unless XMPP_FOUND */
+	bool overridden; /* the operator said so, not the domain */
+	size_t count;    /* 0 unless XMPP_FOUND */
 	struct xmpp_endpoint list[XMPP_ENDPOINTS_MAX];
 };
 

@@ -65,6 +65,7 @@ static struct xmpp_resolver resolver;
 static unsigned answers;
 static enum xmpp_found code;
 static size_t count;
+static bool overridden;
 /* "host 192.0.2.1 5269 direct" each */
 static char found[XMPP_ENDPOINTS_MAX][128];
 
@@ -83,6 +84,7 @@ static void on_found(const struct xmpp_endpoints *f, void *ctx)
 	answers++;
 	code = f->code;
 	count = f->count;
+	overridden = f->overridden;
 	assert_int_equal(code == XMPP_FOUND, count > 0);
 	for (size_t i = 0; i < count; i++)
 		snprintf(found[i], sizeof(found[i]), "%s %s %u%s", f->list[i].host, net_addr_text(&f->list[i].addr, text),
@@ -239,10 +241,13 @@ static void test_overrides(void **state)
 	assert_int_equal(count, 5);
 	expect(0, "one.example 2001:db8::1 5270 direct");
 	expect(4, "127.0.0.1 127.0.0.1 2");
+	assert_true(overridden);
 	assert_int_equal(server.asked, 2);
 	assert_int_equal(resolve("both.example"), XMPP_FOUND);
 	expect(0, "[::1] ::1 1");
 	assert_int_equal(server.asked, 2);
+	assert_int_equal(resolve("one.example"), XMPP_FOUND);
+	assert_false(overridden);
 }
 
 static void test_longest_domain(void **state)

@@ -26,7 +26,9 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		return;
 	}
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
-		conn_handshake(c);
+		uv_poll_stop(&c->poll);
+		c->watching = 0;
+		net_defer_costly(c->loop, &c->read_task);
 		return;
 	}
 	if (events & UV_WRITABLE)
@@ -257,6 +259,12 @@ int conn_start_zlib(struct conn *c)
 	c->taken += queued.n;
 	buf_consume(&c->out, queued.n);
 	return 0;
+}
+
+void conn_zlib_by_rate(struct conn *c)
+{
+	if (c->z)
+		zlayer_any_ratio(c->z);
 }
 
 struct conn_spare *conn_spare(struct conn *c)

@@ -75,6 +75,9 @@ int conn_start_tls(struct conn *c, struct tls_set *set, struct str host, const c
 int conn_start_tls_client(struct conn *c, const struct tls_client *client, struct str host, struct str local, const char *alpn);
 /* zlib, both ways, from the next byte, at either end. What is queued is written uncompressed first. */
 int conn_start_zlib(struct conn *c);
+/* After conn_start_zlib: what comes out is limited by conn_set_rate alone, not by a ratio as well. For an other end that passes on what others wrote: one text of
+ * one letter would end the connection, and end the next one that carries it. */
+void conn_zlib_by_rate(struct conn *c);
 /* WebSocket, as server: what comes next is the client's request. It is granted or refused here, pings are answered, and both sides' goodbyes dealt with: of the
  * client's on_end tells when the connection is closed, two seconds later at most. on_data and conn_output are payload alone from then on; nothing may be put
  * into conn_output before on_request said yes. -1: there is a layer already, or text without messages. */
@@ -93,7 +96,7 @@ size_t conn_queued(const struct conn *c);       /* bytes not yet written */
 uint64_t conn_output_end(const struct conn *c); /* all bytes ever put into conn_output */
 uint64_t conn_written(const struct conn *c);    /* how many of them the kernel has */
 
-/* Bytes a second that are read from it, saved up to burst; 0: as many as come. */
+/* Bytes a second that are read from it, saved up to burst; 0: as many as come. What zlib makes of them counts as well. */
 void conn_set_rate(struct conn *c, uint32_t bytes_per_s, uint32_t burst);
 /* The kernel gives up on a peer that acknowledges nothing for so long (TCP_USER_TIMEOUT). */
 void conn_set_dead_after(struct conn *c, uint32_t ms);

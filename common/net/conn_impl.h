@@ -20,7 +20,7 @@ enum conn_tls { CONN_TLS_NONE, CONN_TLS_WANTED, CONN_TLS_SHAKING, CONN_TLS_DONE 
 /* What most connections most of the time do without. */
 struct conn_spare {
 	struct buf held;   /* uppermost layer's bytes that the owner left over */
-	struct buf packed; /* compressed or framed bytes not yet unpacked, because it paused */
+	struct buf packed; /* compressed or framed bytes not yet unpacked: it paused, the rate is used up, or others have their turn */
 	struct buf wire;   /* compressed or framed bytes not yet written */
 	uint64_t marked;   /* bytes of conn_output that are out when the next `mark` bytes of wire are */
 	size_t mark;

@@ -14,6 +14,28 @@ static void hold(struct buf *b, const char *p, size_t n)
 	buf_append(b, p, n);
 }
 
+/* How many bytes the rate allows now; 0 after putting the connection to sleep. */
+static size_t allowance(struct conn *c)
+{
+	double level;
+
+	if (!c->spare || c->spare->rate == 0)
+		return NET_READ_BYTES;
+	level = bucket_level(&c->spare->bucket, c->spare->rate, c->spare->burst, net_now(c->loop));
+	if (level >= 1)
+		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
+	c->throttled = true;
+	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
+	conn_watch(c);
+	return 0;
+}
+
+static void charge(struct conn *c, size_t n)
+{
+	if (c->spare && c->spare->rate)
+		c->spare->bucket.tokens -= (double)n;
+}
+
 static void unpack(struct conn *c, struct str in);
 static void unframe(struct conn *c, char *p, size_t n);
 
@@ -35,14 +57,18 @@ static void deliver(struct conn *c, char *p, size_t n)
 		hold(&conn_spare(c)->held, p + used, n - used);
 }
 
+/* A few bytes may become a thousand times as many: they count, too, and others get their turn in between. */
 static void unpack(struct conn *c, struct str in)
 {
 	char *out = c->loop->plain_buf;
 
-	for (;;) {
+	for (int i = 0;; i++) {
+		bool turn_over = i == READS_A_TURN;
 		long n;
 
-		if (c->paused) {
+		if (turn_over)
+			net_defer(c->loop, &c->read_task);
+		if (turn_over || c->paused || allowance(c) == 0) {
 			hold(&conn_spare(c)->packed, in.p, in.n);
 			return;
 		}
@@ -53,6 +79,7 @@ static void unpack(struct conn *c, struct str in)
 		}
 		if (n == 0)
 			return;
+		charge(c, (size_t)n);
 		deliver(c, out, (size_t)n);
 		if (c->state != CONN_OPEN)
 			return;
@@ -85,22 +112,6 @@ static void input(struct conn *c, char *p, size_t n)
 		unframe(c, p, n);
 	else
 		deliver(c, p, n);
-}
-
-/* How many bytes the rate allows now; 0 after putting the connection to sleep. */
-static size_t allowance(struct conn *c)
-{
-	double level;
-
-	if (!c->spare || c->spare->rate == 0)
-		return NET_READ_BYTES;
-	level = bucket_level(&c->spare->bucket, c->spare->rate, c->spare->burst, net_now(c->loop));
-	if (level >= 1)
-		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
-	c->throttled = true;
-	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
-	conn_watch(c);
-	return 0;
 }
 
 /* Bytes, 0 when there are none now; -1 when the connection ended. *out_more: there may be more without a look at the socket. */
@@ -156,6 +167,12 @@ static bool hears(const struct conn *c)
 	return c->state == CONN_OPEN ? !c->paused && !c->throttled : conn_websocket_waits(c);
 }
 
+/* Bytes that came before those in the socket, and that the owner is to have. */
+static bool waiting(const struct conn *c)
+{
+	return c->state == CONN_OPEN && c->spare && c->spare->packed.n > c->spare->packed.start;
+}
+
 void conn_read(struct conn *c)
 {
 	bool more = true;
@@ -164,7 +181,7 @@ void conn_read(struct conn *c)
 		size_t want;
 		ssize_t n;
 
-		if (!hears(c) || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
+		if (!hears(c) || waiting(c) || c->tls == CONN_TLS_WANTED || c->tls == CONN_TLS_SHAKING)
 			return;
 		want = allowance(c);
 		if (want == 0)
@@ -175,8 +192,7 @@ void conn_read(struct conn *c)
 			return;
 		c->bytes_in += (uint64_t)n;
 		c->last_read_ms = net_now(c->loop);
-		if (c->spare && c->spare->rate)
-			c->spare->bucket.tokens -= (double)n;
+		charge(c, (size_t)n);
 		input(c, c->loop->read_buf, (size_t)n);
 	}
 	/* What OpenSSL holds already, libuv does not see. */
@@ -190,9 +206,13 @@ void conn_on_read_task(struct net_task *t)
 	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
+	if (c->state == CONN_OPEN && c->tls == CONN_TLS_SHAKING) {
+		conn_handshake(c);
+		return;
+	}
 	if (conn_websocket_waits(c))
 		conn_read(c);
-	if (c->state != CONN_OPEN || c->paused)
+	if (c->state != CONN_OPEN || c->paused || c->throttled)
 		return;
 	if (c->spare) {
 		held = c->spare->held;
@@ -204,7 +224,7 @@ void conn_on_read_task(struct net_task *t)
 	buf_fini(&held);
 	conn_websocket_had(c);
 	if (packed.n > packed.start && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
-		/* The owner may have paused again: then it is held again. */
+		/* The owner may have paused again, or the rate is used up: then it is held again. */
 		input(c, packed.p + packed.start, packed.n - packed.start);
 	} else if (c->state == CONN_OPEN && c->z && !c->paused) {
 		unpack(c, str_make("", 0)); /* zlib may have stopped with its output full */

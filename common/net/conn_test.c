@@ -284,6 +284,67 @@ static void zlib_begins_between_two_bytes(void **state)
 	zlayer_free(&z);
 }
 
+/* Packed by a factor of several hundred: what comes out is counted, in the order in which it came, and by_rate no ratio ends it. */
+static void the_rate_counts_what_is_unpacked(void **state)
+{
+	struct zlayer *z = zlayer_new();
+	struct buf wire = { 0 }, text = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 600000; i++)
+		buf_append_char(&text, i % 1000 == 999 ? (char)('a' + i / 1000 % 26) : 'x');
+	buf_append_cstr(&wire, "zlib");
+	zlayer_deflate(z, &wire, buf_str(&text));
+	assert_true(wire.n < 10000);
+	conn_set_rate(conn, 150000, 150000);
+	on_bytes = begin_zlib;
+	take = 4;
+	send(peer, wire.p, 4, 0);
+	turn(5);
+	conn_zlib_by_rate(conn);
+	buf_clear(&seen);
+	send(peer, wire.p + 4, wire.n - 4, 0);
+	turn(20);
+	assert_in_range(seen.n - seen.start, 150000, 150000 + 65536 + 30000);
+	for (int i = 0; i < 400 && seen.n - seen.start < text.n; i++) {
+		usleep(20000);
+		turn(2);
+	}
+	assert_false(ended);
+	assert_int_equal(seen.n - seen.start, text.n);
+	assert_memory_equal(seen.p + seen.start, text.p, text.n);
+	buf_fini(&wire);
+	buf_fini(&text);
+	zlayer_free(&z);
+}
+
+/* What one read holds does not keep the loop to itself: a second connection would have its turn in between. */
+static void unpacking_pauses_for_others(void **state)
+{
+	struct zlayer *z = zlayer_new();
+	struct buf wire = { 0 }, text = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2000000; i++)
+		buf_append_char(&text, 'x');
+	buf_append_cstr(&wire, "zlib");
+	zlayer_deflate(z, &wire, buf_str(&text));
+	on_bytes = begin_zlib;
+	take = 4;
+	send(peer, wire.p, 4, 0);
+	turn(5);
+	conn_zlib_by_rate(conn);
+	buf_clear(&seen);
+	send(peer, wire.p + 4, wire.n - 4, 0);
+	uv_run(&uv, UV_RUN_NOWAIT);
+	assert_in_range(seen.n - seen.start, 1, text.n / 2);
+	turn(50);
+	assert_int_equal(seen.n - seen.start, text.n);
+	buf_fini(&wire);
+	buf_fini(&text);
+	zlayer_free(&z);
+}
+
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
 static char dir[64];
@@ -402,6 +463,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_socket_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_rate_slows_reading, setup, teardown),
 		cmocka_unit_test_setup_teardown(zlib_begins_between_two_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_rate_counts_what_is_unpacked, setup, teardown),
+		cmocka_unit_test_setup_teardown(unpacking_pauses_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(tls_begins_after_the_clear_answer, setup_tls, teardown_tls),
 		cmocka_unit_test_setup_teardown(bytes_behind_the_request_for_tls_end_it, setup_tls, teardown_tls),
 		cmocka_unit_test_setup_teardown(a_failed_handshake_ends_it, setup_tls, teardown_tls),

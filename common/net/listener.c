@@ -8,8 +8,8 @@
 
 #include "common/base/mem.h"
 
-#define BACKLOG         1024
-#define ACCEPTS_A_TURN  64
+#define BACKLOG         4096 /* of thousands who come at once, those for whom there is no room try again after 1, 3, 7, 15 s (RFC 6298) */
+#define ACCEPTS_A_TURN  256
 #define OUT_OF_FILES_MS 500 /* pause when the process or the system has no descriptor left */
 
 struct listener {

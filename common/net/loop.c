@@ -3,27 +3,40 @@
 
 #include "common/base/mem.h"
 
+static void stop_if_idle(struct net_loop *l)
+{
+	if (list_empty(&l->tasks) && list_empty(&l->costly))
+		uv_idle_stop(&l->idle);
+}
+
+static void run_first(struct list_node *list)
+{
+	struct net_task *t = list_entry(list->next, struct net_task, node);
+
+	list_remove(&t->node);
+	t->fn(t);
+}
+
 /* Tasks queued meanwhile are left for the next run, so that no connection keeps the loop to itself. */
 static void run_tasks(struct net_loop *l)
 {
 	struct list_node batch = LIST_HEAD_INIT(batch);
 
-	if (list_empty(&l->tasks)) {
-		uv_idle_stop(&l->idle);
-		return;
+	if (!list_empty(&l->tasks)) {
+		batch = l->tasks;
+		batch.next->prev = &batch;
+		batch.prev->next = &batch;
+		list_init(&l->tasks);
+		while (!list_empty(&batch))
+			run_first(&batch);
 	}
-	batch = l->tasks;
-	batch.next->prev = &batch;
-	batch.prev->next = &batch;
-	list_init(&l->tasks);
-	while (!list_empty(&batch)) {
-		struct net_task *t = list_entry(batch.next, struct net_task, node);
+	stop_if_idle(l);
+}
 
-		list_remove(&t->node);
-		t->fn(t);
-	}
-	if (list_empty(&l->tasks))
-		uv_idle_stop(&l->idle);
+static void run_costly(struct net_loop *l)
+{
+	for (uint32_t i = 0; i < NET_COSTLY_A_TURN && !list_empty(&l->costly); i++)
+		run_first(&l->costly);
 }
 
 static void on_prepare(uv_prepare_t *h)
@@ -33,6 +46,7 @@ static void on_prepare(uv_prepare_t *h)
 
 static void on_check(uv_check_t *h)
 {
+	run_costly(h->data);
 	run_tasks(h->data);
 }
 
@@ -58,6 +72,7 @@ struct net_loop *net_loop_new(uv_loop_t *uv)
 	l->read_buf = mem_alloc(NET_READ_BYTES);
 	l->plain_buf = mem_alloc(NET_READ_BYTES);
 	list_init(&l->tasks);
+	list_init(&l->costly);
 	wheel_init(&l->wheel, net_now(l));
 	uv_prepare_init(uv, &l->prepare);
 	uv_check_init(uv, &l->check);
@@ -100,13 +115,22 @@ void net_task_init(struct net_task *t, void (*fn)(struct net_task *t))
 	t->fn = fn;
 }
 
-void net_defer(struct net_loop *l, struct net_task *t)
+static void defer(struct net_loop *l, struct list_node *list, struct net_task *t)
 {
 	if (!list_unlinked(&t->node))
 		return;
-	if (list_empty(&l->tasks))
-		uv_idle_start(&l->idle, on_idle);
-	list_push_back(&l->tasks, &t->node);
+	uv_idle_start(&l->idle, on_idle); /* nothing, when it is active */
+	list_push_back(list, &t->node);
+}
+
+void net_defer(struct net_loop *l, struct net_task *t)
+{
+	defer(l, &l->tasks, t);
+}
+
+void net_defer_costly(struct net_loop *l, struct net_task *t)
+{
+	defer(l, &l->costly, t);
 }
 
 void net_task_cancel(struct net_task *t)

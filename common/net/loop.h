@@ -10,7 +10,8 @@
 #include "common/base/list.h"
 #include "common/net/wheel.h"
 
-#define NET_READ_BYTES 32768u
+#define NET_READ_BYTES    32768u
+#define NET_COSTLY_A_TURN 32u /* handshakes take up to a millisecond each, and the loop must not stand still for seconds */
 
 /* Work for the end of this turn of the loop (of the next one, when queued from such work). Embedded; init before use. */
 struct net_task {
@@ -25,7 +26,7 @@ struct net_loop {
 	uv_idle_t idle;   /* active while tasks wait, so that the loop does not sleep on them */
 	uv_timer_t timer; /* active while time-outs are armed */
 	uint32_t closing; /* handles not yet closed */
-	struct list_node tasks;
+	struct list_node tasks, costly;
 	struct wheel wheel;
 	char *read_buf;  /* NET_READ_BYTES; contents last until the reading function returns */
 	char *plain_buf; /* NET_READ_BYTES; decompressed */
@@ -41,6 +42,8 @@ static inline uint64_t net_now(const struct net_loop *l)
 
 void net_task_init(struct net_task *t, void (*fn)(struct net_task *t));
 void net_defer(struct net_loop *l, struct net_task *t); /* once, however often it is asked for */
+/* The same for work of which only so much is done in a turn; the rest waits in line. */
+void net_defer_costly(struct net_loop *l, struct net_task *t);
 void net_task_cancel(struct net_task *t);
 
 void net_timer_set(struct net_loop *l, struct wheel_timer *t, uint64_t in_ms);

@@ -17,6 +17,7 @@
 struct zlayer {
 	z_stream in, out;
 	uint64_t packed, unpacked;
+	bool any_ratio;
 };
 
 struct zlayer *zlayer_new(void)
@@ -43,6 +44,11 @@ void zlayer_free(struct zlayer **z)
 	deflateEnd(&(*z)->out);
 	mem_free(*z);
 	*z = NULL;
+}
+
+void zlayer_any_ratio(struct zlayer *z)
+{
+	z->any_ratio = true;
 }
 
 void zlayer_deflate(struct zlayer *z, struct buf *out, struct str in)
@@ -80,7 +86,7 @@ long zlayer_inflate(struct zlayer *z, struct str *in, char *out, size_t n)
 	/* Z_BUF_ERROR only says that there was nothing to do; the end of the zlib stream is the end of the XML stream's bytes. */
 	if (r != Z_OK && r != Z_BUF_ERROR && !(r == Z_STREAM_END && in->n == 0))
 		return -1;
-	if (z->unpacked > RATIO_FREE && z->unpacked > z->packed * RATIO_MAX)
+	if (!z->any_ratio && z->unpacked > RATIO_FREE && z->unpacked > z->packed * RATIO_MAX)
 		return -2;
 	return (long)got;
 }

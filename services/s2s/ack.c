@@ -22,12 +22,18 @@ static void failed(struct s2s_stream *s, const char *condition)
 	buf_printf(s2s_out(s), "<failed xmlns='" S2S_NS_SM "'><%s xmlns='" S2S_NS_STANZAS "'/></failed>", condition);
 }
 
-/* Section 3: from the other server, once; for both directions where the stream goes both ways. */
+/* Section 3: from the other server, once; for both directions where the stream goes both ways. Its attributes only matter to those who resume. */
 void s2s_ack_enable(struct s2s_stream *s, const struct s2s_input *in)
 {
 	(void)in;
-	if (!s->s2s->config->sm || s->managed_in || !s2s_any_proved(s)) {
+	if (!s->s2s->config->sm) {
+		failed(s, "feature-not-implemented");
+		return;
+	}
+	if (!s2s_any_proved(s) || s->managed_in) {
 		failed(s, "unexpected-request");
+		if (s->managed_in)
+			s2s_end(s, "policy-violation", "stream management is enabled already");
 		return;
 	}
 	s->managed_in = true;
@@ -40,6 +46,13 @@ void s2s_ack_enable(struct s2s_stream *s, const struct s2s_input *in)
 	}
 }
 
+/* Section 5: without resumption there is nothing to look for, and the stream goes on as a new one. */
+void s2s_ack_resume(struct s2s_stream *s, const struct s2s_input *in)
+{
+	(void)in;
+	failed(s, s2s_any_proved(s) && !s->managed_in ? "feature-not-implemented" : "unexpected-request");
+}
+
 void s2s_ack_request(struct s2s_stream *s, const struct s2s_input *in)
 {
 	(void)in;
@@ -50,6 +63,13 @@ void s2s_ack_request(struct s2s_stream *s, const struct s2s_input *in)
 	send_count(s);
 	s->answer_due = s->window.done < s->window.taken;
 	s->answer_to = s->window.taken;
+}
+
+/* Section 4: before an end, so that nothing comes again that we have. */
+void s2s_ack_last(struct s2s_stream *s)
+{
+	if (s->managed_in)
+		send_count(s);
 }
 
 uint64_t s2s_ack_take(struct s2s_stream *s)
@@ -135,10 +155,18 @@ void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in)
 	uint32_t h;
 	uint64_t newly;
 
-	if (!s->managed || !read_count(xml_get(in->node, "h"), &h)) {
-		s2s_end(s, s->managed ? "bad-format" : "unsupported-stanza-type", "");
+	if (!s->managed_in) {
+		s2s_end(s, "unsupported-stanza-type", "stream management is not enabled");
 		return;
 	}
+	if (!read_count(xml_get(in->node, "h"), &h)) {
+		s2s_end(s, "bad-format", "");
+		return;
+	}
+	/* Section 4: it may come at any time, and should before an end. Here nothing of ours is counted: this stream is not for our stanzas, or the first were
+	 * written before it was enabled, and are acknowledged by a ping. */
+	if (!s->managed)
+		return;
 	newly = (uint32_t)(h - (uint32_t)s->acked_out);
 	if (newly > s->sent_out - s->acked_out) {
 		too_high(s, h);
@@ -148,11 +176,19 @@ void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in)
 	s->acked_out += newly;
 	metric_add(&s2s_metrics.acked, (double)newly);
 	if (s->link && s->link->out == s) {
-		for (; newly > 0; newly--)
+		for (uint64_t n = newly; n > 0; n--)
 			s2s_link_acked(s->link);
 		s2s_link_pump(s->link);
 	}
-	if (s->acked_out < s->sent_out)
+	/* Nothing new, and nothing was written behind the question: it would have the same answer. A Starling says by itself when it has handled what it was
+	 * asked about; any other is asked again in a second. */
+	if (s->acked_out < s->sent_out && (newly > 0 || s->ask))
+		s2s_ack_want(s);
+}
+
+void s2s_ack_look(struct s2s_stream *s)
+{
+	if (s->managed && !s->asked && s->acked_out < s->sent_out)
 		s2s_ack_want(s);
 }
 

@@ -4,10 +4,14 @@
 #include "services/s2s/s2s.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/dns/xmpp_resolve.h"
 #include "common/net/dialer.h"
+
+/* Since a reload, while something waited or was on its way: what came later route.c refuses. */
+#define DENIED "this server is not spoken with"
 
 struct s2s_attempt {
 	struct s2s_link *link;
@@ -16,7 +20,7 @@ struct s2s_attempt {
 	struct net_addr addrs[XMPP_ENDPOINTS_MAX];
 	bool direct_tls[XMPP_ENDPOINTS_MAX];
 	size_t count, next; /* those before `next` have been tried */
-	uint64_t until_ms;
+	uint64_t until_ms;  /* of the lookup and the connection that are under way */
 };
 
 void s2s_attempt_cancel(struct s2s_link *l)
@@ -46,6 +50,11 @@ static void on_dialed(int fd, const struct net_addr *addr, const char *why, void
 	size_t at = a->next;
 
 	a->dialer = NULL;
+	if (fd >= 0 && s2s_policy_denied(l->s2s, l->remote)) {
+		close(fd);
+		failed(a, DENIED, true);
+		return;
+	}
 	if (fd < 0) {
 		failed(a, why, false);
 		return;
@@ -70,17 +79,37 @@ static void dial(struct s2s_attempt *a)
 	a->dialer = dialer_start(s2s->net, a->addrs + a->next, a->count - a->next, &opts, on_dialed, a);
 }
 
+/* Those to which we may connect; how many are left out. */
+static size_t choose(struct s2s_attempt *a, const struct xmpp_endpoints *found)
+{
+	struct s2s_link *l = a->link;
+	char text[NET_ADDR_TEXT_MAX];
+	size_t refused = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		const struct xmpp_endpoint *e = &found->list[i];
+
+		if (found->overridden || s2s_policy_address(l->s2s, &e->addr)) {
+			a->addrs[a->count] = e->addr;
+			a->direct_tls[a->count++] = e->direct_tls;
+		} else if (refused++ == 0) {
+			log_info(&l->log, "not connecting to %s at %s port %u: neither public nor in private_networks", e->host,
+			         net_addr_text(&e->addr, text), (unsigned)e->addr.port);
+		}
+	}
+	return refused;
+}
+
 static void on_found(const struct xmpp_endpoints *found, void *ctx)
 {
 	struct s2s_attempt *a = ctx;
+	size_t refused = choose(a, found);
 
 	a->lookup = NULL;
-	for (size_t i = 0; i < found->count; i++) {
-		a->addrs[a->count] = found->list[i].addr;
-		a->direct_tls[a->count++] = found->list[i].direct_tls;
-	}
 	if (a->count > 0)
 		dial(a);
+	else if (refused > 0) /* without the address: that may be of an inner DNS, and the sender sees this */
+		failed(a, "the domain's addresses are not public", true);
 	else
 		failed(a, xmpp_found_text(found->code), found->code != XMPP_NO_ANSWER);
 }
@@ -92,6 +121,10 @@ void s2s_attempt_start(struct s2s_link *l)
 
 	if (l->attempt || l->out || l->leaving_ms || s2s->draining)
 		return;
+	if (s2s_policy_denied(s2s, l->remote)) {
+		s2s_link_failed(l, DENIED, true);
+		return;
+	}
 	a = l->attempt = mem_new(struct s2s_attempt);
 	a->link = l;
 	a->until_ms = net_now(s2s->net) + (uint64_t)s2s->config->dial_ms;
@@ -99,13 +132,15 @@ void s2s_attempt_start(struct s2s_link *l)
 	a->lookup = xmpp_resolve(&s2s->resolver, str_from(l->remote), on_found, a);
 }
 
-/* The stream has ended before it was open. False: there is no other address. */
+/* The stream has ended before it was open. False: there is no other address. With a time of its own: a server that is connected to and says nothing uses up all of
+ * the first, at each attempt anew, and those behind it would never have their turn. */
 bool s2s_attempt_next(struct s2s_link *l)
 {
 	struct s2s_attempt *a = l->attempt;
 
-	if (!a || a->next >= a->count || net_now(l->s2s->net) >= a->until_ms)
+	if (!a || a->next >= a->count)
 		return false;
+	a->until_ms = net_now(l->s2s->net) + (uint64_t)l->s2s->config->dial_ms;
 	dial(a);
 	return true;
 }

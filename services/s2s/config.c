@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/dns/xmpp_override.h"
+#include "common/net/cidr.h"
 #include "common/net/tls.h"
 #include "common/xmpp/jid.h"
 
@@ -86,6 +87,13 @@ const struct config_option s2s_config_options[] = {
 	  OPT(overrides),
 	  .reloads = true,
 	  .doc = "Where remote domains are, past the DNS: domain=host:port, or domain=tls://host:port for a server that begins with TLS." },
+	{ .name = "private_networks",
+	  .type = CONFIG_LIST,
+	  OPT(private_networks),
+	  .reloads = true,
+	  .doc = "Networks, address/bits, in which remote domains may be although they are loopback, link-local, private or otherwise not "
+	         "public; "
+	         "what overrides names is connected to wherever it is." },
 	{ .name = "dns.servers",
 	  .type = CONFIG_LIST,
 	  OPT(dns_servers),
@@ -102,6 +110,13 @@ const struct config_option s2s_config_options[] = {
 	  .fallback = "true",
 	  .reloads = true,
 	  .doc = "Stream management with other servers (XEP-0198)." },
+	{ .name = "compression",
+	  .type = CONFIG_BOOL,
+	  OPT(compression),
+	  .fallback = "false",
+	  .reloads = true,
+	  .doc = "zlib with other servers that can (XEP-0138). TLS hides what is written, not how much: who can write to a stream and "
+	         "see its length can guess what others write there. Costs about 80 KiB a stream." },
 	{ .name = "limits.connections",
 	  .type = CONFIG_INT,
 	  OPT(connections),
@@ -291,7 +306,7 @@ const struct config_option s2s_config_options[] = {
 	  .min = 1000,
 	  .max = HOUR_MS,
 	  .reloads = true,
-	  .doc = "Longest time for finding and reaching another server." },
+	  .doc = "Longest time for finding and reaching another server; the next of its addresses has as long." },
 	{ .name = "timeouts.dialback",
 	  .type = CONFIG_DURATION,
 	  OPT(dialback_ms),
@@ -378,6 +393,18 @@ static int check_patterns(const struct config_list *list, const char *name, stru
 	return 0;
 }
 
+static int check_networks(const struct config_list *list, struct err *e)
+{
+	struct cidr parsed;
+	struct err why = { "" };
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (cidr_parse(list->items[i], &parsed, &why) != 0)
+			return err_set(e, "services.s2s: private_networks: %s", why.text);
+	}
+	return 0;
+}
+
 int s2s_config_check(const struct config_shared *shared, const void *config, struct err *e)
 {
 	const struct s2s_config *c = config;
@@ -389,11 +416,13 @@ int s2s_config_check(const struct config_shared *shared, const void *config, str
 		return err_set(e, "services.s2s: limits.early_stanza_size is above limits.stanza_size");
 	if (c->output_bytes < 2 * c->stanza_bytes)
 		return err_set(e, "services.s2s: limits.output_size must hold two stanzas of limits.stanza_size");
+	if (c->compression && c->read_rate == 0)
+		return err_set(e, "services.s2s: compression needs limits.read_rate, which limits what is unpacked");
 	if (c->retry_min_ms > c->retry_max_ms)
 		return err_set(e, "services.s2s: timeouts.retry_min is above timeouts.retry_max");
 	if (check_patterns(&c->certificate_domains, "certificate_domains", e) != 0 ||
 	    check_patterns(&c->dialback_domains, "dialback_domains", e) != 0 || check_patterns(&c->deny, "deny", e) != 0 ||
-	    check_patterns(&c->allow, "allow", e) != 0)
+	    check_patterns(&c->allow, "allow", e) != 0 || check_networks(&c->private_networks, e) != 0)
 		return -1;
 	for (size_t i = 0; i < c->overrides.count; i++) {
 		struct xmpp_override parsed;

@@ -13,8 +13,8 @@ struct s2s_config {
 	char *tls_dir, *tls_trust;
 	bool require_tls;
 	int default_proof; /* index in s2s_config_proofs */
-	struct config_list certificate_domains, dialback_domains, deny, allow, overrides, dns_servers;
-	bool bidi, sm;
+	struct config_list certificate_domains, dialback_domains, deny, allow, overrides, private_networks, dns_servers;
+	bool bidi, sm, compression;
 	int64_t connections, connect_rate, connect_burst, pairs, verifies;
 	int64_t early_stanza_bytes, stanza_bytes, depth, attributes, elements, name_bytes;
 	int64_t read_rate, read_burst, output_bytes, unacked;

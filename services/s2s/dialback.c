@@ -207,9 +207,10 @@ void s2s_dialback_ask(struct s2s_link *l)
 	struct s2s_stream *s = l->out;
 
 	/* Whoever can speak with it may ask: no need to be known there (XEP-0220 section 2.3). But what is written between auth and success may come behind the
-	 * success, where the other server expects a new stream header (RFC 6120 section 6.4.6). */
+	 * success, where the other server expects a new stream header (RFC 6120 section 6.4.6); and what is written behind compress is read as compressed. */
 	if (!s || !s->conn || !s->outbound || s->state == S2S_CLOSING || s->state < S2S_OUT_FEATURES || s->state == S2S_TLS ||
-	    s->state == S2S_OUT_STARTTLS || s->state == S2S_OUT_SASL || (!conn_tls(s->conn) && s->s2s->config->require_tls))
+	    s->state == S2S_OUT_STARTTLS || s->state == S2S_OUT_SASL || s->state == S2S_OUT_COMPRESS ||
+	    (!conn_tls(s->conn) && s->s2s->config->require_tls))
 		return;
 	list_for_each (node, &l->verifies) {
 		struct s2s_verify *v = list_entry(node, struct s2s_verify, node);

@@ -108,6 +108,9 @@ static void test_events(void **state)
 		{ "<result xmlns='" S2S_NS_DIALBACK "' from='a' to='b' type='valid'/>", S2S_EV_RESULT },
 		{ "<db:verify from='a' to='b' id='1'>k</db:verify>", S2S_EV_VERIFY },
 		{ "<bidi xmlns='" S2S_NS_BIDI "'/>", S2S_EV_BIDI },
+		{ "<compress xmlns='" S2S_NS_COMPRESS "'><method>zlib</method></compress>", S2S_EV_COMPRESS },
+		{ "<compressed xmlns='" S2S_NS_COMPRESS "'/>", S2S_EV_COMPRESSED },
+		{ "<failure xmlns='" S2S_NS_COMPRESS "'><setup-failed/></failure>", S2S_EV_FAILURE },
 		{ "<enable xmlns='" S2S_NS_SM "'/>", S2S_EV_ENABLE },
 		{ "<enabled xmlns='" S2S_NS_SM "'/>", S2S_EV_ENABLED },
 		{ "<failed xmlns='" S2S_NS_SM "'/>", S2S_EV_FAILURE },
@@ -137,7 +140,7 @@ static void test_strangers(void **state)
 		"<auth xmlns='" S2S_NS_SM "'/>",
 		"<enable xmlns='urn:xmpp:sm:2'/>",
 		"<message xmlns='jabber:client'/>",
-		"<compress xmlns='http://jabber.org/protocol/compress'/>",
+		"<compress xmlns='" S2S_NS_COMPRESS_OFFER "'/>",
 		"<db:Result/>",
 	};
 

@@ -46,6 +46,7 @@ void s2s_end_with(struct s2s_stream *s, const char *condition, const char *eleme
 	if (s->state != S2S_TLS) { /* else there is no common language now */
 		if (!s->header_sent)
 			s2s_header_send(s);
+		s2s_ack_last(s);
 		out = s2s_out(s);
 		buf_printf(out, "<stream:error><%s xmlns='" S2S_NS_STREAMS "'/>%s", condition, element);
 		if (text[0]) {
@@ -64,8 +65,10 @@ void s2s_finish(struct s2s_stream *s, const char *why)
 	if (s->state == S2S_CLOSING)
 		return;
 	log_info(&s->log, "stream closed: %s local=%s remote=%s", why, s->local ? s->local : "", s->remote ? s->remote : "");
-	if (s->header_sent && s->state != S2S_TLS)
+	if (s->header_sent && s->state != S2S_TLS) {
+		s2s_ack_last(s);
 		buf_append_cstr(s2s_out(s), "</stream:stream>");
+	}
 	close_stream(s, why);
 }
 

@@ -104,6 +104,7 @@ void s2s_external_auth(struct s2s_stream *s, const struct s2s_input *in)
 	}
 	p = s2s_pair_add(s, str_from(s->local), str_from(s->remote));
 	buf_append_cstr(s2s_out(s), "<success xmlns='" S2S_NS_SASL "'/>");
-	s2s_proved(s, p, S2S_PROOF_CERTIFICATE);
+	/* In this order: behind success comes nothing but the new stream's header. */
 	s2s_stream_restart(s);
+	s2s_proved(s, p, S2S_PROOF_CERTIFICATE);
 }

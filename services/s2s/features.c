@@ -31,11 +31,17 @@ void s2s_features_send(struct s2s_stream *s)
 		buf_append_cstr(out, "<dialback xmlns='" S2S_NS_DB_OFFER "'><errors/></dialback>");
 		if (c->bidi && !proved)
 			buf_append_cstr(out, "<bidi xmlns='" S2S_NS_BIDI_OFFER "'/>");
+		s2s_compress_offer(s);
 		if (c->sm)
 			buf_append_cstr(out, "<sm xmlns='" S2S_NS_SM "'/>");
 		buf_append_cstr(out, "<key xmlns='" S2S_NS_KEY "'/>");
 	}
 	buf_append_cstr(out, "</stream:features>");
+	/* Where it carries the other direction as well (XEP-0288), what waited for the stream to begin anew. */
+	if (s->link && s->link->out == s) {
+		s2s_link_pump(s->link);
+		net_defer(s->s2s->net, &s->flush);
+	}
 }
 
 /* --- chosen ------------------------------------------------------------------------------------------------------- */
@@ -46,6 +52,7 @@ static void note(struct s2s_stream *s, const struct xml_node *features)
 	s->has_sm = xml_child(features, "sm", S2S_NS_SM) != NULL;
 	s->has_keys = xml_child(features, "key", S2S_NS_KEY) != NULL;
 	s->has_bidi = xml_child(features, "bidi", S2S_NS_BIDI_OFFER) != NULL;
+	s2s_compress_note(s, features);
 }
 
 /* True: TLS comes first, or the stream has ended for the want of it. */
@@ -65,13 +72,15 @@ static bool secure(struct s2s_stream *s, const struct xml_node *features)
 	return false;
 }
 
-/* XEP-0288 section 2.2: before authentication. */
+/* XEP-0288 section 2.2: before authentication. Who listens has told in its features that it knows keys; what it sends back over our stream has them only if it is
+ * told that we do. */
 static void ask_bidi(struct s2s_stream *s)
 {
 	if (!s->has_bidi || s->bidi || !s->s2s->config->bidi)
 		return;
 	s->bidi = true;
-	buf_append_cstr(s2s_out(s), "<bidi xmlns='" S2S_NS_BIDI "'/>");
+	buf_append_cstr(s2s_out(s), "<bidi xmlns='" S2S_NS_BIDI "'");
+	buf_append_cstr(s2s_out(s), s->has_keys ? "><key xmlns='" S2S_NS_KEY "'/></bidi>" : "/>");
 }
 
 void s2s_features(struct s2s_stream *s, const struct s2s_input *in)
@@ -116,6 +125,8 @@ void s2s_authenticated(struct s2s_stream *s)
 	s->proof = s->certificate_valid ? S2S_PROOF_CERTIFICATE : S2S_PROOF_DIALBACK;
 	open_both(s);
 	s2s_dialback_ask(s->link);
+	if (s2s_compress_ask(s))
+		return;
 	if (s->has_sm && s->s2s->config->sm && !s->managed) {
 		buf_append_cstr(s2s_out(s), "<enable xmlns='" S2S_NS_SM "'/>");
 		s2s_stream_set_state(s, S2S_OUT_ENABLING);
@@ -128,9 +139,10 @@ void s2s_authenticated(struct s2s_stream *s)
 /* XEP-0288: the other server wants to get its stanzas over the stream that it has made. */
 void s2s_bidi_in(struct s2s_stream *s, const struct s2s_input *in)
 {
-	(void)in;
-	if (s->s2s->config->bidi && !s->pairs)
-		s->bidi = true;
-	else
+	if (!s->s2s->config->bidi || s->pairs) {
 		s2s_end(s, "unsupported-feature", "not offered now");
+		return;
+	}
+	s->bidi = true;
+	s->has_keys = xml_child(in->node, "key", S2S_NS_KEY) != NULL;
 }

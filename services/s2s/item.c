@@ -81,16 +81,19 @@ void s2s_item_remove(struct s2s_item *i)
 {
 	struct s2s_link *l = i->link;
 
-	if (!list_unlinked(&i->node)) {
+	if (!i->gone) {
 		list_remove(&i->node);
 		l->count--;
-		if (i->state == S2S_ITEM_SENT)
-			l->sent--;
+		l->sent -= i->state == S2S_ITEM_SENT;
+		l->dropping -= i->drop;
 	}
-	if (i->spooling) { /* freed when the store has answered */
+	if (i->spooling || i->unsure) { /* freed when it is known what became of its row */
+		if (!i->gone)
+			list_push_back(&l->leftovers, &i->node);
 		i->gone = true;
 		return;
 	}
+	list_remove(&i->node);
 	l->s2s->bytes -= i->size;
 	mem_free(i);
 }

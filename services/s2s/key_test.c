@@ -12,20 +12,29 @@
 static struct arena *arena;
 static struct buf out;
 
-static void expect(const char *bytes, const char *without, uint64_t stream, uint64_t number, bool again)
+static void expect_aged(const char *bytes, const char *without, uint64_t stream, uint64_t number, bool again, uint64_t age_s)
 {
 	struct s2s_key key = { 0 };
 	struct str rest = s2s_key_take(&out, arena, str_from(bytes), &key);
 
 	if (!str_is(rest, without))
 		fail_msg("%.*s is left of %s", STR_ARG(rest), bytes);
-	assert_true(key.stream == stream && key.number == number && key.again == again);
+	assert_true(key.stream == stream && key.number == number && key.again == again && key.age_s == age_s);
 	arena_reset(arena);
+}
+
+static void expect(const char *bytes, const char *without, uint64_t stream, uint64_t number, bool again)
+{
+	expect_aged(bytes, without, stream, number, again, 0);
 }
 
 static void test_added_is_taken(void **state)
 {
-	static const struct s2s_key keys[] = { { 1, 1, false }, { 0xfedcba9876543210u, 42, true }, { UINT64_MAX, UINT64_MAX, true } };
+	static const struct s2s_key keys[] = {
+		{ .stream = 1, .number = 1 },
+		{ .stream = 0xfedcba9876543210u, .number = 42, .again = true },
+		{ .stream = UINT64_MAX, .number = UINT64_MAX, .age_s = 86400, .again = true },
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
@@ -35,9 +44,33 @@ static void test_added_is_taken(void **state)
 		s2s_key_add(&text, &keys[i]);
 		buf_append_cstr(&text, "</message>");
 		buf_append(&text, "", 1);
-		expect(text.p, "<message type='chat'><body>x</body></message>", keys[i].stream, keys[i].number, keys[i].again);
+		expect_aged(text.p, "<message type='chat'><body>x</body></message>", keys[i].stream, keys[i].number, keys[i].again,
+		            keys[i].age_s);
 		buf_fini(&text);
 	}
+}
+
+static bool says_age(void)
+{
+	return memmem(buf_str(&out).p, buf_str(&out).n, "age", 3) != NULL;
+}
+
+/* An age belongs to a repetition, and says nothing when it is longer than anybody looks back. */
+static void test_ages(void **state)
+{
+	struct s2s_key first = { .stream = 1, .number = 1, .age_s = 7 }, old = { .stream = 1, .number = 1, .age_s = 86401, .again = true };
+
+	(void)state;
+	buf_clear(&out);
+	s2s_key_add(&out, &first);
+	assert_false(says_age());
+	buf_clear(&out);
+	s2s_key_add(&out, &old);
+	assert_false(says_age());
+	expect_aged("<message>" KEY("s='1' n='1' again='1' age='7'") "</message>", "<message/>", 1, 1, true, 7);
+	expect_aged("<message>" KEY("s='1' n='1' age='7'") "</message>", "<message/>", 1, 1, false, 0);
+	expect_aged("<message>" KEY("s='1' n='1' again='1' age='86401'") "</message>", "<message/>", 1, 1, true, 0);
+	expect_aged("<message>" KEY("s='1' n='1' again='1' age='-7'") "</message>", "<message/>", 1, 1, true, 0);
 }
 
 static void same(const char *bytes)
@@ -97,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_added_is_taken),
+		cmocka_unit_test(test_ages),
 		cmocka_unit_test(test_only_the_last_child),
 		cmocka_unit_test(test_bad_numbers),
 	};

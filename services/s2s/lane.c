@@ -24,10 +24,10 @@ struct letter {
 	uint64_t number;
 	Starling__StanzaMeta meta;
 	struct str bytes;
-	uint64_t key_stream, key_number, trace, since_ms;
+	struct s2s_key key; /* again: the other server says so */
+	uint64_t trace, since_ms;
 	uint8_t state;
 	bool again;
-	bool again_there; /* the other server says so */
 };
 
 struct s2s_lane {
@@ -132,11 +132,12 @@ static bool send_letter(struct letter *e, uint64_t owner, uint64_t epoch)
 	request.hops = 1;
 	/* A stanza to the host itself is served by its sender's slot, which no epoch guards. */
 	request.epoch = jid_view_local(str_from(e->meta.to)).n ? epoch : 0;
-	request.key_stream = e->key_stream;
-	request.key_number = e->key_number;
+	request.key_stream = e->key.stream;
+	request.key_number = e->key.number;
 	request.again = e->again;
-	/* A repetition of ours is as old as this letter; one of the other server's nobody knows. */
-	request.age_ms = e->again && !e->again_there ? net_now(l->s2s->net) - e->since_ms + 1 : 0;
+	/* A repetition of ours is as old as this letter; one of the other server's only that server knows. */
+	if (e->again && (!e->key.again || e->key.age_s > 0))
+		request.age_ms = net_now(l->s2s->net) - e->since_ms + e->key.age_s * 1000 + 1;
 	e->state = LETTER_SENT;
 	e->again = true;
 	l->on_the_way++;
@@ -186,7 +187,7 @@ static struct s2s_lane *lane_of(struct s2s *s2s, uint32_t slot)
 }
 
 void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *meta, struct str bytes,
-                   uint64_t key_stream, uint64_t key_number, bool again)
+                   const struct s2s_key *key)
 {
 	struct str to = str_from(meta->to);
 	struct s2s_lane *l = lane_of(s2s, hash_slot(jid_view_local(to).n ? to : jid_view_bare(str_from(meta->from))));
@@ -194,9 +195,9 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
 
 	e->stream = from ? s2s_stream_ref(from) : NULL;
 	e->number = number;
-	e->key_stream = key_stream;
-	e->key_number = key_number;
-	e->again = e->again_there = again;
+	if (key)
+		e->key = *key;
+	e->again = e->key.again;
 	e->trace = s2s_trace(s2s);
 	e->since_ms = net_now(s2s->net);
 	list_push_back(&l->letters, &e->node);

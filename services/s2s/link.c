@@ -11,7 +11,6 @@
 #include "services/s2s/metrics.h"
 
 #define FETCH_BELOW 200u /* so few items, and the next page comes from the store */
-#define LEAVE_MS    5000u
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
@@ -49,6 +48,7 @@ struct s2s_link *s2s_link_get(struct s2s *s2s, struct str local, struct str remo
 	l->log = (struct log_ctx){ .parent = s2s->log, .key = "remote", .value = l->remote };
 	l->since_ms = net_now(s2s->net);
 	list_init(&l->items);
+	list_init(&l->leftovers);
 	list_init(&l->verifies);
 	list_push_back(&s2s->links, &l->node);
 	list_push_back(bucket(s2s, local, remote), &l->of_bucket);
@@ -85,27 +85,34 @@ void s2s_link_set_state(struct s2s_link *l, enum s2s_link_state state)
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
-static struct s2s_item *first_waiting(const struct s2s_link *l)
+/* From the end that is nearer: as a rule hundreds are sent, and one waits. */
+static struct list_node *first_waiting(struct s2s_link *l)
 {
-	list_for_each (n, &l->items) {
-		struct s2s_item *i = list_entry(n, struct s2s_item, node);
+	uint32_t waiting = l->count - l->sent;
+	struct list_node *n = &l->items;
 
-		if (i->state == S2S_ITEM_WAITING)
-			return i;
+	if (l->sent < waiting) {
+		for (uint32_t i = 0; i <= l->sent; i++)
+			n = n->next;
+		return n;
 	}
-	return NULL;
+	for (uint32_t i = 0; i < waiting; i++)
+		n = n->prev;
+	return n;
 }
 
 static void send_waiting(struct s2s_link *l)
 {
 	const struct s2s_config *c = l->s2s->config;
 	struct s2s_stream *s = l->out;
-	struct s2s_item *i = first_waiting(l);
-	struct list_node *n = i ? &i->node : NULL;
+	struct list_node *n = first_waiting(l);
 
-	while (n && n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
-		i = list_entry(n, struct s2s_item, node);
+	while (n != &l->items && l->sent < (uint64_t)c->unacked && conn_queued(s->conn) < (size_t)c->output_bytes) {
+		struct s2s_item *i = list_entry(n, struct s2s_item, node);
+
 		n = n->next;
+		if (i->drop)
+			return; /* rows that only the store has come before it */
 		/* Without stream management nothing but the store keeps it until the other server has answered; what means nothing when it is late goes as it is. */
 		if (!s->managed && !i->spool_id && s2s_item_keeps(i)) {
 			s2s_spool_append(l, 0);
@@ -124,7 +131,8 @@ void s2s_link_pump(struct s2s_link *l)
 	if (l->more_in_store && l->count < FETCH_BELOW)
 		s2s_spool_fetch(l);
 	if (l->out && l->state == S2S_LINK_OPEN) {
-		send_waiting(l);
+		if (s2s_stream_speaks(l->out))
+			send_waiting(l);
 		return;
 	}
 	if ((l->state == S2S_LINK_IDLE || (l->state == S2S_LINK_RESTING && l->verify_count > 0 && l->failures < 2)) &&
@@ -144,6 +152,22 @@ void s2s_link_push(struct s2s_link *l, struct s2s_item *i)
 	} else {
 		s2s_link_pump(l);
 	}
+}
+
+/* Sent again by an owner whose call has ended without an answer, here or at an instance that died when it had a row. */
+struct s2s_item *s2s_link_known(const struct s2s_link *l, const Starling__RouteRequest *r)
+{
+	const struct list_node *const lists[] = { &l->items, &l->leftovers };
+
+	for (size_t k = 0; k < 2 && r->again && r->key_stream && !l->leaving_ms; k++) {
+		list_for_each (n, lists[k]) {
+			struct s2s_item *i = list_entry(n, struct s2s_item, node);
+
+			if (i->key_number == r->key_number && i->key_stream == r->key_stream && strcmp(i->meta.to, r->meta->to) == 0)
+				return i;
+		}
+	}
+	return NULL;
 }
 
 /* The first that was sent is with the other server. */
@@ -249,6 +273,15 @@ void s2s_link_failed(struct s2s_link *l, const char *why, bool decided)
 		s2s_spool_fetch(l);
 }
 
+bool s2s_link_wake(struct s2s_link *l)
+{
+	if (l->state != S2S_LINK_RESTING)
+		return false;
+	l->failures = 0;
+	l->next_ms = net_now(l->s2s->net);
+	return true;
+}
+
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void expire(struct s2s_link *l)
@@ -268,30 +301,14 @@ static void expire(struct s2s_link *l)
 static bool over(const struct s2s_link *l, uint64_t now_ms)
 {
 	return l->count == 0 && l->verify_count == 0 && !l->out && !l->attempt && !l->more_in_store && !l->fetching && l->appending == 0 &&
-	       l->dropping == 0 && (l->state != S2S_LINK_RESTING || now_ms >= l->next_ms);
-}
-
-static void leave_tick(struct s2s_link *l, uint64_t now_ms)
-{
-	if (l->sent > 0 && now_ms - l->leaving_ms < LEAVE_MS)
-		return;
-	list_for_each_safe (n, &l->items)
-		s2s_item_refuse(list_entry(n, struct s2s_item, node), STARLING__CODE__CODE_WRONG_OWNER);
-	if (l->out && l->out->outbound)
-		s2s_finish(l->out, "another instance speaks with this domain now");
-	else if (l->out)
-		l->out->link = NULL;
-	l->out = NULL;
-	l->more_in_store = false;
-	if (!l->fetching && l->appending == 0)
-		s2s_link_free(l);
+	       l->unsure == 0 && (l->state != S2S_LINK_RESTING || now_ms >= l->next_ms);
 }
 
 /* False: it is gone. */
 void s2s_link_tick(struct s2s_link *l, uint64_t now_ms)
 {
 	if (l->leaving_ms) {
-		leave_tick(l, now_ms);
+		s2s_link_leave_tick(l, now_ms);
 		return;
 	}
 	s2s_dialback_expire(l, now_ms);
@@ -308,19 +325,4 @@ void s2s_link_tick(struct s2s_link *l, uint64_t now_ms)
 		s2s_link_free(l);
 	else
 		s2s_link_pump(l);
-}
-
-/* What was not sent goes to the next owner at once; what was, has a moment to be acknowledged. */
-void s2s_link_leave(struct s2s_link *l)
-{
-	if (l->leaving_ms)
-		return;
-	l->leaving_ms = net_now(l->s2s->net);
-	s2s_attempt_cancel(l);
-	list_for_each_safe (n, &l->items) {
-		struct s2s_item *i = list_entry(n, struct s2s_item, node);
-
-		if (i->state == S2S_ITEM_WAITING)
-			s2s_item_refuse(i, STARLING__CODE__CODE_WRONG_OWNER);
-	}
 }

@@ -49,6 +49,7 @@ static void describe(struct listing *out, Starling__S2sLink *l, const struct s2s
 		snprintf(text, sizeof(text), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
 		l->tls = arena_strndup(out->arena, text, strlen(text));
 	}
+	l->compressed = s->conn && conn_compressed(s->conn);
 	if (s->conn) {
 		net_addr_text(conn_peer(s->conn), address);
 		l->address = arena_strndup(out->arena, address, strlen(address));
@@ -121,6 +122,22 @@ static bool speaks_for(const struct s2s_stream *s, const char *domain)
 	return false;
 }
 
+/* What the DNS said before may be what the operator has just mended. */
+static uint32_t retry(struct s2s *s2s, const char *domain)
+{
+	uint32_t count = 0;
+
+	list_for_each (n, &s2s->links) {
+		struct s2s_link *l = list_entry(n, struct s2s_link, node);
+
+		if ((!domain[0] || strcmp(l->remote, domain) == 0) && s2s_link_wake(l))
+			count++;
+	}
+	if (count > 0)
+		dns_forget(s2s->dns);
+	return count;
+}
+
 void on_s2s_close(struct ipc_call *call, const Starling__S2sCloseRequest *r)
 {
 	struct s2s *s2s = ipc_call_daemon(call);
@@ -138,5 +155,14 @@ void on_s2s_close(struct ipc_call *call, const Starling__S2sCloseRequest *r)
 		s2s_finish(s, "by the operator");
 		reply.closed++;
 	}
+	reply.retried = retry(s2s, r->domain);
 	reply_s2s_close(call, &reply);
+}
+
+void on_s2s_retry(struct ipc_call *call, const Starling__S2sRetryRequest *r)
+{
+	Starling__S2sRetryReply reply = STARLING__S2S_RETRY_REPLY__INIT;
+
+	reply.retried = retry(ipc_call_daemon(call), r->domain);
+	reply_s2s_retry(call, &reply);
 }

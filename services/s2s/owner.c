@@ -39,8 +39,10 @@ static void claim_ended(struct s2s *s2s)
 {
 	s2s->claiming = false;
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-		if (s2s->slots[slot].state == S2S_SLOT_CLAIMING)
-			s2s->slots[slot].state = S2S_SLOT_FOREIGN;
+		if (s2s->slots[slot].state != S2S_SLOT_CLAIMING)
+			continue;
+		s2s->slots[slot].state = S2S_SLOT_FOREIGN;
+		s2s->slots[slot].maybe = true;
 	}
 }
 
@@ -64,6 +66,8 @@ static void on_domains(const struct ipc_result *result, const Starling__SpoolDom
 	}
 	mem_free(c);
 	claim_ended(s2s);
+	if (s2s->draining)
+		s2s_owner_release_all(s2s); /* too late */
 }
 
 static void look_for_rows(struct claim *c)
@@ -85,9 +89,15 @@ static void on_claimed(const struct ipc_result *result, const Starling__SpoolOwn
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_owners; i++) {
 		const Starling__SpoolOwner *o = reply->owners[i];
 
-		if (o->slot >= SLOT_COUNT || o->instance != ipc_bus_instance(s2s->bus) || s2s->slots[o->slot].state != S2S_SLOT_CLAIMING)
+		if (o->slot >= SLOT_COUNT || s2s->slots[o->slot].state != S2S_SLOT_CLAIMING)
 			continue;
+		s2s->slots[o->slot].maybe = false;
+		if (o->instance != ipc_bus_instance(s2s->bus)) {
+			s2s->slots[o->slot].state = S2S_SLOT_FOREIGN;
+			continue;
+		}
 		s2s->slots[o->slot].epoch = o->epoch;
+		s2s->slots[o->slot].renew = false;
 		c->slots[c->count++] = o->slot;
 	}
 	if (c->count > 0 && !s2s->stopped) {
@@ -98,37 +108,99 @@ static void on_claimed(const struct ipc_result *result, const Starling__SpoolOwn
 	}
 }
 
-static void claim(struct s2s *s2s, struct claim *c)
+/* Those that are not to be robbed. */
+static uint32_t others(const struct s2s *s2s, uint64_t out[MEMBERS_MAX])
 {
 	const Starling__Registration *all[MEMBERS_MAX];
-	uint64_t alive[MEMBERS_MAX], me = ipc_bus_instance(s2s->bus);
-	uint32_t n = ipc_bus_instances(s2s->bus, "s2s", all, MEMBERS_MAX);
+	uint32_t n = ipc_bus_instances(s2s->bus, "s2s", all, MEMBERS_MAX), count = 0;
+
+	for (uint32_t i = 0; i < n && i < MEMBERS_MAX; i++) {
+		if (all[i]->instance != ipc_bus_instance(s2s->bus))
+			out[count++] = all[i]->instance;
+	}
+	return count;
+}
+
+static void claim(struct s2s *s2s, struct claim *c)
+{
+	uint64_t alive[MEMBERS_MAX];
 	Starling__SpoolClaimRequest request = STARLING__SPOOL_CLAIM_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS };
 
-	for (uint32_t i = 0; i < n && i < MEMBERS_MAX; i++) {
-		if (all[i]->instance != me)
-			alive[request.n_alive++] = all[i]->instance;
-	}
 	request.alive = alive;
+	request.n_alive = others(s2s, alive);
 	request.slots = c->slots;
 	request.n_slots = c->count;
-	request.instance = me;
+	request.instance = ipc_bus_instance(s2s->bus);
 	s2s->claiming = true;
 	call_storage_spool_claim(s2s->bus, ipc_any("storage"), &opts, &request, on_claimed, c);
+}
+
+/* --- a higher epoch ----------------------------------------------------------------------------------------------- */
+
+struct renewal {
+	struct s2s *s2s;
+	uint32_t slot;
+};
+
+/* After a failure the epoch may have risen all the same: asked for again, by who wants it, the store says which it is. */
+static void on_renewed(const struct ipc_result *result, const Starling__SpoolOwnersReply *reply, void *ctx)
+{
+	struct renewal *r = ctx;
+	struct s2s *s2s = r->s2s;
+	struct s2s_slot *slot = &s2s->slots[r->slot];
+	bool ours = slot->state == S2S_SLOT_OWNED || slot->state == S2S_SLOT_LEAVING;
+
+	slot->renewing = false;
+	if (ipc_ok(result) && reply->n_owners == 1 && ours && !s2s->stopped) {
+		slot->renew = false;
+		if (reply->owners[0]->instance == ipc_bus_instance(s2s->bus))
+			slot->epoch = reply->owners[0]->epoch;
+		else
+			s2s_owner_fenced(s2s, r->slot);
+	}
+	mem_free(r);
+}
+
+void s2s_owner_renew(struct s2s *s2s, uint32_t slot)
+{
+	struct s2s_slot *s = &s2s->slots[slot];
+	uint64_t alive[MEMBERS_MAX];
+	Starling__SpoolClaimRequest request = STARLING__SPOOL_CLAIM_REQUEST__INIT;
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS };
+	struct renewal *r;
+
+	if (s->renewing || (s->state != S2S_SLOT_OWNED && s->state != S2S_SLOT_LEAVING))
+		return;
+	s->renew = s->renewing = true;
+	r = mem_new(struct renewal);
+	*r = (struct renewal){ s2s, slot };
+	request.alive = alive;
+	request.n_alive = others(s2s, alive);
+	request.slots = &slot;
+	request.n_slots = 1;
+	request.instance = ipc_bus_instance(s2s->bus);
+	request.renew = s->epoch;
+	call_storage_spool_claim(s2s->bus, ipc_any("storage"), &opts, &request, on_renewed, r);
 }
 
 /* --- leaving ------------------------------------------------------------------------------------------------------ */
 
 static void on_released(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
 {
-	(void)result; /* who claims it sees that this instance is gone, later */
+	struct claim *c = ctx;
+
 	(void)reply;
-	(void)ctx;
+	for (uint32_t i = 0; i < c->count && !ipc_ok(result); i++) {
+		if (c->s2s->slots[c->slots[i]].state == S2S_SLOT_FOREIGN)
+			c->s2s->slots[c->slots[i]].maybe = true;
+	}
+	mem_free(c);
 }
 
 static void release(struct s2s *s2s, const uint32_t *slots, uint32_t count)
 {
+	struct claim *c;
 	Starling__SpoolReleaseRequest request = STARLING__SPOOL_RELEASE_REQUEST__INIT;
 	Starling__SpoolOwner *owners = mem_alloc((count + 1) * sizeof(*owners)), **list = mem_alloc((count + 1) * sizeof(*list));
 
@@ -142,18 +214,30 @@ static void release(struct s2s *s2s, const uint32_t *slots, uint32_t count)
 	}
 	request.owners = list;
 	request.n_owners = count;
-	if (count > 0)
-		call_storage_spool_release(s2s->bus, ipc_any("storage"), NULL, &request, on_released, NULL);
+	if (count > 0) {
+		c = mem_new(struct claim);
+		c->s2s = s2s;
+		c->count = count;
+		memcpy(c->slots, slots, count * sizeof(*slots));
+		call_storage_spool_release(s2s->bus, ipc_any("storage"), NULL, &request, on_released, c);
+	}
 	mem_free(owners);
 	mem_free(list);
 }
 
+static bool empty(const struct s2s_slot *s)
+{
+	return s->links == 0 && s->dones == 0;
+}
+
 void s2s_owner_left(struct s2s *s2s, uint32_t slot)
 {
-	if (s2s->slots[slot].state == S2S_SLOT_LEAVING && s2s->slots[slot].links == 0) {
-		s2s_spool_flush(s2s);
+	const struct s2s_slot *s = &s2s->slots[slot];
+
+	if (s->state == S2S_SLOT_LEAVING && empty(s))
 		release(s2s, &slot, 1);
-	}
+	else if (s->state == S2S_SLOT_LEAVING && s->links == 0)
+		s2s_spool_flush(s2s); /* then */
 }
 
 static void leave_links(struct s2s *s2s)
@@ -161,7 +245,8 @@ static void leave_links(struct s2s *s2s)
 	list_for_each (n, &s2s->links) {
 		struct s2s_link *l = list_entry(n, struct s2s_link, node);
 
-		if (s2s->slots[l->slot].state == S2S_SLOT_LEAVING || (s2s->slots[l->slot].state == S2S_SLOT_FOREIGN && l->count > 0))
+		if (s2s->slots[l->slot].state == S2S_SLOT_LEAVING ||
+		    (s2s->slots[l->slot].state == S2S_SLOT_FOREIGN && (l->count > 0 || l->unsure > 0)))
 			s2s_link_leave(l);
 	}
 }
@@ -183,7 +268,7 @@ void s2s_owner_release_all(struct s2s *s2s)
 	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
 		if (s2s->slots[i].state == S2S_SLOT_OWNED)
 			s2s->slots[i].state = S2S_SLOT_LEAVING;
-		if (s2s->slots[i].state == S2S_SLOT_LEAVING && s2s->slots[i].links == 0)
+		if (s2s->slots[i].state == S2S_SLOT_LEAVING && empty(&s2s->slots[i]))
 			slots[count++] = i;
 	}
 	release(s2s, slots, count);
@@ -195,7 +280,7 @@ void s2s_owner_release_all(struct s2s *s2s)
 void s2s_owner_look(struct s2s *s2s)
 {
 	struct rendezvous_member list[MEMBERS_MAX];
-	uint32_t n = members(s2s, list), empty[SLOT_COUNT], empties = 0, leaving = 0;
+	uint32_t n = members(s2s, list), give[SLOT_COUNT], given = 0, leaving = 0;
 	uint64_t me = ipc_bus_instance(s2s->bus);
 	struct claim *c;
 
@@ -207,7 +292,8 @@ void s2s_owner_look(struct s2s *s2s)
 		struct s2s_slot *s = &s2s->slots[slot];
 		bool wanted = rendezvous_owner(list, n, slot) == me;
 
-		if (wanted && s->state == S2S_SLOT_FOREIGN && !s2s->claiming) {
+		/* Nobody else can have what the store thinks is ours while we are there: it is claimed, and then released. */
+		if ((wanted || s->maybe) && s->state == S2S_SLOT_FOREIGN && !s2s->claiming) {
 			c->slots[c->count++] = slot;
 			s->state = S2S_SLOT_CLAIMING;
 		} else if (wanted && s->state == S2S_SLOT_LEAVING && s->links == 0) {
@@ -215,13 +301,13 @@ void s2s_owner_look(struct s2s *s2s)
 		} else if (!wanted && n > 0 && s->state == S2S_SLOT_OWNED) {
 			s->state = S2S_SLOT_LEAVING;
 			leaving++;
-			if (s->links == 0)
-				empty[empties++] = slot;
+			if (empty(s))
+				give[given++] = slot;
 		}
 	}
 	if (leaving > 0)
 		leave_links(s2s);
-	release(s2s, empty, empties);
+	release(s2s, give, given);
 	if (c->count > 0)
 		claim(s2s, c);
 	else

@@ -30,7 +30,7 @@ void s2s_bounce(struct s2s *s2s, const Starling__StanzaMeta *m, struct str bytes
 	meta.flags = STANZA_OTHER_PAYLOAD;
 	stanza_error_bytes(&out, (enum stanza_kind)m->kind, str_from(m->id), bytes, condition, str_from(text ? text : ""),
 	                   (struct str){ 0 }, (struct str){ 0 });
-	s2s_lane_send(s2s, NULL, 0, &meta, buf_str(&out), 0, 0, false);
+	s2s_lane_send(s2s, NULL, 0, &meta, buf_str(&out), NULL);
 	buf_fini(&out);
 }
 
@@ -47,12 +47,40 @@ static void answer_now(struct ipc_call *call, bool take)
 		reply_stanza_route(call, &empty);
 }
 
+/* It is here from before. Whoever waited for that has given up. */
+static void join(struct s2s_item *i, struct ipc_call *call, bool take)
+{
+	if (i->gone || i->spool_id) {
+		answer_now(call, take);
+		return;
+	}
+	if (i->call)
+		ipc_fail(i->call, STARLING__CODE__CODE_UNAVAILABLE, "was sent again");
+	i->call = call;
+	i->take = take;
+}
+
+/* A former owner of the sender's slot may still have something on the way; the present one has sent that again, marked as such (stanza.proto). */
+static bool is_former(struct s2s *s2s, const Starling__RouteRequest *r)
+{
+	uint64_t *seen = &s2s->sender_epochs[hash_slot(jid_view_bare(str_from(r->meta->from)))];
+
+	if (r->sender_epoch > *seen)
+		*seen = r->sender_epoch;
+	return r->sender_epoch > 0 && r->sender_epoch < *seen;
+}
+
 static void push(struct s2s *s2s, struct ipc_call *call, const Starling__RouteRequest *r, bool take)
 {
 	struct str to = jid_view_domain(str_from(r->meta->to)), from = jid_view_domain(str_from(r->meta->from));
 	struct s2s_link *l = s2s_link_get(s2s, from, to);
-	struct s2s_item *i = s2s_item_new(l, r->meta, ipc_call_payload(call), str_make((const char *)r->extra.data, r->extra.len));
+	struct s2s_item *i = s2s_link_known(l, r);
 
+	if (i) {
+		join(i, call, take);
+		return;
+	}
+	i = s2s_item_new(l, r->meta, ipc_call_payload(call), str_make((const char *)r->extra.data, r->extra.len));
 	i->call = call;
 	i->take = take;
 	i->key_stream = r->key_stream;
@@ -87,6 +115,10 @@ static void take_stanza(struct ipc_call *call, const Starling__RouteRequest *r, 
 	}
 	if (!s2s_owns(s2s, hash_slot(to))) {
 		ipc_fail(call, STARLING__CODE__CODE_WRONG_OWNER, "another instance speaks with this domain");
+		return;
+	}
+	if (is_former(s2s, r)) {
+		ipc_fail(call, STARLING__CODE__CODE_FENCED, "the sender has a newer owner");
 		return;
 	}
 	if (s2s->bytes >= (size_t)s2s->config->memory_bytes) {

@@ -152,12 +152,12 @@ static int load_source(struct s2s *s2s, struct err *e)
 	struct sockaddr_storage address;
 	socklen_t n;
 
+	if (text && text[0]) {
+		if (net_addr_parse(text, 0, &address, &n, e) != 0)
+			return -1;
+		net_addr_from((struct sockaddr *)&address, &s2s->source);
+	}
 	s2s->has_source = text && text[0];
-	if (!s2s->has_source)
-		return 0;
-	if (net_addr_parse(text, 0, &address, &n, e) != 0)
-		return -1;
-	net_addr_from((struct sockaddr *)&address, &s2s->source);
 	return 0;
 }
 
@@ -216,6 +216,7 @@ struct s2s *s2s_new(struct daemon *d, struct err *e)
 	s2s->net = net_loop_new(daemon_loop(d));
 	s2s->arena = arena_new(0);
 	s2s->trace = random_u64();
+	s2s->append_stream = random_u64() | 1;
 	s2s->port_offset = offset ? (uint16_t)strtoul(offset, NULL, 10) : 0;
 	list_init(&s2s->streams);
 	list_init(&s2s->links);
@@ -256,11 +257,15 @@ void s2s_reload(struct s2s *s2s)
 		log_warn(s2s->log, "certificates not reloaded: %s", e.text);
 	if (load_overrides(s2s, &e) != 0)
 		log_warn(s2s->log, "overrides not reloaded: %s", e.text);
-	list_for_each (n, &s2s->streams) {
+	if (load_source(s2s, &e) != 0)
+		log_warn(s2s->log, "source_address not reloaded: %s", e.text);
+	list_for_each_safe (n, &s2s->streams) {
 		struct s2s_stream *s = list_entry(n, struct s2s_stream, node);
 
-		if (s->conn && s->state != S2S_CLOSING)
-			s2s_stream_limits(s);
+		if (!s->conn || s->state == S2S_CLOSING)
+			continue;
+		s2s_stream_limits(s);
+		s2s_policy_again(s);
 	}
 	s2s_gate(s2s);
 }
@@ -316,8 +321,7 @@ static void drop_links(struct s2s *s2s)
 		struct s2s_link *l = list_entry(n, struct s2s_link, node);
 
 		l->out = NULL;
-		list_for_each_safe (k, &l->items)
-			s2s_item_refuse(list_entry(k, struct s2s_item, node), STARLING__CODE__CODE_UNAVAILABLE);
+		s2s_link_abandon(l, STARLING__CODE__CODE_UNAVAILABLE);
 		s2s_link_free(l);
 	}
 }

@@ -23,6 +23,7 @@
 #include "common/net/tls_trust.h"
 #include "common/xml/xml_stream.h"
 #include "common/xmpp/jid.h"
+#include "ipc/proto/stanza.pb-c.h"
 #include "ipc/proto/storage.pb-c.h"
 #include "services/s2s/config.h"
 
@@ -40,10 +41,15 @@
 #define S2S_NS_PING       "urn:xmpp:ping"
 #define S2S_NS_KEY        "urn:starling:s2s:0"
 
+#define S2S_NS_COMPRESS       "http://jabber.org/protocol/compress"
+#define S2S_NS_COMPRESS_OFFER "http://jabber.org/features/compress"
+#define S2S_COMPRESS_METHOD   "zlib"
+
 #define S2S_LISTENERS_MAX 32u
 #define S2S_BUCKETS       4096u
 
 struct s2s;
+struct s2s_key;
 struct s2s_link;
 struct s2s_stream;
 
@@ -65,13 +71,14 @@ struct s2s_item {
 	uint64_t spool_id;     /* 0: not in the store */
 	struct ipc_call *call; /* its sender's owner waits; NULL: it was answered */
 	size_t size;
-	uint8_t state; /* enum s2s_item_state */
-	bool again;    /* may have reached the other server before */
-	bool spooling; /* its append is on the way */
-	bool tried;    /* an append was, before */
-	bool drop;     /* only the store is to have it, for now */
-	bool take;     /* the call is a Take */
-	bool gone;     /* out of its link while its append was on the way */
+	uint64_t append_epoch; /* under which it was last sent to the store */
+	uint8_t state;         /* enum s2s_item_state */
+	bool again;            /* may have reached the other server before */
+	bool spooling;         /* its append is on the way */
+	bool unsure;           /* nobody knows whether an append of it was done, or will be (spool_append.c) */
+	bool drop;             /* only the store is to have it, for now */
+	bool take;             /* the call is a Take */
+	bool gone;             /* done with, but for its row: among its link's leftovers */
 };
 
 /* --- a pair of domains -------------------------------------------------------------------------------------------- */
@@ -101,8 +108,9 @@ struct s2s_link {
 	char *queue;   /* its name in the store: remote/local */
 	uint32_t slot; /* of the remote domain */
 	struct log_ctx log;
-	struct list_node items; /* in order: sent, then waiting */
-	uint32_t count, sent;   /* items; of them sent */
+	struct list_node items; /* in order: sent, then waiting, those to be appended and dropped last */
+	struct list_node leftovers;
+	uint32_t count, sent; /* items; of them sent */
 	size_t bytes;
 	struct list_node verifies;
 	uint32_t verify_count;
@@ -112,6 +120,8 @@ struct s2s_link {
 	uint64_t leaving_ms;        /* another instance is to have it; 0: no */
 	uint32_t failures;
 	uint32_t appending, dropping; /* appends on the way; items to be appended and dropped */
+	uint32_t unsure;              /* of the items and leftovers */
+	uint32_t store_turn;          /* rises when a store has failed: then another is used */
 	uint64_t spooled;             /* rows in the store, as far as known */
 	uint64_t fetched_to;          /* id up to which rows are items here */
 	bool more_in_store;           /* rows behind fetched_to: what comes goes behind them */
@@ -131,6 +141,7 @@ enum s2s_state {
 	S2S_OUT_STARTTLS, /* expects proceed */
 	S2S_OUT_SASL,     /* expects success */
 	S2S_OUT_DIALBACK, /* expects db:result */
+	S2S_OUT_COMPRESS, /* expects compressed: nothing may be written until then */
 	S2S_OUT_ENABLING, /* expects enabled */
 	S2S_OUT_OPEN,
 	S2S_TLS,     /* handshake */
@@ -145,11 +156,14 @@ enum s2s_event {
 	S2S_EV_PROCEED,
 	S2S_EV_AUTH,
 	S2S_EV_SUCCESS,
-	S2S_EV_FAILURE, /* of TLS, SASL or stream management */
+	S2S_EV_FAILURE, /* of TLS, SASL, compression or stream management */
 	S2S_EV_RESULT,  /* db:result */
 	S2S_EV_VERIFY,  /* db:verify */
 	S2S_EV_BIDI,
+	S2S_EV_COMPRESS,
+	S2S_EV_COMPRESSED,
 	S2S_EV_ENABLE,
+	S2S_EV_RESUME,
 	S2S_EV_ENABLED,
 	S2S_EV_REQUEST, /* <r/> */
 	S2S_EV_ANSWER,  /* <a/> */
@@ -219,6 +233,7 @@ struct s2s_stream {
 	bool outbound, direct_tls, header_sent, feeding, layered;
 	bool authenticated;                            /* outbound: we are accepted there */
 	bool has_dialback, has_sm, has_keys, has_bidi; /* what the other end offers */
+	bool has_zlib, zlib_refused;                   /* the same; it has said no */
 	bool bidi;                                     /* agreed on */
 	bool managed;                                  /* what we send is counted (XEP-0198) */
 	bool managed_in;                               /* what we get is */
@@ -235,8 +250,10 @@ enum s2s_slot_state { S2S_SLOT_FOREIGN, S2S_SLOT_CLAIMING, S2S_SLOT_OWNED, S2S_S
 
 struct s2s_slot {
 	uint64_t epoch;
-	uint32_t links;
-	uint8_t state; /* enum s2s_slot_state */
+	uint32_t links, dones; /* dones: calls to take out rows that wait or are on the way */
+	uint8_t state;         /* enum s2s_slot_state */
+	bool renew, renewing;  /* it is to have a higher epoch; that is asked for now */
+	bool maybe;            /* FOREIGN, but the store may think that it is ours: a claim or a release was not answered */
 };
 
 struct s2s_port {
@@ -263,11 +280,13 @@ struct s2s {
 	struct s2s_port ports[2];
 	struct ratelimit *connects;
 	struct list_node streams, links;
-	struct list_node dones;    /* ids to be taken out of the spool (spool.c) */
+	struct list_node dones;    /* ids to be taken out of the spool (spool_done.c) */
 	struct list_node *buckets; /* of links, by name */
 	uint32_t stream_count, link_count;
 	struct s2s_slot slots[SLOT_COUNT];
+	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot of accounts */
 	bool claiming;
+	uint64_t append_stream, append_number; /* names for what has none, in the store */
 	struct s2s_lane *lanes[SLOT_COUNT];
 	uint8_t secret[32]; /* of dialback keys: the same in all instances */
 	struct arena *arena;
@@ -295,7 +314,8 @@ void s2s_drain_check(struct s2s *s2s);
 void s2s_owner_look(struct s2s *s2s);
 bool s2s_owns(const struct s2s *s2s, uint32_t slot);
 void s2s_owner_fenced(struct s2s *s2s, uint32_t slot);
-void s2s_owner_left(struct s2s *s2s, uint32_t slot); /* a link of the slot is gone */
+void s2s_owner_renew(struct s2s *s2s, uint32_t slot); /* a higher epoch: no write under the former one can be committed any more */
+void s2s_owner_left(struct s2s *s2s, uint32_t slot);  /* a link of the slot is gone, or its last row is out of the store */
 void s2s_owner_release_all(struct s2s *s2s);
 
 /* link.c: life and the queue */
@@ -310,7 +330,13 @@ void s2s_link_lost(struct s2s_link *l, const char *why); /* its stream has ended
 void s2s_link_failed(struct s2s_link *l, const char *why, bool decided);
 void s2s_link_acked(struct s2s_link *l); /* the first that was sent */
 void s2s_link_pump(struct s2s_link *l);
-void s2s_link_leave(struct s2s_link *l); /* another instance's now */
+bool s2s_link_wake(struct s2s_link *l); /* tries again at the next tick, if it waited for that */
+struct s2s_item *s2s_link_known(const struct s2s_link *l, const Starling__RouteRequest *r); /* what is sent again, from before */
+
+/* link_leave.c: another instance's now */
+void s2s_link_leave(struct s2s_link *l);
+void s2s_link_leave_tick(struct s2s_link *l, uint64_t now_ms); /* may free it */
+void s2s_link_abandon(struct s2s_link *l, int code);           /* what the store may have of it is somebody else's affair */
 
 /* item.c */
 struct s2s_item *s2s_item_new(struct s2s_link *l, const Starling__StanzaMeta *meta, struct str bytes, struct str extra); /* not in it yet */
@@ -320,18 +346,19 @@ void s2s_item_bounce(struct s2s_item *i, const char *condition, const char *text
 void s2s_item_answer(struct s2s_item *i);
 void s2s_item_refuse(struct s2s_item *i, int code); /* its sender's owner sends it elsewhere */
 bool s2s_item_keeps(const struct s2s_item *i);      /* it means something also when it comes late */
+void s2s_item_settled(struct s2s_item *i);          /* whether the store has it is known, or matters no more */
 
 /* attempt.c: from a link's wish to a connected stream */
 void s2s_attempt_start(struct s2s_link *l);
 bool s2s_attempt_next(struct s2s_link *l);
 void s2s_attempt_cancel(struct s2s_link *l);
 
-/* spool.c */
+/* spool_append.c, spool_fetch.c, spool_done.c: the store */
 void s2s_spool_append(struct s2s_link *l, uint64_t older_than_ms);
-void s2s_spool_done(struct s2s_link *l, uint64_t id);
 void s2s_spool_fetch(struct s2s_link *l);
-void s2s_spool_flush(struct s2s *s2s);
 void s2s_spool_found(struct s2s *s2s, const Starling__SpoolDomain *d);
+void s2s_spool_done(struct s2s_link *l, uint64_t id);
+void s2s_spool_flush(struct s2s *s2s);
 void s2s_spool_fini(struct s2s *s2s);
 
 /* route.c */
@@ -339,7 +366,7 @@ void s2s_bounce(struct s2s *s2s, const Starling__StanzaMeta *meta, struct str by
 
 /* lane.c: stanzas to local accounts; from: whose window counts it, may be NULL */
 void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *meta, struct str bytes,
-                   uint64_t key_stream, uint64_t key_number, bool again);
+                   const struct s2s_key *key);
 void s2s_lanes_wake(struct s2s *s2s);
 void s2s_lanes_fini(struct s2s *s2s);
 
@@ -358,6 +385,7 @@ static inline struct buf *s2s_out(struct s2s_stream *s)
 {
 	return conn_output(s->conn);
 }
+bool s2s_stream_speaks(const struct s2s_stream *s); /* stanzas may be written: not while it begins anew */
 void s2s_stream_hold(struct s2s_stream *s, enum s2s_hold why, bool on);
 void s2s_stream_limits(struct s2s_stream *s);
 
@@ -388,6 +416,14 @@ void s2s_features_send(struct s2s_stream *s);
 void s2s_features(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_authenticated(struct s2s_stream *s); /* outbound: what follows */
 void s2s_bidi_in(struct s2s_stream *s, const struct s2s_input *in);
+
+/* compress.c (XEP-0138) */
+void s2s_compress_offer(struct s2s_stream *s);
+void s2s_compress_note(struct s2s_stream *s, const struct xml_node *features);
+bool s2s_compress_ask(struct s2s_stream *s); /* outbound, proved; false: go on without */
+void s2s_compress_in(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_compress_agreed(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_compress_refused(struct s2s_stream *s, const struct s2s_input *in);
 
 /* starttls.c */
 void s2s_starttls(struct s2s_stream *s, const struct s2s_input *in);
@@ -426,14 +462,17 @@ void s2s_proved(struct s2s_stream *s, struct s2s_pair *p, enum s2s_proof proof);
 
 /* ack.c (XEP-0198) */
 void s2s_ack_enable(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_ack_resume(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_enabled(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_refused(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_request(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_answer(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_ack_handled(struct s2s_stream *s, uint64_t number); /* an inbound stanza is with its account's owner */
 uint64_t s2s_ack_take(struct s2s_stream *s);                 /* number of the next inbound stanza */
+void s2s_ack_last(struct s2s_stream *s);                     /* the stream is about to end */
 void s2s_ack_want(struct s2s_stream *s);
 void s2s_ack_ask(struct s2s_stream *s);
+void s2s_ack_look(struct s2s_stream *s); /* once a second */
 
 /* write.c */
 void s2s_write(struct s2s_stream *s, const struct s2s_item *i);
@@ -445,6 +484,7 @@ bool s2s_pong_routed(struct s2s *s2s, const Starling__StanzaMeta *meta);
 /* key.c: what a message is called between two Starlings, in an element of its own behind the others */
 struct s2s_key {
 	uint64_t stream, number; /* 0: none */
+	uint64_t age_s;          /* with again: the first try was no longer ago than this; 0: not known */
 	bool again;
 };
 void s2s_key_add(struct buf *extra, const struct s2s_key *key);
@@ -455,6 +495,8 @@ void s2s_stanza(struct s2s_stream *s, const struct s2s_input *in);
 
 /* policy.c */
 bool s2s_policy_denied(const struct s2s *s2s, const char *remote);
-bool s2s_policy_certificate(const struct s2s *s2s, const char *remote); /* a valid one is required: no dialback */
+bool s2s_policy_certificate(const struct s2s *s2s, const char *remote);      /* a valid one is required: no dialback */
+bool s2s_policy_address(const struct s2s *s2s, const struct net_addr *addr); /* a remote domain may say that it is there */
+void s2s_policy_again(struct s2s_stream *s);                                 /* the configuration is another: may end it */
 
 #endif

@@ -84,7 +84,8 @@ static void pass_on(struct s2s_stream *s, const struct stanza *st, const struct 
 		s2s_ack_handled(s, number);
 		answer_fault(s2s, &meta, st);
 	} else if (!s2s_pong(s, &meta, number)) {
-		s2s_lane_send(s2s, s, number, &meta, bytes, key_of(from->domain, key.stream), key.number, key.again);
+		key.stream = key_of(from->domain, key.stream);
+		s2s_lane_send(s2s, s, number, &meta, bytes, &key);
 	}
 	arena_reset(s2s->arena);
 }

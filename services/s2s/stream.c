@@ -50,16 +50,18 @@ static void tls_refused(struct s2s_stream *s, const struct s2s_input *in)
 #define NO_LAYER [S2S_EV_SECURED] = unsupported
 #define NOT_ASKED                                                                                                                          \
 	[S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported, [S2S_EV_FAILURE] = unsupported,   \
-	[S2S_EV_ENABLED] = unsupported, [S2S_EV_UNKNOWN] = unsupported
+	[S2S_EV_COMPRESSED] = unsupported, [S2S_EV_ENABLED] = unsupported, [S2S_EV_UNKNOWN] = unsupported
 /* What only who was connected to gets. */
-#define FOR_SERVERS [S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_ENABLE] = unsupported
+#define FOR_SERVERS                                                                                                                        \
+	[S2S_EV_STARTTLS] = unsupported, [S2S_EV_AUTH] = unsupported, [S2S_EV_BIDI] = unsupported, [S2S_EV_COMPRESS] = unsupported,        \
+	[S2S_EV_ENABLE] = unsupported, [S2S_EV_RESUME] = unsupported
 
 #define OUTBOUND                                                                                                                           \
 	ALWAYS, NO_LAYER, FOR_SERVERS,                                                                                                     \
 	        [S2S_EV_HEADER] = again, [S2S_EV_FEATURES] = unsupported, [S2S_EV_PROCEED] = unsupported, [S2S_EV_SUCCESS] = unsupported,  \
 	        [S2S_EV_FAILURE] = unsupported, [S2S_EV_RESULT] = s2s_dialback_result_out, [S2S_EV_VERIFY] = s2s_dialback_verify_out,      \
-	        [S2S_EV_ENABLED] = unsupported, [S2S_EV_REQUEST] = s2s_ack_request, [S2S_EV_ANSWER] = s2s_ack_answer,                      \
-	        [S2S_EV_STANZA] = s2s_stanza, [S2S_EV_UNKNOWN] = unsupported
+	        [S2S_EV_COMPRESSED] = unsupported, [S2S_EV_ENABLED] = unsupported, [S2S_EV_REQUEST] = s2s_ack_request,                     \
+	        [S2S_EV_ANSWER] = s2s_ack_answer, [S2S_EV_STANZA] = s2s_stanza, [S2S_EV_UNKNOWN] = unsupported
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -69,26 +71,45 @@ static void tls_refused(struct s2s_stream *s, const struct s2s_input *in)
 const s2s_handler s2s_stream_table[S2S_STATES][S2S_EVENTS] = {
 	[S2S_IN_CONNECTED] = { ALWAYS, NO_LAYER, NOT_ASKED, [S2S_EV_HEADER] = s2s_header_in, [S2S_EV_STARTTLS] = not_authorized,
 	                       [S2S_EV_AUTH] = not_authorized, [S2S_EV_RESULT] = not_authorized, [S2S_EV_VERIFY] = not_authorized,
-	                       [S2S_EV_BIDI] = not_authorized, [S2S_EV_ENABLE] = not_authorized, [S2S_EV_REQUEST] = not_authorized,
-	                       [S2S_EV_ANSWER] = not_authorized, [S2S_EV_STANZA] = not_authorized },
+	                       [S2S_EV_BIDI] = not_authorized, [S2S_EV_COMPRESS] = not_authorized, [S2S_EV_ENABLE] = not_authorized,
+	                       [S2S_EV_RESUME] = not_authorized, [S2S_EV_REQUEST] = not_authorized, [S2S_EV_ANSWER] = not_authorized,
+	                       [S2S_EV_STANZA] = not_authorized },
 	[S2S_IN_TALKING] = { ALWAYS, NO_LAYER, NOT_ASKED, [S2S_EV_HEADER] = again, [S2S_EV_STARTTLS] = s2s_starttls,
 	                     [S2S_EV_AUTH] = s2s_external_auth, [S2S_EV_RESULT] = s2s_dialback_result_in,
-	                     [S2S_EV_VERIFY] = s2s_dialback_verify_in, [S2S_EV_BIDI] = s2s_bidi_in, [S2S_EV_ENABLE] = s2s_ack_enable,
-	                     [S2S_EV_REQUEST] = s2s_ack_request, [S2S_EV_ANSWER] = s2s_ack_answer, [S2S_EV_STANZA] = s2s_stanza },
+	                     [S2S_EV_VERIFY] = s2s_dialback_verify_in, [S2S_EV_BIDI] = s2s_bidi_in, [S2S_EV_COMPRESS] = s2s_compress_in,
+	                     [S2S_EV_ENABLE] = s2s_ack_enable, [S2S_EV_RESUME] = s2s_ack_resume, [S2S_EV_REQUEST] = s2s_ack_request,
+	                     [S2S_EV_ANSWER] = s2s_ack_answer, [S2S_EV_STANZA] = s2s_stanza },
 	[S2S_OUT_HEADER] = { OUTBOUND, [S2S_EV_HEADER] = s2s_header_out },
 	[S2S_OUT_FEATURES] = { OUTBOUND, [S2S_EV_FEATURES] = s2s_features },
 	[S2S_OUT_STARTTLS] = { OUTBOUND, [S2S_EV_PROCEED] = s2s_proceed, [S2S_EV_FAILURE] = tls_refused },
 	[S2S_OUT_SASL] = { OUTBOUND, [S2S_EV_SUCCESS] = s2s_external_success, [S2S_EV_FAILURE] = s2s_external_failure },
 	[S2S_OUT_DIALBACK] = { OUTBOUND },
+	[S2S_OUT_COMPRESS] = { OUTBOUND, [S2S_EV_COMPRESSED] = s2s_compress_agreed, [S2S_EV_FAILURE] = s2s_compress_refused },
 	[S2S_OUT_ENABLING] = { OUTBOUND, [S2S_EV_ENABLED] = s2s_ack_enabled, [S2S_EV_FAILURE] = s2s_ack_refused },
 	[S2S_OUT_OPEN] = { OUTBOUND },
-	[S2S_TLS] = { ALWAYS, [S2S_EV_SECURED] = s2s_secured, [S2S_EV_HEADER] = ignore, [S2S_EV_FEATURES] = ignore,
-	              [S2S_EV_STARTTLS] = ignore, [S2S_EV_PROCEED] = ignore, [S2S_EV_AUTH] = ignore, [S2S_EV_SUCCESS] = ignore,
-	              [S2S_EV_FAILURE] = ignore, [S2S_EV_RESULT] = ignore, [S2S_EV_VERIFY] = ignore, [S2S_EV_BIDI] = ignore,
-	              [S2S_EV_ENABLE] = ignore, [S2S_EV_ENABLED] = ignore, [S2S_EV_REQUEST] = ignore, [S2S_EV_ANSWER] = ignore,
-	              [S2S_EV_STANZA] = ignore, [S2S_EV_UNKNOWN] = ignore },
-	[S2S_CLOSING] = { ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore,
-	                  ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore },
+	[S2S_TLS] = { ALWAYS,
+	              [S2S_EV_SECURED] = s2s_secured,
+	              [S2S_EV_HEADER] = ignore,
+	              [S2S_EV_FEATURES] = ignore,
+	              [S2S_EV_STARTTLS] = ignore,
+	              [S2S_EV_PROCEED] = ignore,
+	              [S2S_EV_AUTH] = ignore,
+	              [S2S_EV_SUCCESS] = ignore,
+	              [S2S_EV_FAILURE] = ignore,
+	              [S2S_EV_RESULT] = ignore,
+	              [S2S_EV_VERIFY] = ignore,
+	              [S2S_EV_BIDI] = ignore,
+	              [S2S_EV_COMPRESS] = ignore,
+	              [S2S_EV_COMPRESSED] = ignore,
+	              [S2S_EV_ENABLE] = ignore,
+	              [S2S_EV_RESUME] = ignore,
+	              [S2S_EV_ENABLED] = ignore,
+	              [S2S_EV_REQUEST] = ignore,
+	              [S2S_EV_ANSWER] = ignore,
+	              [S2S_EV_STANZA] = ignore,
+	              [S2S_EV_UNKNOWN] = ignore },
+	[S2S_CLOSING] = { ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore,
+	                  ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore },
 };
 #pragma GCC diagnostic pop
 
@@ -107,6 +128,7 @@ const char *s2s_state_name(enum s2s_state state)
 		[S2S_OUT_STARTTLS] = "starttls sent",
 		[S2S_OUT_SASL] = "authenticates",
 		[S2S_OUT_DIALBACK] = "waits for dialback",
+		[S2S_OUT_COMPRESS] = "asks for compression",
 		[S2S_OUT_ENABLING] = "enables stream management",
 		[S2S_OUT_OPEN] = "open",
 		[S2S_TLS] = "TLS handshake",
@@ -120,13 +142,7 @@ const char *s2s_state_name(enum s2s_state state)
 
 static bool ready(const struct s2s_stream *s)
 {
-	if (s->outbound)
-		return s->state == S2S_OUT_OPEN;
-	for (const struct s2s_pair *p = s->pairs; p; p = p->next) {
-		if (p->proof != S2S_PROOF_NONE)
-			return true;
-	}
-	return false;
+	return s->outbound ? s->state == S2S_OUT_OPEN : s->state == S2S_IN_TALKING && s2s_any_proved(s);
 }
 
 static void check_peer(struct s2s_stream *s, uint64_t now_ms)
@@ -134,13 +150,14 @@ static void check_peer(struct s2s_stream *s, uint64_t now_ms)
 	const struct s2s_config *c = s->s2s->config;
 	bool waits = s->managed ? s->asked : s->ping != 0;
 
+	s2s_ack_look(s);
 	if (waits && now_ms - s->holds_ms > (uint64_t)c->answer_ms) {
 		s2s_end(s, "connection-timeout", "no acknowledgement");
 	} else if (now_ms - conn_last_read_ms(s->conn) > (uint64_t)c->idle_ms && now_ms - s->wrote_ms > (uint64_t)c->idle_ms &&
 	           s->window.taken == s->window.done) {
 		s2s_finish(s, "idle");
-	} else if (c->keepalive_ms && now_ms - s->wrote_ms > (uint64_t)c->keepalive_ms && conn_queued(s->conn) == 0 &&
-	           now_ms - conn_last_read_ms(s->conn) > (uint64_t)c->keepalive_ms) {
+	} else if (c->keepalive_ms && s2s_stream_speaks(s) && now_ms - s->wrote_ms > (uint64_t)c->keepalive_ms &&
+	           conn_queued(s->conn) == 0 && now_ms - conn_last_read_ms(s->conn) > (uint64_t)c->keepalive_ms) {
 		buf_append_char(s2s_out(s), ' ');
 		s->wrote_ms += (uint64_t)c->keepalive_ms / 2;
 	}
@@ -167,15 +184,21 @@ static void on_flush(struct net_task *t)
 {
 	struct s2s_stream *s = (struct s2s_stream *)((char *)t - offsetof(struct s2s_stream, flush));
 
-	if (s->conn && s->state != S2S_CLOSING)
+	if (s2s_stream_speaks(s))
 		s2s_write_end_of_turn(s);
+}
+
+/* Inbound: between the restart and our features there is nothing that it could be said on. */
+bool s2s_stream_speaks(const struct s2s_stream *s)
+{
+	return s->conn && (s->state == S2S_OUT_OPEN || s->state == S2S_IN_TALKING);
 }
 
 void s2s_stream_limits(struct s2s_stream *s)
 {
 	const struct s2s_config *c = s->s2s->config;
-	struct xml_limits limits = { (size_t)(ready(s) || s->outbound ? c->stanza_bytes : c->early_stanza_bytes), (size_t)c->attributes,
-		                     (size_t)c->depth, (size_t)c->elements, (size_t)c->name_bytes };
+	struct xml_limits limits = { (size_t)(s2s_any_proved(s) || s->outbound ? c->stanza_bytes : c->early_stanza_bytes),
+		                     (size_t)c->attributes, (size_t)c->depth, (size_t)c->elements, (size_t)c->name_bytes };
 
 	xml_stream_set_limits(s->xml, &limits);
 	conn_set_rate(s->conn, (uint32_t)c->read_rate, (uint32_t)c->read_burst);
@@ -299,6 +322,8 @@ void s2s_stream_restart(struct s2s_stream *s)
 {
 	xml_stream_reset(s->xml);
 	s->header_sent = false;
+	if (s2s_any_proved(s)) /* compression: maybe long after it was made */
+		s->early_until_ms = net_now(s->s2s->net) + (uint64_t)s->s2s->config->early_ms;
 	s2s_stream_set_state(s, s->outbound ? S2S_OUT_HEADER : S2S_IN_CONNECTED);
 	if (s->outbound)
 		s2s_header_send(s);

@@ -18,10 +18,20 @@ static bool wants_key(const struct s2s_item *i)
 	       (i->meta.flags & (STANZA_BODY | STANZA_ENCRYPTED | STANZA_RETRACT | STANZA_MARKER | STANZA_RECEIPT));
 }
 
+/* A position in the log is a time of before the first try. */
+static uint64_t age_s(const struct s2s_item *i)
+{
+	uint64_t now_us = (uint64_t)clock_wall_us();
+
+	if (i->key_stream != STARLING__KEY_STREAM__KEY_LOG)
+		return 0;
+	return now_us > i->key_number ? (now_us - i->key_number) / 1000000 + 1 : 1;
+}
+
 void s2s_write(struct s2s_stream *s, const struct s2s_item *i)
 {
 	struct buf *extra = &s->s2s->scratch;
-	struct s2s_key key = { i->key_stream, i->key_number, i->again };
+	struct s2s_key key = { .stream = i->key_stream, .number = i->key_number, .age_s = age_s(i), .again = i->again };
 
 	buf_clear(extra);
 	buf_append_str(extra, i->extra);

@@ -38,6 +38,7 @@
 #define OTHER    300u
 #define STORE    400u
 #define EDGE2    201u
+#define S2S      500u
 #define FAKE_MAX 4096
 #define TEXT(s)  ((char *)(s))
 
@@ -70,7 +71,7 @@ static struct {
 	struct {
 		redis_fn fn;
 		void *ctx;
-		bool list;
+		bool list, get;
 	} redis[FAKE_MAX];
 	size_t redis_count;
 	/* the store */
@@ -92,7 +93,13 @@ static struct {
 	const char *held_for; /* LogAppend calls for this recipient stay unanswered */
 	uint32_t routed;
 	char *routed_body[FAKE_MAX];
-	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge;
+	struct {
+		struct packet_key key;
+		bool again;
+	} routed_as[FAKE_MAX];
+	bool s2s_alive;  /* there is an s2s */
+	bool redis_says; /* yes, to a GET */
+	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, hold_routes;
 } fake;
 
 /* --- messages --- */
@@ -253,7 +260,7 @@ static Starling__Registration *fake_registration(void)
 	for (int i = 0; i < 3; i++) {
 		starling__interface_version__init(&version[i]);
 		version[i].interface = interfaces[i];
-		version[i].version = fake.old_edge && i == 0 ? 4 : 100;
+		version[i].version = fake.old_edge && i == 0 ? 4 : fake.old_peer && i == 2 ? 1 : 100;
 	}
 	some.instance = STORE;
 	some.state = STARLING__INSTANCE_STATE__INSTANCE_READY;
@@ -262,12 +269,25 @@ static Starling__Registration *fake_registration(void)
 	return &some;
 }
 
+static const Starling__Registration *fake_s2s(void)
+{
+	static Starling__Registration some;
+
+	some = *fake_registration();
+	some.instance = S2S;
+	some.name = TEXT("s2s-1");
+	return &some;
+}
+
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
 	(void)bus, (void)max;
-	if (!role || strcmp(role, "storage") != 0)
+	if (role && strcmp(role, "storage") == 0)
+		out[0] = fake_registration();
+	else if (role && strcmp(role, "s2s") == 0 && fake.s2s_alive)
+		out[0] = fake_s2s();
+	else
 		return 0;
-	out[0] = fake_registration();
 	return 1;
 }
 
@@ -384,14 +404,17 @@ static bool fake_redis(redis_fn fn, void *ctx, bool list)
 	assert_true(fake.redis_count < FAKE_MAX);
 	fake.redis[fake.redis_count].fn = fn;
 	fake.redis[fake.redis_count].ctx = ctx;
+	fake.redis[fake.redis_count].get = false;
 	fake.redis[fake.redis_count++].list = list;
 	return true;
 }
 
 bool redis_command(struct redis *r, redis_fn fn, void *ctx, int argc, const char *const *argv, const size_t *lens)
 {
-	(void)r, (void)argc, (void)argv, (void)lens;
-	return fake_redis(fn, ctx, true);
+	(void)r, (void)lens;
+	fake_redis(fn, ctx, true);
+	fake.redis[fake.redis_count - 1].get = argc == 2 && strcmp(argv[0], "GET") == 0;
+	return true;
 }
 
 void redis_script_register(struct redis *r, struct redis_script *s)
@@ -425,9 +448,14 @@ static void fake_serve(struct fake_record *r)
 	Starling__TakeReply taken = STARLING__TAKE_REPLY__INIT;
 
 	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE) {
-		if (!fake.route_code)
+		const Starling__RouteRequest *q = (const void *)r->message;
+
+		if (!fake.route_code) {
+			fake.routed_as[fake.routed].key = (struct packet_key){ q->key_stream, q->key_number };
+			fake.routed_as[fake.routed].again = q->again;
 			fake.routed_body[fake.routed++] = mem_strdup(r->payload);
-		taken.log_id = 7;
+		}
+		taken.log_id = r->to == S2S ? 0 : 7;
 		fake_answer(r, fake.route_code, r->method == METHOD_STANZA_TAKE ? &taken.base : &empty.base);
 		return;
 	}
@@ -469,6 +497,8 @@ static void fake_serve(struct fake_record *r)
 
 static bool fake_is_held(const struct fake_record *r)
 {
+	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE)
+		return fake.hold_routes;
 	return fake.held_for && r->method == METHOD_STORAGE_LOG_APPEND &&
 	       strcmp(((const Starling__LogAppendRequest *)(const void *)r->message)->recipient, fake.held_for) == 0;
 }
@@ -478,12 +508,13 @@ static void fake_turn(void)
 {
 	size_t calls, commands, held = 0;
 	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
+	redisReply got = { .type = fake.redis_says ? REDIS_REPLY_STRING : REDIS_REPLY_NIL };
 
 	uv_run(&fake.loop, UV_RUN_NOWAIT);
 	calls = fake.call_count;
 	commands = fake.redis_count;
 	for (size_t i = 0; i < commands; i++)
-		fake.redis[i].fn(fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
+		fake.redis[i].fn(fake.redis[i].get ? &got : fake.redis[i].list ? &none : &done, fake.redis[i].ctx);
 	memmove(fake.redis, fake.redis + commands, (fake.redis_count - commands) * sizeof(fake.redis[0]));
 	fake.redis_count -= commands;
 	if (fake.store_silent)

@@ -9,14 +9,22 @@ static bool fake_same_key(const Starling__LogAppendRequest *a, const Starling__L
 	return a->key_stream == b->key_stream && a->key_number == b->key_number;
 }
 
+static bool fake_same_origin(const Starling__LogAppendRequest *a, const Starling__LogAppendRequest *b)
+{
+	return a->check_origin && strcmp(a->sender, b->sender) == 0 && strcmp(a->meta->to, b->meta->to) == 0 &&
+	       strcmp(a->meta->origin_id, b->meta->origin_id) == 0;
+}
+
 static void fake_append(struct fake_record *r)
 {
 	const Starling__LogAppendRequest *q = (const void *)r->message;
 	Starling__LogAppendReply reply = STARLING__LOG_APPEND_REPLY__INIT;
 	struct fake_row *row = &fake.rows[fake.row_count];
 
-	for (size_t i = 0; q->check && i < fake.row_count; i++) {
-		if (!fake_same_key(q, fake.rows[i].request))
+	for (size_t i = 0; i < fake.row_count; i++) {
+		const Starling__LogAppendRequest *former = fake.rows[i].request;
+
+		if (!(q->check && fake_same_key(q, former)) && !fake_same_origin(q, former))
 			continue;
 		reply.id = fake.rows[i].id;
 		reply.duplicate = true;

@@ -17,6 +17,7 @@
 #define ON_THE_WAY_MAX 64
 #define DEADLINE_MS    60000 /* the receiver answers when the stanza is durable: it may wait for its store */
 #define GIVE_UP_MS     30000 /* with no owner for this long, the sender gets an error */
+#define LOST_MAX       10    /* so many owners may die with it: it could be why */
 #define SPEAKERS_MAX   64u
 
 enum item_state { ITEM_WAITING, ITEM_SENT, ITEM_FAILED };
@@ -26,7 +27,8 @@ struct item {
 	struct lane *lane;
 	struct parcel *parcel;
 	enum item_state state;
-	bool tried; /* was sent before */
+	uint32_t lost; /* owners that died with it */
+	bool tried;    /* was sent before */
 };
 
 struct lane {
@@ -36,6 +38,7 @@ struct lane {
 	struct list_node items; /* in order */
 	uint32_t on_the_way;
 	uint64_t owner, epoch; /* to whom they are */
+	uint64_t seen_ms;      /* when there was somebody to send to */
 	uint32_t attempts;
 	bool broken; /* something failed: nothing more goes out until all was answered and the pause is over */
 	bool pausing;
@@ -80,9 +83,13 @@ static void failed(struct item *i, int code)
 {
 	struct lane *l = i->lane;
 
+	uint64_t since_ms = i->parcel->since_ms > l->seen_ms ? i->parcel->since_ms : l->seen_ms;
+
 	i->state = ITEM_FAILED;
+	i->lost += code == CODE(PEER_LOST);
 	l->broken = true;
-	if (hopeless(code) && clock_mono_ms() - i->parcel->since_ms > GIVE_UP_MS) {
+	/* It may have waited long for an owner that was there and could not go on, without a store: that does not count. */
+	if (hopeless(code) && (clock_mono_ms() - since_ms > GIVE_UP_MS || i->lost > LOST_MAX)) {
 		bounce(l->sm, &i->parcel->packet, l->remote ? "remote-server-timeout" : "resource-constraint",
 		       l->remote ? NULL : "The recipient's account cannot be reached now.");
 		item_free(i);
@@ -123,7 +130,8 @@ static void on_taken(const struct ipc_result *result, const Starling__TakeReply 
 {
 	struct item *i = ctx;
 
-	if (reply)
+	/* s2s has no log: what goes to another server stands where its sender's archive has it, which is known by now. */
+	if (reply && reply->log_id)
 		receipt_logged(i->parcel->packet.receipt, reply->log_id);
 	answered(i, result);
 }
@@ -138,11 +146,6 @@ static bool sender_epoch(const struct sm *sm, const struct packet *p, uint64_t *
 		return true;
 	*out = ownership_epoch(sm, hash_slot(from));
 	return *out != 0;
-}
-
-static bool knows_take(const struct sm *sm, uint64_t owner)
-{
-	return peer_version(ipc_bus_find(sm->bus, owner), STARLING__INTERFACE__INTERFACE_STANZA) >= (METHOD_STANZA_TAKE & 0xff);
 }
 
 static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
@@ -172,7 +175,7 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	l->on_the_way++;
 	metric_inc(&counters.routed_out);
 	/* The answer's function runs in every case, later. */
-	if (p->meta->kind == KIND_MESSAGE && knows_take(l->sm, owner))
+	if (p->meta->kind == KIND_MESSAGE && peer_takes(ipc_bus_find(l->sm->bus, owner)))
 		return call_stanza_take(l->sm->bus, ipc_instance(owner), &opts, &request, on_taken, i) == IPC_SENT;
 	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
 }
@@ -227,6 +230,8 @@ static void pump(struct lane *l)
 	if (list_empty(&l->items))
 		return;
 	owner = receiver(l, &epoch);
+	if (owner != 0 && owner != ipc_bus_instance(l->sm->bus))
+		l->seen_ms = clock_mono_ms();
 	/* Those that are still with a former owner come first; while they are on the way, they are not given up. */
 	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
 		return;

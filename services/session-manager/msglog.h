@@ -43,6 +43,9 @@ struct msglog {
 	struct list_node dirty; /* in sm->dirty_logs: the store does not know the newest */
 	struct account *account;
 	bool writing, written_again;
+	uint64_t stored;   /* the mark that the store has, or is being sent */
+	bool stored_plain; /* it has that, and no holes */
+	bool sent_plain;   /* what it is being sent has none */
 };
 
 /* fn runs at once when it is loaded, else later; with a NULL account as in account.h. Of an account that does not exist it is empty. */

@@ -273,6 +273,11 @@ void ownership_bump(struct sm *sm, uint32_t slot)
 	ownership_soon(sm);
 }
 
+uint64_t ownership_since_ms(const struct sm *sm, uint32_t slot)
+{
+	return sm->ownership ? sm->ownership->slots[slot].since_ms : 0;
+}
+
 uint32_t ownership_count(const struct sm *sm)
 {
 	return sm->ownership ? sm->ownership->serving : 0;

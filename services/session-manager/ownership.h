@@ -33,9 +33,10 @@ enum slot_state {
 
 struct slot {
 	enum slot_state state;
-	uint64_t epoch; /* ours, or the last known one */
-	bool stale;     /* Redis does not agree: to be taken again */
-	bool bump;      /* only for a higher epoch: nothing else is wrong */
+	uint64_t epoch;    /* ours, or the last known one */
+	uint64_t since_ms; /* clock_mono_ms() of taking it from somebody else */
+	bool stale;        /* Redis does not agree: to be taken again */
+	bool bump;         /* only for a higher epoch: nothing else is wrong */
 };
 
 void ownership_init(struct sm *sm);
@@ -57,6 +58,7 @@ void ownership_fenced(struct sm *sm, uint32_t slot);
 /* What became of a write is not known: under a higher epoch it can be repeated, because the store will then refuse the first one. */
 void ownership_bump(struct sm *sm, uint32_t slot);
 uint32_t ownership_count(const struct sm *sm);
+uint64_t ownership_since_ms(const struct sm *sm, uint32_t slot); /* clock_mono_ms(): no former owner has done anything since */
 bool ownership_healthy(const struct sm *sm);
 
 #endif

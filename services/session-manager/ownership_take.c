@@ -3,6 +3,7 @@
  * Asking Redis for slots, and what follows from its answer: what is new is loaded, what went elsewhere is forgotten. */
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/account_load.h"
 #include "services/session-manager/handoff.h"
@@ -65,6 +66,7 @@ static void settle(struct ownership *o, const bool taken[], const bool fresh[])
 		if (fresh[i]) {
 			forget[i] = s->state != SLOT_FOREIGN;
 			warm[warm_count++] = i;
+			s->since_ms = clock_mono_ms();
 		}
 		forgotten = forgotten || fresh[i] || !s->bump || s->state != SLOT_SERVING;
 		s->state = SLOT_SERVING;

@@ -21,7 +21,8 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
-#define RECHECK      2000u
+#define RECHECK      2000u    /* more than an edge leaves unaccepted (window.stanzas) */
+#define RECHECK_MS   3600000u /* a record that an edge kept (Edge.Remember) may be that old */
 
 /* --- waiting for a client, or for its edge --- */
 
@@ -158,6 +159,19 @@ static void rebuild(struct session *s)
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
 }
 
+/* What the former owner had in hand may be done, and the client sends it again. That was done before we took the slot, and before the client's connection ended. */
+static void recheck(struct session *s)
+{
+	uint64_t now = clock_mono_ms(), since = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
+	int64_t parked_us = s->parked_until_us - s->resume_s * INT64_C(1000000), wall_us = clock_wall_us();
+
+	if (s->parked_until_us && parked_us < wall_us)
+		parked = (uint64_t)(wall_us - parked_us) / 1000;
+	since = (parked > since ? parked : since) + RECHECK_MS;
+	s->recheck_to = s->window.accepted + RECHECK;
+	s->recheck_since_ms = since < now ? now - since : 1;
+}
+
 static void move_here(struct session *s, uint64_t instance)
 {
 	struct sm *sm = s->account->sm;
@@ -210,8 +224,7 @@ static void resume(struct account *a, void *ctx)
 		unacked_rewind(&s->list, s->list.acked);
 	} else {
 		s->list.acked = s->base_out + r->h;
-		/* What its former owner had in hand may be done, and the client sends it again. */
-		s->recheck_to = s->window.accepted + RECHECK;
+		recheck(s);
 	}
 	park_leave(s);
 	metric_inc(&counters.resumed);

@@ -4,9 +4,11 @@
 #ifndef SESSION_MANAGER_PEER_VERSION_H
 #define SESSION_MANAGER_PEER_VERSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipc/gen/stanza.client.h"
 #include "ipc/proto/bus.pb-c.h"
 
 static inline uint32_t peer_version(const Starling__Registration *r, uint32_t interface)
@@ -16,6 +18,12 @@ static inline uint32_t peer_version(const Starling__Registration *r, uint32_t in
 			return r->interfaces[i]->version;
 	}
 	return 0;
+}
+
+/* Knows Stanza.Take, and with it `again`. The release before has Route alone, and does not say what it sends a second time. */
+static inline bool peer_takes(const Starling__Registration *r)
+{
+	return peer_version(r, STARLING__INTERFACE__INTERFACE_STANZA) >= (METHOD_STANZA_TAKE & 0xff);
 }
 
 #endif

@@ -11,10 +11,13 @@
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/deliver.h"
+#include "services/session-manager/federates.h"
 #include "services/session-manager/iq_local.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/peer_version.h"
+#include "services/session-manager/resent.h"
 #include "services/session-manager/sm.h"
 
 #define HOPS_MAX    8
@@ -84,27 +87,21 @@ static void pass_on(struct sm *sm, const struct packet *p, uint64_t instance)
 
 static void route_domain(struct sm *sm, const struct packet *p);
 
-/* In its sender's archive now. */
+/* In its sender's archive now, and it goes on under the name that it has there: a client that could not resume submits the same message as another number of
+ * another stream. What is in the archive only now has never gone on. */
 static void stored_outgoing(struct account *a, const struct packet *p, const struct append_result *result)
 {
 	struct packet out = *p;
 
-	if (result->code == 0)
+	if (result->code == 0) {
 		receipt_logged(p->receipt, result->id);
+		out.key = (struct packet_key){ STARLING__KEY_STREAM__KEY_LOG, result->id };
+		out.again = result->duplicate;
+	}
 	if (a->log && result->id > a->log->last)
 		a->log->last = result->id;
 	out.archive_sender = false;
 	route_domain(a->sm, &out);
-}
-
-/* A flock that has had an s2s gets it back: what is for other servers waits a while. */
-static bool federates(struct sm *sm)
-{
-	const Starling__Registration *s2s[1];
-
-	if (!sm->federates)
-		sm->federates = ipc_bus_instances(sm->bus, "s2s", s2s, 1) > 0;
-	return sm->federates;
 }
 
 static void route_domain(struct sm *sm, const struct packet *p)
@@ -117,7 +114,9 @@ static void route_domain(struct sm *sm, const struct packet *p)
 		return;
 	}
 	a = p->archive_sender ? account_find(sm, jid_view_bare(str_from(p->meta->from))) : NULL;
-	if (a)
+	if (p->archive_sender && !a)
+		receipt_fail(p->receipt, CODE(WRONG_OWNER)); /* its edge presents it again, to who has the account then */
+	else if (a)
 		append(a, p, true, false, stored_outgoing);
 	else if (instance)
 		pass_on(sm, p, instance);
@@ -259,6 +258,30 @@ static bool is_former(struct sm *sm, const Starling__RouteRequest *r)
 	return r->sender_epoch < *seen;
 }
 
+/* A session-manager of the release before does not say so, and neither does one that is gone already: it is looked for. */
+static bool maybe_again(const struct sm *sm, const struct ipc_call *call)
+{
+	const Starling__Registration *peer = ipc_bus_find(sm->bus, ipc_call_source(call));
+	uint32_t version = peer_version(peer, STARLING__INTERFACE__INTERFACE_STANZA);
+
+	return !peer || (version > 0 && !peer_takes(peer));
+}
+
+/* Whether it may be in the log already. Of another server's messages a first try may come behind the second. */
+static void set_again(struct sm *sm, const struct ipc_call *call, const Starling__RouteRequest *r, struct packet *p)
+{
+	uint64_t now_ms = clock_mono_ms(), age_ms = 0;
+	uint32_t slot = hash_slot(str_from(r->meta->to));
+
+	p->again = r->again || maybe_again(sm, call);
+	if (p->key.stream && r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->from))))
+		p->again = resent_look(sm->resent, slot, ownership_epoch(sm, slot), p->key, r->again, now_ms, &age_ms) || p->again;
+	if (r->again)
+		age_ms = r->age_ms;
+	if (!p->again || age_ms)
+		p->first_ms = now_ms - age_ms;
+}
+
 static bool refused(struct sm *sm, struct ipc_call *call, const Starling__RouteRequest *r)
 {
 	if (!r->meta || (r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->to))))) {
@@ -289,11 +312,7 @@ static void take(struct ipc_call *call, const Starling__RouteRequest *r, bool an
 	p.hops = r->hops;
 	p.key = (struct packet_key){ r->key_stream, r->key_number };
 	p.archive_sender = r->archive_sender;
-	p.again = r->again;
-	if (!r->again)
-		p.first_ms = clock_mono_ms();
-	else if (r->age_ms)
-		p.first_ms = clock_mono_ms() - r->age_ms;
+	set_again(sm, call, r, &p);
 	p.check_origin = r->check_origin;
 	p.receipt = route_receipt(sm, call, hash_slot(str_from(r->n_targets ? r->targets[0] : r->meta->to)), answer_position);
 	if (r->n_targets)

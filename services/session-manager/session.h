@@ -48,6 +48,7 @@ struct session {
 	struct catchup catchup;
 	uint64_t base_in, base_out; /* stanza and delivery numbers at which XEP-0198 counts from 0 */
 	uint64_t recheck_to;        /* stanzas up to this number may have been handled before */
+	uint64_t recheck_since_ms;  /* clock_mono_ms(), and not earlier than this */
 	uint64_t archive_read;      /* what is archived up to here, the client gets from the archive by itself */
 	int64_t parked_until_us;    /* wall clock; 0 while not parked */
 	uint32_t resume_s;          /* how long it may be away; 0: no resumption */

@@ -8,10 +8,12 @@
 #include "services/session-manager/append.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/federates.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/later.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership.h"
+#include "services/session-manager/resent.h"
 #include "services/session-manager/roster.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/session_end.h"
@@ -112,6 +114,7 @@ static void on_redis(bool up, void *ctx)
 
 	if (sm->stopping || !up)
 		return;
+	federates_redis_up(sm);
 	ownership_redis_up(sm);
 	sm_turn_soon(sm);
 }
@@ -139,6 +142,7 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 	session_store_init(sm);
 	msglog_init(sm);
 	append_init(sm);
+	sm->resent = resent_new();
 	ownership_init(sm);
 	counters_register(sm);
 	ipc_bus_set_domains(sm->bus, (const char *const *)shared->hosts.items, (uint32_t)shared->hosts.count);
@@ -183,6 +187,7 @@ void sm_stop(void *state)
 	redis_free(&sm->redis);
 	all_slots(sm);
 	append_fini(sm);
+	resent_free(&sm->resent);
 	lane_fini_all(sm);
 	edge_fini_all(sm);
 	account_warm_stop(sm);

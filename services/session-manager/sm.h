@@ -20,6 +20,7 @@
 struct lane;
 struct ownership;
 struct receipt;
+struct resent;
 
 struct sm {
 	struct daemon *daemon;
@@ -46,7 +47,9 @@ struct sm {
 	uint64_t fenced[SLOT_COUNT];        /* under this epoch the store refuses all former ones */
 	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot: a former one's requests are refused */
 	struct list_node dirty_edges;       /* edges with something to be told at the end of this loop turn */
-	bool federates;                     /* an s2s has been seen */
+	struct resent *resent;              /* what other servers sent again */
+	bool federates;                     /* an s2s has been seen, here or by another owner */
+	uint64_t federates_told_ms;         /* when Redis was told so */
 	struct lane *lanes[2 * SLOT_COUNT]; /* stanzas for slots of other owners, then for remote domains; made when needed */
 	struct list_node warmup;            /* bare JIDs with sessions of a former owner, to be loaded */
 	uint32_t warming;                   /* loads under way */

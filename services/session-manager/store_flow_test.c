@@ -207,6 +207,26 @@ static void stored_messages_come_first(void **state)
 	assert_null(fake_delivered(14, "stored", 0));
 }
 
+/* Nothing of the page had come, and nothing new comes that would have it read again. */
+static void a_page_that_failed_is_read_again(void **state)
+{
+	(void)state;
+	log_in_both();
+	for (uint64_t i = 1; i <= 3; i++)
+		fake_chat(A, i, "c@h.test", "<message>stored</message>");
+	fake_turns(6);
+	assert_int_equal(fake_open(13, "c@h.test", "r", NULL), 0);
+	fake.storage_code = CODE(UNAVAILABLE);
+	fake_presence(13, 1, TYPE_NONE, "", 0);
+	fake_turns(2);
+	assert_null(fake_delivered(13, "stored", 0));
+	fake.storage_code = 0;
+	for (int i = 0; i < 20 && !fake_delivered(13, "stored", 2); i++)
+		wait_for_timers();
+	assert_non_null(fake_delivered(13, "stored", 2));
+	assert_null(fake_delivered(13, "stored", 3));
+}
+
 static void pages_follow_as_they_are_acknowledged(void **state)
 {
 	(void)state;
@@ -298,21 +318,14 @@ static void a_lost_edge_leaves_it_in_the_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_accepted_before_it_is_stored),
-		TEST(nothing_is_delivered_before_it_is_stored),
-		TEST(what_is_not_stored_overtakes_nothing),
-		TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
-		TEST(a_copy_in_line_is_the_next_owners),
-		TEST(a_store_that_is_away_is_waited_for),
-		TEST(a_lost_answer_doubles_nothing),
-		TEST(a_full_store_bounces),
-		TEST(too_much_pending_holds_the_clients),
-		TEST(stored_messages_come_first),
-		TEST(pages_follow_as_they_are_acknowledged),
-		TEST(what_was_not_acknowledged_stays),
-		TEST(what_was_not_acknowledged_goes_to_another_reader),
-		TEST(negative_priority_gets_nothing),
-		TEST(a_lost_edge_leaves_it_in_the_log),
+		TEST(nothing_is_accepted_before_it_is_stored), TEST(nothing_is_delivered_before_it_is_stored),
+		TEST(what_is_not_stored_overtakes_nothing),    TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
+		TEST(a_copy_in_line_is_the_next_owners),       TEST(a_store_that_is_away_is_waited_for),
+		TEST(a_lost_answer_doubles_nothing),           TEST(a_full_store_bounces),
+		TEST(too_much_pending_holds_the_clients),      TEST(stored_messages_come_first),
+		TEST(a_page_that_failed_is_read_again),        TEST(pages_follow_as_they_are_acknowledged),
+		TEST(what_was_not_acknowledged_stays),         TEST(what_was_not_acknowledged_goes_to_another_reader),
+		TEST(negative_priority_gets_nothing),          TEST(a_lost_edge_leaves_it_in_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

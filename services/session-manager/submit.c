@@ -21,7 +21,7 @@
 #include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
-/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before. */
+/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before and that were not acknowledged to it. */
 #define CHECK_ORIGIN_MAX 2000u
 
 struct submit_receipt {
@@ -111,6 +111,18 @@ static void faulty(struct session *s, struct packet *p, Starling__StanzaMeta *me
 	bounce(s->account->sm, p, r->fault, r->fault_text[0] ? r->fault_text : NULL);
 }
 
+/* When that may have been, at the earliest; 0: not known. */
+static uint64_t first_try(const struct session *s, const Starling__SubmitEvent *r)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (r->number <= s->recheck_to)
+		return s->recheck_since_ms;
+	if (r->again)
+		return r->age_ms && r->age_ms < now ? now - r->age_ms : 0;
+	return now;
+}
+
 static void process(struct session *s, const Starling__SubmitEvent *r, struct ipc_call *call)
 {
 	Starling__StanzaMeta meta = *r->meta;
@@ -121,13 +133,10 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.key = { r->stream, r->number },
 		.again = r->again || r->number <= s->recheck_to,
 		.check_origin = r->meta->origin_id[0] && ((s->check_origin && r->number <= CHECK_ORIGIN_MAX) || r->number <= s->recheck_to),
+		.first_ms = first_try(s, r),
 		.receipt = receipt_take(s, r->number),
 	};
 
-	if (!p.again)
-		p.first_ms = clock_mono_ms();
-	else if (r->again && r->age_ms && r->number > s->recheck_to)
-		p.first_ms = clock_mono_ms() - r->age_ms;
 	/* Whoever sent this, the address is the session's. */
 	meta.from = s->full_text;
 	metric_inc(&counters.stanzas[meta.kind <= KIND_IQ ? meta.kind : 0]);
@@ -138,11 +147,19 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 	receipt_release(p.receipt);
 }
 
+/* An edge of the release before does not say what it sends again; to a new owner it begins with that. */
+static void expect_repeats(struct session *s, uint64_t number)
+{
+	if (!s->edge->counts && s->recheck_to < number + WINDOW_SIZE)
+		s->recheck_to = number + WINDOW_SIZE;
+}
+
 void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 {
 	struct sm *sm = ipc_call_daemon(call);
 	struct session *s = session_find(sm, r->stream);
 	uint64_t source = ipc_call_source(call);
+	bool first;
 
 	if (!r->meta || sm->stopping)
 		return;
@@ -150,8 +167,11 @@ void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 		edge_not_owner(sm, source, r->stream);
 		return;
 	}
+	first = !s->window.synced;
 	switch (window_take(&s->window, r->number)) {
 	case WINDOW_TAKE:
+		if (first)
+			expect_repeats(s, r->number);
 		process(s, r, call);
 		return;
 	case WINDOW_DUPLICATE:

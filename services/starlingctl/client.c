@@ -147,6 +147,11 @@ bool client_lacks(struct client *c, uint64_t instance)
 	return !c->timed_out;
 }
 
+bool client_is_new(const struct client *c)
+{
+	return uv_now(&c->loop) - c->opened_ms < SETTLE_MS;
+}
+
 void client_settle(struct client *c)
 {
 	do {
@@ -154,7 +159,7 @@ void client_settle(struct client *c)
 		uv_timer_start(&c->limit, on_limit, QUIET_MS, 0);
 		while (!c->timed_out && !c->directory)
 			uv_run(&c->loop, UV_RUN_DEFAULT);
-	} while (c->directory && uv_now(&c->loop) - c->opened_ms < SETTLE_MS);
+	} while (c->directory && client_is_new(c));
 	uv_timer_stop(&c->limit);
 }
 

@@ -38,6 +38,8 @@ void client_await(struct client *c, const char *role);
 /* Every router tells of itself and of who joined it: waits until all that are there have done so, that is, until no more comes. Before
  * client_select, for commands that speak to all. */
 void client_settle(struct client *c);
+/* Opened so short a time ago that not every router may have been joined. */
+bool client_is_new(const struct client *c);
 /* The instances that `which` means: a name, a role, or all when NULL. Pointers are valid until the loop turns. */
 unsigned client_select(const struct client *c, const char *which, const Starling__Registration **out, unsigned max);
 enum { CLIENT_MAX_INSTANCES = 512 };

@@ -34,10 +34,10 @@ const struct command commands[] = {
 	{ "connected-users", "[HOST]", 0, 1, BUS_OPTIONS, command_connected_users, "list the sessions",
 	  "75 when a session-manager did not answer: the list has gaps." },
 	{ "kick", "USER HOST", 2, 2, BUS_OPTIONS, command_kick, "end all sessions of an account", "2 when there was none." },
-	{ "s2s", "list [DOMAIN] | close DOMAIN", 1, 2, BUS_OPTIONS, command_s2s,
-	  "the streams to and from other servers: list them, end them",
-	  "close ends those of one remote domain in good order; what waits for it connects anew. 2 when there was none; 75 when an s2s did "
-	  "not answer: the list has gaps." },
+	{ "s2s", "list [DOMAIN] | close DOMAIN | retry [DOMAIN]", 1, 2, BUS_OPTIONS, command_s2s,
+	  "the streams to and from other servers: list them, end them, try again",
+	  "close ends those of one remote domain in good order; what waits for it connects anew. retry: what waits after failures, for one "
+	  "domain or for all, tries again now. 2 when there was none; 75 when an s2s did not answer: the list has gaps." },
 	{ "log-level", "LEVEL [INSTANCE|ROLE]", 1, 2, BUS_OPTIONS, command_log_level, "set error, warn, info or debug until the next start",
 	  "2 when there is no such instance." },
 	{ "reload", "[INSTANCE|ROLE]", 0, 1, BUS_OPTIONS, command_reload, "read the configuration again",

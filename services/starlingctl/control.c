@@ -99,8 +99,11 @@ static int tell(struct order *o, const char *which)
 	uint64_t instances[CLIENT_MAX_INSTANCES];
 	unsigned n;
 
-	client_settle(&o->client);
-	n = client_select(&o->client, which, found, CLIENT_MAX_INSTANCES);
+	/* A router is known to those alone who have joined it, which may take a moment on a busy machine. */
+	do {
+		client_settle(&o->client);
+		n = client_select(&o->client, which, found, CLIENT_MAX_INSTANCES);
+	} while (n == 0 && which && client_is_new(&o->client));
 	if (n == 0)
 		return command_fail(o->client.args, CTL_CONFLICT, "there is no instance or role %s", which ? which : "at all");
 	for (unsigned i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commands on federation: s2s list and s2s close. Each s2s knows its own streams and domains, so all are asked. */
+ * Commands on federation: s2s list, s2s close and s2s retry. Each s2s knows its own streams and domains, so all are asked. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ struct asking {
 	struct table table;
 	struct asked instances[CLIENT_MAX_INSTANCES];
 	char domain[JID_PART_MAX + 1]; /* normalised; empty: all */
-	unsigned count, answered, failed, closed;
+	unsigned count, answered, failed, closed, retried;
 	int code; /* of the last failure */
 	char text[256];
 };
@@ -192,8 +192,10 @@ static void on_closed(const struct ipc_result *result, const Starling__S2sCloseR
 {
 	struct asked *one = ctx;
 
-	if (ipc_ok(result))
+	if (ipc_ok(result)) {
 		one->all->closed += reply->closed;
+		one->all->retried += reply->retried;
+	}
 	answered(one->all, result);
 }
 
@@ -213,12 +215,49 @@ static int close_streams(struct asking *q)
 	status = verdict(q);
 	if (status)
 		return status;
-	if (!q->closed)
+	if (!q->closed && !q->retried)
 		return command_fail(q->client.args, CTL_CONFLICT, "there is no stream with %s", q->domain);
 	if (q->client.args->json)
-		printf("{\"closed\":%u}\n", q->closed);
+		printf("{\"closed\":%u,\"retried\":%u}\n", q->closed, q->retried);
 	else
-		printf("%u stream%s with %s ended\n", q->closed, q->closed == 1 ? "" : "s", q->domain);
+		printf("%u stream%s with %s ended%s\n", q->closed, q->closed == 1 ? "" : "s", q->domain,
+		       q->retried ? "; what waits tries again now" : "");
+	return CTL_OK;
+}
+
+/* --- retry -------------------------------------------------------------------------------------------------------- */
+
+static void on_retried(const struct ipc_result *result, const Starling__S2sRetryReply *reply, void *ctx)
+{
+	struct asked *one = ctx;
+
+	if (ipc_ok(result))
+		one->all->retried += reply->retried;
+	answered(one->all, result);
+}
+
+static int retry(struct asking *q)
+{
+	Starling__S2sRetryRequest request = STARLING__S2S_RETRY_REQUEST__INIT;
+	int status;
+
+	find_instances(q);
+	request.domain = q->domain;
+	for (unsigned i = 0; i < q->count; i++) {
+		client_expect(&q->client);
+		call_s2s_retry(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_retried,
+		               &q->instances[i]);
+	}
+	client_wait(&q->client);
+	status = verdict(q);
+	if (status)
+		return status;
+	if (!q->retried)
+		return command_fail(q->client.args, CTL_CONFLICT, "nothing%s%s waits to try again", q->domain[0] ? " for " : "", q->domain);
+	if (q->client.args->json)
+		printf("{\"retried\":%u}\n", q->retried);
+	else
+		printf("%u pair%s of domains: trying again now\n", q->retried, q->retried == 1 ? "" : "s");
 	return CTL_OK;
 }
 
@@ -228,7 +267,7 @@ static const struct {
 	const char *name;
 	unsigned min_words;
 	int (*run)(struct asking *q);
-} actions[] = { { "list", 1, list }, { "close", 2, close_streams } };
+} actions[] = { { "list", 1, list }, { "close", 2, close_streams }, { "retry", 1, retry } };
 
 static int with_client(struct asking *q, const struct args *a, int (*run)(struct asking *q))
 {
@@ -254,5 +293,5 @@ int command_s2s(const struct args *a)
 			return command_fail(a, CTL_USAGE, "'%s' is no domain", a->words[1]);
 		return with_client(&q, a, actions[i].run);
 	}
-	return command_fail(a, CTL_USAGE, "s2s: no action '%s': list or close is wanted", a->words[0]);
+	return command_fail(a, CTL_USAGE, "s2s: no action '%s': list, close or retry is wanted", a->words[0]);
 }

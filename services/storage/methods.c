@@ -40,7 +40,6 @@ const struct method *const methods[METHOD_ALL] = {
 	AT(METHOD_STORAGE_SPOOL_APPEND) = &spool_append,
 	AT(METHOD_STORAGE_SPOOL_FETCH) = &spool_fetch,
 	AT(METHOD_STORAGE_SPOOL_DONE) = &spool_done,
-	AT(METHOD_STORAGE_SPOOL_SENT) = &spool_sent,
 	AT(METHOD_STORAGE_SPOOL_DOMAINS) = &spool_domains,
 	[METHOD_LOG_MOVE] = &log_move,
 	[METHOD_LOG_TOMBSTONE] = &log_tombstone,

@@ -34,7 +34,7 @@ struct method {
 };
 
 /* Method n of ipc/proto/storage.proto is methods[n - 1]; its statement has the same index. Behind them the second halves of methods of two steps. */
-#define METHOD_COUNT 35u
+#define METHOD_COUNT 34u
 enum { METHOD_LOG_MOVE = METHOD_COUNT, METHOD_LOG_TOMBSTONE, METHOD_ALL };
 extern const struct method *const methods[METHOD_ALL];
 /* Statements beside the methods' own. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The message log as an archive, against a real PostgreSQL: pages, filters, retracting, erasing, and what an older release had stored. */
+ * The message log as an archive, against a real PostgreSQL: pages, filters, retracting, erasing. */
 #include "services/storage/store_log_calls.h"
 
 #define MANY 9
@@ -340,51 +340,12 @@ static void test_delete_account(void **state)
 	assert_int_equal(fixture_sql(f, sql), 0);
 }
 
-/* --- what OfflineAppend stored ------------------------------------------------------------------------------------- */
-
-static void test_move(void **state)
-{
-	static const char me[] = "me@move.example";
-	struct fixture *f = *state;
-	struct answer a;
-	const Starling__LogFetchReply *r;
-	char body[3000];
-
-	assert_int_equal(fixture_account(f, me), OK);
-	for (int i = 0; i < 9; i++) {
-		snprintf(body, sizeof body, i == 1 ? "<message id='%d'/>" : "<message id='%d'><body>%0*d</body></message>", i,
-		         i < 4 ? 1 : 2500, 1);
-		assert_int_equal(append(f, &(struct append){ .account = me, .body = body }, NULL), OK);
-	}
-	fixture_sql(f, "UPDATE offline_messages SET time_us = (extract(epoch FROM now()) * 1000000)::bigint WHERE stanza LIKE "
-	               "'%id=''2''%'::bytea");
-	assert_int_equal(log_waiting(f, me), 9);
-	assert_int_equal(count(f, me), 0);
-	a = log_fetch_call(f, me, 0, 3, true);
-	r = (const Starling__LogFetchReply *)a.reply;
-	assert_int_equal(r->n_entries, 3);
-	assert_true(data_is(r->entries[0]->stanza, "<message id='0'><body>1</body><delay xmlns='urn:xmpp:delay' from='move.example' "
-	                                           "stamp='2009-02-13T23:31:30.123456Z'/></message>"));
-	assert_true(r->entries[0]->meta->flags & STARLING__STANZA_FLAG__FLAG_DELAY);
-	assert_true(data_is(r->entries[1]->stanza, "<message id='1'><delay xmlns='urn:xmpp:delay' from='move.example' "
-	                                           "stamp='2009-02-13T23:31:30.123456Z'/></message>"));
-	assert_true(data_is(r->entries[2]->stanza, "<message id='2'><body>1</body></message>"));
-	assert_true(r->entries[0]->received && !r->entries[0]->archived);
-	assert_string_equal(r->entries[0]->meta->from, "romeo@example.net/orchard");
-	answer_free(&a);
-	assert_int_equal(log_waiting(f, me), 9);
-	/* An older session-manager goes on storing. */
-	assert_int_equal(append(f, &(struct append){ .account = me, .body = "<message id='9'/>" }, NULL), OK);
-	assert_int_equal(log_waiting(f, me), 10);
-	assert_int_equal(count(f, me), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages),      cmocka_unit_test(test_filters),        cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_references), cmocka_unit_test(test_metadata),       cmocka_unit_test(test_retract),
-		cmocka_unit_test(test_erase),      cmocka_unit_test(test_delete_account), cmocka_unit_test(test_move),
+		cmocka_unit_test(test_erase),      cmocka_unit_test(test_delete_account),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

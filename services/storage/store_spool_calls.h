@@ -11,7 +11,7 @@ struct spooled {
 	const char *domain, *body, *extra;
 	int64_t time_us;
 	uint64_t stream, number;
-	bool again, sent;
+	bool again;
 	uint32_t max_count;
 	uint64_t max_bytes, epoch; /* epoch 0: no fence */
 };
@@ -42,7 +42,6 @@ static inline void spool_send_to(struct store *store, const struct spooled *s, s
 	r.key_stream = s->stream;
 	r.key_number = s->number;
 	r.again = s->again;
-	r.sent = s->sent;
 	r.max_count = s->max_count;
 	r.max_bytes = s->max_bytes;
 	r.fence = s->epoch ? &fence : NULL;
@@ -94,17 +93,6 @@ static inline int spool_done_call(struct fixture *f, const char *domain, uint64_
 	r.n_ids = n;
 	r.fence = epoch ? &fence : NULL;
 	return fixture_code(f, METHOD_STORAGE_SPOOL_DONE, &r);
-}
-
-static inline int spool_sent_call(struct fixture *f, const char *domain, uint64_t until, uint64_t epoch)
-{
-	Starling__SpoolSentRequest r = STARLING__SPOOL_SENT_REQUEST__INIT;
-	Starling__Fence fence = spool_fence(domain, epoch);
-
-	r.domain = (char *)domain;
-	r.until = until;
-	r.fence = epoch ? &fence : NULL;
-	return fixture_code(f, METHOD_STORAGE_SPOOL_SENT, &r);
 }
 
 /* The reply is freed by answer_free. */

@@ -37,6 +37,7 @@ static void test_claim_refusals(void **state)
 	struct answer a;
 	const Starling__SpoolOwnersReply *r;
 	Starling__SpoolReleaseRequest release = STARLING__SPOOL_RELEASE_REQUEST__INIT;
+	Starling__SpoolClaimRequest claim = STARLING__SPOOL_CLAIM_REQUEST__INIT;
 	Starling__SpoolOwner owner = STARLING__SPOOL_OWNER__INIT, *owners[1025];
 
 	assert_int_equal(spool_claim_to(f, f->store, slots, 1, A, NULL, 0).code, INVALID);
@@ -44,6 +45,11 @@ static void test_claim_refusals(void **state)
 	assert_int_equal(spool_claim_to(f, f->store, slots, 1025, A, NULL, 0).code, INVALID);
 	assert_int_equal(spool_claim_to(f, f->store, slots, 1, 0, NULL, 0).code, INVALID);
 	assert_int_equal(spool_claim_to(f, f->store, slots, 1, A, alive, 1025).code, INVALID);
+	claim.slots = slots;
+	claim.n_slots = 1;
+	claim.instance = A;
+	claim.renew = UINT64_MAX;
+	assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_CLAIM, &claim), INVALID);
 	a = spool_claim_to(f, f->store, NULL, 0, A, NULL, 0);
 	assert_int_equal(a.code, OK);
 	assert_int_equal(((const Starling__SpoolOwnersReply *)a.reply)->n_owners, 0);
@@ -68,6 +74,56 @@ static void test_claim_refusals(void **state)
 	assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_RELEASE, &release), INVALID);
 	release.n_owners = 0;
 	assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_RELEASE, &release), OK);
+}
+
+/* Whoever owns it afterwards, and since when. */
+static Starling__SpoolOwner renew(struct fixture *f, const char *domain, uint64_t instance, uint64_t epoch, uint64_t *alive, size_t n)
+{
+	Starling__SpoolClaimRequest r = STARLING__SPOOL_CLAIM_REQUEST__INIT;
+	uint32_t slot = hash_slot(str_from(domain));
+	Starling__SpoolOwner owner;
+	struct answer a;
+
+	r.slots = &slot;
+	r.n_slots = 1;
+	r.instance = instance;
+	r.renew = epoch;
+	r.alive = alive;
+	r.n_alive = n;
+	a = fixture_call(f, METHOD_STORAGE_SPOOL_CLAIM, &r, STR(""));
+	assert_int_equal(a.code, OK);
+	owner = *((const Starling__SpoolOwnersReply *)a.reply)->owners[0];
+	answer_free(&a);
+	return owner;
+}
+
+/* What was sent under the former epoch, and comes late, is refused; what came in time is found by its key. */
+static void test_renew(void **state)
+{
+	static const char there[] = "renew.example";
+	struct fixture *f = *state;
+	struct spooled s = { .domain = there, .stream = 7, .number = 1 };
+	Starling__SpoolOwner o;
+	uint64_t first, id;
+
+	first = s.epoch = spool_claim_call(f, there, A, NULL, 0).epoch;
+	id = spool_append_ok(f, &s);
+	o = renew(f, there, A, first, NULL, 0);
+	assert_true(o.instance == A && o.epoch == first + 1);
+	/* Late or repeated: nothing. Also when it says of itself that it is alive. */
+	assert_int_equal(renew(f, there, A, first, NULL, 0).epoch, first + 1);
+	o = renew(f, there, A, first + 1, (uint64_t[]){ A, B }, 2);
+	assert_true(o.instance == A && o.epoch == first + 2);
+	/* Another's slot stays another's. */
+	o = renew(f, there, B, first + 2, (uint64_t[]){ A }, 1);
+	assert_true(o.instance == A && o.epoch == first + 2);
+	s.again = true;
+	assert_int_equal(spool_append_call(f, &s, NULL), FENCED);
+	s.epoch = first + 2;
+	assert_int_equal(spool_append_ok(f, &s), id);
+	s.number = 2;
+	assert_true(spool_append_ok(f, &s) > id);
+	assert_int_equal(spool_count(f, there), 2);
 }
 
 static void test_release(void **state)
@@ -108,11 +164,9 @@ static void test_fences(void **state)
 	old = spool_claim_call(f, there, A, NULL, 0).epoch;
 	s.epoch = old;
 	id = spool_append_ok(f, &s);
-	assert_int_equal(spool_sent_call(f, there, id, old), OK);
 	now = spool_claim_call(f, there, B, NULL, 0).epoch;
 	assert_int_equal(spool_append_call(f, &s, NULL), FENCED);
 	assert_int_equal(spool_done_call(f, there, &id, 1, old), FENCED);
-	assert_int_equal(spool_sent_call(f, there, id, old), FENCED);
 	/* A higher one is nobody's either. */
 	s.epoch = now + 1;
 	assert_int_equal(spool_append_call(f, &s, NULL), FENCED);
@@ -131,12 +185,12 @@ static void test_never_claimed(void **state)
 {
 	static const char there[] = "never.example";
 	struct fixture *f = *state;
-	Starling__SpoolSentRequest r = STARLING__SPOOL_SENT_REQUEST__INIT;
+	Starling__SpoolDoneRequest r = STARLING__SPOOL_DONE_REQUEST__INIT;
 	Starling__Fence fence = spool_fence(there, 0);
 
 	r.domain = (char *)there;
 	r.fence = &fence;
-	assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_SENT, &r), FENCED);
+	assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_DONE, &r), FENCED);
 }
 
 /* Some writer has its lock and has not committed yet: the claim waits for it, and what is read then has what it wrote. */
@@ -153,7 +207,7 @@ static void test_claim_waits_for_writers(void **state)
 	snprintf(sql, sizeof sql,
 	         "BEGIN; SELECT pg_advisory_xact_lock(1398031704, %u); INSERT INTO spool VALUES ('%s', nextval('spool_ids'), %u, 1, 1, 1, "
 	         "1, "
-	         "false, '', 'x', NULL); INSERT INTO spool_domain VALUES (%u, '%s', 1, 1, 0)",
+	         "'', 'x', NULL); INSERT INTO spool_domain VALUES (%u, '%s', 1, 1)",
 	         slot, there, slot, slot, there);
 	fixture_sql(f, sql);
 	r.slots = &slot;
@@ -316,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_claim_refusals),
+		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_fences),
 		cmocka_unit_test(test_never_claimed),

@@ -70,12 +70,11 @@ static void check_plans(struct fixture *f)
 		snprintf(sql, sizeof sql, "SET %s", settings[i]);
 		fixture_sql(f, sql);
 	}
-	check_plan(f, METHOD_STORAGE_SPOOL_CLAIM, "(NULL, NULL, NULL)");
+	check_plan(f, METHOD_STORAGE_SPOOL_CLAIM, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_RELEASE, "(NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_APPEND, "(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)");
-	check_plan(f, METHOD_STORAGE_SPOOL_FETCH, "(NULL, NULL, NULL, NULL, NULL)");
+	check_plan(f, METHOD_STORAGE_SPOOL_FETCH, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_DONE, "(NULL, NULL, NULL, NULL)");
-	check_plan(f, METHOD_STORAGE_SPOOL_SENT, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_DOMAINS, "(NULL)");
 	fixture_sql(f, "RESET ALL");
 }
@@ -86,9 +85,9 @@ static void test_plans(void **state)
 	struct fixture *f = *state;
 
 	check_plans(f);
-	fixture_sql(f, "INSERT INTO spool SELECT 'plans.example', nextval('spool_ids'), 5, 10, n, 3, n, false, '', 'x', NULL FROM "
+	fixture_sql(f, "INSERT INTO spool SELECT 'plans.example', nextval('spool_ids'), 5, 10, n, 3, n, '', 'x', NULL FROM "
 	               "generate_series(1, 20000) n");
-	fixture_sql(f, "INSERT INTO spool_domain VALUES (5, 'plans.example', 20000, 200000, 0)");
+	fixture_sql(f, "INSERT INTO spool_domain VALUES (5, 'plans.example', 20000, 200000)");
 	fixture_sql(f, "ANALYZE spool");
 	fixture_sql(f, "ANALYZE spool_domain");
 	fixture_sql(f, "ANALYZE spool_owner");

@@ -31,8 +31,7 @@ static void test_append(void **state)
 	                                            .extra = "<delay/>",
 	                                            .time_us = 1234567890123456,
 	                                            .stream = UINT64_MAX,
-	                                            .number = UINT64_MAX - 1,
-	                                            .sent = true });
+	                                            .number = UINT64_MAX - 1 });
 	two = spool_append_ok(f, &(struct spooled){ .domain = there, .time_us = 1234567890123457 });
 	assert_true(two > one);
 	r = spool_fetch_call(f, there, 0, 10, &a);
@@ -44,7 +43,6 @@ static void test_append(void **state)
 	assert_true(data_is(r->entries[0]->extra, "<delay/>"));
 	assert_int_equal(r->entries[0]->time_us, 1234567890123456);
 	assert_true(r->entries[0]->key_stream == UINT64_MAX && r->entries[0]->key_number == UINT64_MAX - 1);
-	assert_true(r->entries[0]->sent && !r->entries[1]->sent);
 	assert_int_equal(r->entries[1]->id, two);
 	assert_int_equal(r->entries[1]->extra.len, 0);
 	assert_int_equal(r->entries[1]->key_stream, 0);
@@ -77,7 +75,6 @@ static void test_refusals(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		assert_int_equal(spool_append_call(f, &(struct spooled){ .domain = bad[i] }, NULL), INVALID);
 		assert_int_equal(spool_done_call(f, bad[i], ids, 1, 0), INVALID);
-		assert_int_equal(spool_sent_call(f, bad[i], 1, 0), INVALID);
 		fetch.domain = (char *)bad[i];
 		fetch.limit = 1;
 		assert_int_equal(fixture_code(f, METHOD_STORAGE_SPOOL_FETCH, &fetch), INVALID);
@@ -154,7 +151,6 @@ static void test_again(void **state)
 	static const char there[] = "again.example";
 	struct fixture *f = *state;
 	struct spooled s = { .domain = there, .stream = 5, .number = 1 };
-	const Starling__SpoolFetchReply *r;
 	struct answer a[4];
 	uint64_t one, two;
 
@@ -166,12 +162,6 @@ static void test_again(void **state)
 	s.again = true;
 	assert_int_equal(spool_append_ok(f, &s), one);
 	assert_int_equal(spool_count(f, there), 1);
-	/* It may have reached the other server since. */
-	s.sent = true;
-	assert_int_equal(spool_append_ok(f, &s), one);
-	r = spool_fetch_call(f, there, 0, 10, &a[0]);
-	assert_true(r->n_entries == 1 && r->entries[0]->sent);
-	answer_free(&a[0]);
 	/* Another domain, another number, no name: added. */
 	s.domain = "again2.example";
 	assert_true(spool_append_ok(f, &s) > one);
@@ -312,31 +302,6 @@ static void test_done_together(void **state)
 	mem_free(a);
 }
 
-static void test_sent(void **state)
-{
-	static const char there[] = "sent.example";
-	struct fixture *f = *state;
-	const Starling__SpoolFetchReply *r;
-	struct answer a;
-	uint64_t ids[4];
-
-	for (int i = 0; i < 3; i++)
-		ids[i] = spool_append_ok(f, &(struct spooled){ .domain = there });
-	assert_int_equal(spool_sent_call(f, there, ids[1], 0), OK);
-	assert_int_equal(spool_sent_call(f, there, ids[0], 0), OK);
-	r = spool_fetch_call(f, there, 0, 10, &a);
-	assert_true(r->entries[0]->sent && r->entries[1]->sent && !r->entries[2]->sent);
-	answer_free(&a);
-	/* However high: what comes later was not sent. */
-	assert_int_equal(spool_sent_call(f, there, UINT64_MAX, 0), OK);
-	ids[3] = spool_append_ok(f, &(struct spooled){ .domain = there });
-	r = spool_fetch_call(f, there, ids[1], 10, &a);
-	assert_int_equal(r->n_entries, 2);
-	assert_true(r->entries[0]->sent && !r->entries[1]->sent);
-	answer_free(&a);
-	assert_int_equal(spool_sent_call(f, "nothing.example", 5, 0), OK);
-}
-
 /* An account's end is nothing to the spool. */
 static void test_account_deleted(void **state)
 {
@@ -351,9 +316,9 @@ static void test_account_deleted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_append),        cmocka_unit_test(test_refusals), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_again),         cmocka_unit_test(test_limits),   cmocka_unit_test(test_done),
-		cmocka_unit_test(test_done_together), cmocka_unit_test(test_sent),     cmocka_unit_test(test_account_deleted),
+		cmocka_unit_test(test_append),        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_order),
+		cmocka_unit_test(test_again),         cmocka_unit_test(test_limits),          cmocka_unit_test(test_done),
+		cmocka_unit_test(test_done_together), cmocka_unit_test(test_account_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

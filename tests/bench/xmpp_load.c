@@ -8,10 +8,13 @@
  *        rate   the same pairs, `rate` messages a second in all (open loop); latency from the moment a message was due
  *        idle   logs in, sends presence, and stays
  *        login  `count` logins, `parallel` at a time, each followed by a close
+ *        storm  all users connect at once, and stay
  * Keys:  host port address users first prefix password tls mechanism window rate size seconds count parallel extra
+ *        sources: so many addresses of 127.1.0.0/16 that users come from; 0: one
+ *        other_host other_port: a second server; users of odd number are there, so that both ends of a pair are at different ones
  *
  * chat, rate and idle print READY after the logins, wait for a line on stdin, run, print one JSON line, and wait for a
- * line again before they leave, so that the caller can read clocks and memory at the right moments. login starts at the first line.
+ * line again before they leave, so that the caller can read clocks and memory at the right moments. login and storm start at the first line.
  * It looks for strings instead of parsing XML: its own cost must stay small beside the server's. */
 /* lint: allow size: one file, so that one call of a compiler builds it anywhere */
 #include <arpa/inet.h>
@@ -53,9 +56,10 @@ struct client {
 };
 
 static struct {
-	const char *mode, *host, *address, *prefix, *password, *mechanism, *extra;
-	int port, users, first, tls, window, rate, size, seconds, count, parallel;
+	const char *mode, *host, *other_host, *address, *prefix, *password, *mechanism, *extra;
+	int port, other_port, users, first, tls, window, rate, size, seconds, count, parallel, sources;
 } opt = { .host = "localhost",
+	  .other_host = "",
 	  .address = "127.0.0.1",
 	  .prefix = "load",
 	  .password = "secret",
@@ -73,9 +77,9 @@ static struct {
 static int ep;
 static SSL_CTX *ctx;
 static struct client *clients;
-static struct salted *salts;
+static struct salted *salts, last_salted; /* accounts that are copies of one share its salt */
 static char *filler;
-static uint64_t delivered, delivered_all, sent, failed, logins, latency_count;
+static uint64_t delivered, delivered_all, sent, failed, bounced, logins, latency_count;
 static uint32_t *latencies;
 #define LATENCIES (1u << 22)
 static bool running;
@@ -137,12 +141,22 @@ __attribute__((format(printf, 2, 3))) static void say(struct client *c, const ch
 	va_end(ap);
 }
 
+static bool at_other(const struct client *c)
+{
+	return opt.other_host[0] && c->number % 2 == 1;
+}
+
+static const char *host_of(const struct client *c)
+{
+	return at_other(c) ? opt.other_host : opt.host;
+}
+
 static void header(struct client *c)
 {
 	say(c,
 	    "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' "
 	    "xmlns:stream='http://etherx.jabber.org/streams'>",
-	    opt.host);
+	    host_of(c));
 }
 
 static void hang_up(struct client *c)
@@ -156,22 +170,59 @@ static void hang_up(struct client *c)
 	c->want_write = false;
 }
 
+static void give_up(struct client *c, const char *why)
+{
+	if (failed++ < 3)
+		fprintf(stderr, "xmpp_load: connection %d in state %d: %s\n", c->number, c->state, why);
+	hang_up(c);
+}
+
+static void leave_from(struct client *c)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	int one = 1;
+
+	if (opt.sources <= 0)
+		return;
+	a.sin_addr.s_addr = htonl(0x7f010001u + (uint32_t)(c->number % opt.sources));
+	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		die("bind");
+}
+
 static void dial(struct client *c)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port) };
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(at_other(c) ? opt.other_port : opt.port)) };
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
 	int one = 1;
 
 	inet_pton(AF_INET, opt.address, &a.sin_addr);
-	c->fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		die("connect");
-	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (c->fd < 0)
+		die("socket");
+	leave_from(c);
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
 	c->started_us = now_us();
-	c->state = HEADER;
+	c->state = CONNECTING;
+	c->want_write = true;
 	header(c);
+	if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno != EINPROGRESS)
+		give_up(c, strerror(errno));
+	else
+		epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
+}
+
+static void connected(struct client *c)
+{
+	int why = 0;
+	socklen_t n = sizeof(why);
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &why, &n);
+	if (why) {
+		give_up(c, strerror(why));
+		return;
+	}
+	c->state = HEADER;
 	flush(c);
 }
 
@@ -225,6 +276,8 @@ static void answer_challenge(struct client *c, const char *b64)
 		die("challenge");
 	snprintf(auth, sizeof(auth), "%s,%s,", c->first_bare, r);
 	*s = *i = 0;
+	if (strcmp(last_salted.salt, s + 3) == 0 && last_salted.iterations == atoi(i + 3))
+		*k = last_salted;
 	if (strcmp(k->salt, s + 3) != 0 || k->iterations != atoi(i + 3)) {
 		snprintf(k->salt, sizeof(k->salt), "%s", s + 3);
 		k->iterations = atoi(i + 3);
@@ -233,6 +286,7 @@ static void answer_challenge(struct client *c, const char *b64)
 			salt_n--;
 		PKCS5_PBKDF2_HMAC(opt.password, (int)strlen(opt.password), salt, salt_n, k->iterations, EVP_sha256(), 32, salted);
 		hmac256(salted, "Client Key", 10, k->client_key);
+		last_salted = *k;
 	}
 	snprintf(final, sizeof(final), "c=biws,%s", r);
 	strcat(auth, final);
@@ -260,13 +314,24 @@ static void send_message(struct client *c, uint64_t due_us)
 	sent++;
 }
 
-/* A message came: its latency, and in a closed loop one goes back. */
-static void got_message(struct client *c, const char *body)
+static bool is_error(const char *message)
 {
-	uint64_t due = strtoull(body + 7, NULL, 10), now = now_us();
+	return strstr(message, "type='error'") || strstr(message, "type=\"error\"");
+}
 
-	if (!running)
+/* A message came: its latency, and in a closed loop one goes back. What a server sends back is no delivery. */
+static void got_message(struct client *c, const char *message)
+{
+	const char *body = strstr(message, "<body>@");
+	uint64_t due = body ? strtoull(body + 7, NULL, 10) : 0, now = now_us();
+
+	if (!running || !body)
 		return;
+	if (is_error(message)) {
+		if (bounced++ < 3)
+			fprintf(stderr, "xmpp_load: came back: %s\n", message);
+		return;
+	}
 	delivered++;
 	delivered_all++;
 	latencies[latency_count++ % LATENCIES] = (uint32_t)(now > due ? now - due : 0);
@@ -329,7 +394,7 @@ static bool step(struct client *c)
 		c->ssl = SSL_new(ctx);
 		SSL_set_fd(c->ssl, c->fd);
 		SSL_set_connect_state(c->ssl);
-		SSL_set_tlsext_host_name(c->ssl, opt.host);
+		SSL_set_tlsext_host_name(c->ssl, host_of(c));
 		c->state = HANDSHAKE;
 		return true;
 	case CHALLENGE:
@@ -351,8 +416,10 @@ static bool step(struct client *c)
 		if (!(p = strstr(c->in, "</iq>")))
 			return false;
 		*p = 0;
-		if (!strstr(c->in, "<jid>"))
-			die("bind refused");
+		if (!strstr(c->in, "<jid>")) {
+			give_up(c, c->in);
+			return false;
+		}
 		sscanf(strstr(c->in, "<jid>"), "<jid>%255[^<]", c->jid);
 		consume(c, p + 5);
 		say(c, "<presence/><iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -361,6 +428,10 @@ static bool step(struct client *c)
 	case PRESENCE:
 		if (!strstr(c->in, "id='r'") && !strstr(c->in, "id=\"r\""))
 			return false;
+		if (strstr(c->in, "type='error'") || strstr(c->in, "type=\"error\"")) {
+			give_up(c, c->in);
+			return false;
+		}
 		c->in_n = 0;
 		c->in[0] = 0;
 		logged_in(c);
@@ -369,8 +440,7 @@ static bool step(struct client *c)
 		if (!(p = strstr(c->in, "</message>")))
 			return false;
 		*p = 0;
-		if ((p = strstr(c->in, "<body>@")))
-			got_message(c, p);
+		got_message(c, c->in);
 		consume(c, c->in + strlen(c->in) + 10);
 		return true;
 	default:
@@ -381,12 +451,11 @@ static bool step(struct client *c)
 /* The hot path: many messages in one read, without moving the rest of the buffer for each. */
 static void up_messages(struct client *c)
 {
-	char *at = c->in, *end, *body;
+	char *at = c->in, *end;
 
 	while ((end = strstr(at, "</message>"))) {
 		*end = 0;
-		if ((body = strstr(at, "<body>@")))
-			got_message(c, body);
+		got_message(c, at);
 		at = end + 10;
 	}
 	consume(c, at);
@@ -406,7 +475,7 @@ static bool handshake(struct client *c)
 	}
 	e = SSL_get_error(c->ssl, r);
 	if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
-		die("TLS handshake");
+		give_up(c, "TLS handshake");
 	return false;
 }
 
@@ -447,7 +516,7 @@ static void readable(struct client *c)
 		if (!c->ssl && (size_t)r < 16384)
 			return;
 	}
-	if (r == 0 || (!c->ssl && errno != EAGAIN) || (c->ssl && SSL_get_error(c->ssl, (int)r) == SSL_ERROR_ZERO_RETURN)) {
+	if (c->ssl ? SSL_get_error(c->ssl, (int)r) != SSL_ERROR_WANT_READ : r == 0 || errno != EAGAIN) {
 		if (c->state != CLOSING) {
 			failed++;
 			fprintf(stderr, "xmpp_load: connection %d closed in state %d\n", c->number, c->state);
@@ -466,9 +535,11 @@ static void turn(int timeout_ms)
 
 		if (c->state == FREE)
 			continue;
-		if (events[i].events & EPOLLOUT)
+		if (c->state == CONNECTING)
+			connected(c);
+		else if (events[i].events & EPOLLOUT)
 			flush(c);
-		if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		if (c->state != FREE && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			readable(c);
 	}
 }
@@ -487,9 +558,10 @@ static void report(double seconds)
 	qsort(latencies, n, sizeof(*latencies), by_value);
 #define AT(q) (n ? latencies[(uint64_t)((double)(n - 1) * (q))] : 0)
 	printf("{\"seconds\": %.3f, \"sent\": %llu, \"delivered\": %llu, \"delivered_all\": %llu, \"logins\": %llu, \"failed\": %llu, "
+	       "\"bounced\": %llu, "
 	       "\"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u}\n",
 	       seconds, (unsigned long long)sent, (unsigned long long)delivered, (unsigned long long)delivered_all,
-	       (unsigned long long)logins, (unsigned long long)failed, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
+	       (unsigned long long)logins, (unsigned long long)failed, (unsigned long long)bounced, AT(0.5), AT(0.99), AT(0.999), AT(1.0));
 	fflush(stdout);
 }
 
@@ -569,6 +641,23 @@ static void run_logins(void)
 	report((double)(now_us() - start) / 1e6);
 }
 
+static void run_storm(void)
+{
+	uint64_t start, limit;
+
+	printf("READY 0\n");
+	fflush(stdout);
+	wait_line();
+	start = now_us();
+	limit = start + (uint64_t)opt.seconds * 1000000;
+	for (int i = 0; i < opt.users; i++)
+		dial(&clients[i]);
+	while (logins + failed < (uint64_t)opt.users && now_us() < limit)
+		turn(100);
+	report((double)(now_us() - start) / 1e6);
+	wait_line();
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct {
@@ -576,16 +665,17 @@ static void parse(int argc, char **argv)
 		const char **text;
 		int *number;
 	} keys[] = {
-		{ "host", &opt.host, NULL },         { "address", &opt.address, NULL },     { "prefix", &opt.prefix, NULL },
-		{ "password", &opt.password, NULL }, { "mechanism", &opt.mechanism, NULL }, { "extra", &opt.extra, NULL },
-		{ "port", NULL, &opt.port },         { "users", NULL, &opt.users },         { "first", NULL, &opt.first },
-		{ "tls", NULL, &opt.tls },           { "window", NULL, &opt.window },       { "rate", NULL, &opt.rate },
-		{ "size", NULL, &opt.size },         { "seconds", NULL, &opt.seconds },     { "count", NULL, &opt.count },
-		{ "parallel", NULL, &opt.parallel },
+		{ "host", &opt.host, NULL },         { "address", &opt.address, NULL },       { "prefix", &opt.prefix, NULL },
+		{ "password", &opt.password, NULL }, { "mechanism", &opt.mechanism, NULL },   { "extra", &opt.extra, NULL },
+		{ "port", NULL, &opt.port },         { "users", NULL, &opt.users },           { "first", NULL, &opt.first },
+		{ "tls", NULL, &opt.tls },           { "window", NULL, &opt.window },         { "rate", NULL, &opt.rate },
+		{ "size", NULL, &opt.size },         { "seconds", NULL, &opt.seconds },       { "count", NULL, &opt.count },
+		{ "parallel", NULL, &opt.parallel }, { "other_host", &opt.other_host, NULL }, { "other_port", NULL, &opt.other_port },
+		{ "sources", NULL, &opt.sources },
 	};
 
 	if (argc < 2)
-		die("usage: xmpp_load chat|rate|idle|login key=value ...");
+		die("usage: xmpp_load chat|rate|idle|login|storm key=value ...");
 	opt.mode = argv[1];
 	for (int i = 2; i < argc; i++) {
 		char *value = strchr(argv[i], '=');
@@ -624,6 +714,10 @@ int main(int argc, char **argv)
 		clients[i].number = i;
 	if (!strcmp(opt.mode, "login")) {
 		run_logins();
+		return failed ? 1 : 0;
+	}
+	if (!strcmp(opt.mode, "storm")) {
+		run_storm();
 		return failed ? 1 : 0;
 	}
 	log_in_all();

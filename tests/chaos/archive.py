@@ -33,7 +33,7 @@ async def page(device, after):
     return results, fin.findtext("%sset/%slast" % (RSM, RSM)), fin.get("complete") in ("true", "1")
 
 
-async def read_archive(device, log, host):
+async def read_archive(device, log, hosts):
     after, complete, tries = None, False, 0
     while not complete:
         got = await page(device, after) if device.live else None
@@ -46,7 +46,7 @@ async def read_archive(device, log, host):
             continue
         results, last, complete = got
         for name, message in results:
-            key = genuine(message, host) if message is not None else None
+            key = genuine(message, hosts) if message is not None else None
             # An error is an answer to the user, noted when it came; that some servers archive it is their business.
             log.add("M", "!" if message is not None and message.get("type") == "error" else key or "?", name)
         if not complete and (last is None or last == after):
@@ -56,7 +56,7 @@ async def read_archive(device, log, host):
 
 
 async def last_visit(crowd, user):
-    history, place = crowd.config["history"], crowd.place
+    history, place = crowd.config["history"], crowd.place_of(user)
     log = device_log(history, user + ".final", place.now)
     device = Device(place, user, "final", random.Random(user), log)
     device.start()
@@ -67,7 +67,7 @@ async def last_visit(crowd, user):
     while place.loop.time() - device.last_delivery < QUIET_S and place.loop.time() < deadline:
         await asyncio.sleep(0.2)
     archive = archive_log(history, user, place.now)
-    await read_archive(device, archive, place.host)
+    await read_archive(device, archive, place.hosts)
     archive.close()
     device.leave()
     log.close()

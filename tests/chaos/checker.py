@@ -12,7 +12,7 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
     misnamed     delivered under another id than it has in the archive
     reordered    in an archive, or in what a device got for the first time, behind a later message of the same sender's to the same recipient
     phantom      delivered or archived, and never sent so
-    refused      came back as an error: overload is to slow down, not to refuse
+    refused      came back as an error: overload is to slow down, not to refuse (but see below)
     protocol     the server broke XEP-0198, or a client never got its last messages acknowledged
     untold       the database's rows (sql.py) and the archive as read over XMPP are not the same number
     unwell       after the last fault not all daemons came back to health (chaos.py looks)
@@ -20,15 +20,19 @@ It streams: of the whole run it keeps two numbers and a bitmap for each pair of 
 
 Allowed, and counted: the same message again at a device, under the same id; one that had waited (XEP-0203) coming behind a later one, since it was
 meant for another device that never came back; a carbon (XEP-0280) of what another device sent that did not come, or came behind a later one: it has no promise.
+Of two servers also: a message to the other one that came back as remote-server-timeout. Its sender was told, so it is not lost; it may have
+arrived all the same.
 """
 import os
 import sys
 
 import sql
-from history import ARCHIVES, DEVICES, devices_of, load_setup, names, read, split_key, users
+from history import ARCHIVES, DEVICES, KEY, devices_of, load_setup, names, read, split_key, users
+from stanza import home
 
 KINDS = ("lost", "undelivered", "missed", "doubled", "misnamed", "reordered", "phantom", "refused", "protocol", "untold", "unwell", "logs")
 SHOWN = 20          # of each kind, in full
+TOLD = "remote-server-timeout"
 
 
 class Sent:
@@ -54,8 +58,9 @@ class Verdict:
     def __init__(self):
         self.violations = dict.fromkeys(KINDS, 0)
         self.examples = []
-        self.counts = dict.fromkeys(("sent", "acked", "sent again", "delivered", "repeated", "late", "archived", "only archived", "carbons missed", "carbons late",
-                                     "sessions", "resumed", "resumed elsewhere", "connections lost"), 0)
+        self.counts = dict.fromkeys(("sent", "acked", "sent again", "crossed", "told", "told in vain", "delivered", "repeated", "late",
+                                     "archived", "only archived", "carbons missed", "carbons late", "sessions", "resumed", "resumed elsewhere",
+                                     "connections lost"), 0)
         self.stall_ms, self.stall_of = 0, ""
 
     def violation(self, kind, text):
@@ -73,8 +78,10 @@ class Checker:
         self.folder = folder
         setup = load_setup(folder)
         self.strict, self.managed = set(setup["strict"]), set(setup["managed"])
+        self.servers = setup.get("servers", 1)
         self.sent = {}          # (device with incarnation, recipient): Sent
         self.again = set()      # keys of those that were sent again: they may come long after their place
+        self.told = set()       # keys of those that another server did not take in time, as their sender was told
         self.by_recipient = {}  # user: [senders]
         self.by_sender = {}     # user: [(sender, recipient)]
         self.entries = {}       # user: entries that its archive showed
@@ -120,6 +127,7 @@ class Checker:
                 sent.last = n
                 open_since[(recipient, n)] = ms
                 counts["sent"] += 1
+                counts["crossed"] += self.crosses(sender, recipient)
             elif tag == "A":
                 recipient, n = line[2], int(line[3])
                 if (recipient, n) not in open_since:
@@ -144,7 +152,17 @@ class Checker:
             elif tag == "P":
                 v.violation("phantom", "%s at %.1f s: %s" % (device, ms / 1000, line[2]))
             elif tag == "E":
-                v.violation("refused", "%s at %.1f s: %s" % (line[2], ms / 1000, line[3]))
+                self.came_back(line[2], line[3], ms)
+
+    def crosses(self, sender, recipient):
+        return home(sender.split(".")[0], self.servers) != home(recipient, self.servers)
+
+    def came_back(self, key, condition, ms):
+        if condition == TOLD and KEY.fullmatch(key) and self.crosses(*split_key(key)[:2]):
+            self.verdict.counts["told"] += key not in self.told
+            self.told.add(key)
+        else:
+            self.verdict.violation("refused", "%s at %.1f s: %s" % (key, ms / 1000, condition))
 
     def waited(self, wait, device, ms):
         v = self.verdict
@@ -182,7 +200,9 @@ class Checker:
         for sender in self.by_recipient.get(user, ()):
             for n in self.sent[(sender, user)].acked_numbers():
                 key = "%s/%s/%d" % (sender, user, n)
-                if key not in archive:
+                if key in self.told:
+                    v.counts["told in vain"] += key in archive
+                elif key not in archive:
                     v.violation("lost", "%s is not in its recipient's archive%s" % (key, "" if key in reached else ", nor was it delivered"))
                 elif key not in reached:
                     v.counts["only archived"] += 1

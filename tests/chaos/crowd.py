@@ -5,6 +5,7 @@
     reset SHARE     that share of all connections is reset now
     hole SHARE S    that share neither reads nor writes for S seconds, then reconnects
     drain           send nothing new; get everything acknowledged; all come back; wait until it is quiet
+    quiet           wait until nothing more comes
     collect         all leave; each user logs in once more with a device that was never there, and reads its archive
     quit
 
@@ -30,6 +31,7 @@ from archive import collect
 from device import Device
 from edges import Edges
 from history import device_log, save_setup
+from stanza import home
 
 FAITHFUL, FORGETFUL = ("steady", "flaky", "sleeper", "commuter"), ("forgetful", "plain")
 RESUME_S = {"sleeper": 20}
@@ -58,14 +60,15 @@ def is_strict(kinds):
 
 
 class Place:
-    """What devices share: where the server is, and the loop."""
+    """What devices of one server share: where it is, which servers there are, and the loop."""
 
-    def __init__(self, config, loop):
+    def __init__(self, config, site, loop):
         self.loop = loop
-        self.host, self.address, self.port, self.password = config["host"], config["address"], config["port"], config["password"]
+        self.host, self.address, self.port, self.password = site["host"], site["address"], site["port"], config["password"]
+        self.hosts = [s["host"] for s in config["sites"]]
         self.patience = config.get("patience", 25)
         self.start = config["start"]
-        self.edges = Edges(config["children"], config["edge_role"]) if config.get("children") else None
+        self.edges = Edges(site["children"], site["edge_role"]) if site.get("children") else None
         self.tasks = set()
 
     def now(self):
@@ -87,7 +90,8 @@ class Place:
 
 class Crowd:
     def __init__(self, config, loop):
-        self.config, self.place = config, Place(config, loop)
+        self.config, self.loop = config, loop
+        self.places = [Place(config, site, loop) for site in config["sites"]]
         self.rng = random.Random("crowd %s %s" % (config["seed"], config["part"]))
         people = population(config["seed"], config["users"], config["first"], config["kinds"])
         self.everybody = [u for u, _ in people]
@@ -101,10 +105,13 @@ class Crowd:
             for i, kind in enumerate(kinds):
                 self.devices.append(self.device(user, "d%d" % i, kind))
 
+    def place_of(self, user):
+        return self.places[home(user, len(self.places))]
+
     def device(self, user, name, kind):
-        rng = random.Random("device %s %s.%s" % (self.config["seed"], user, name))
-        log = device_log(self.config["history"], "%s.%s" % (user, name), self.place.now)
-        device = Device(self.place, user, name, rng, log, managed=kind != "plain", resume_s=RESUME_S.get(kind, 0))
+        rng, place = random.Random("device %s %s.%s" % (self.config["seed"], user, name)), self.place_of(user)
+        log = device_log(self.config["history"], "%s.%s" % (user, name), place.now)
+        device = Device(place, user, name, rng, log, managed=kind != "plain", resume_s=RESUME_S.get(kind, 0))
         device.kind = kind
         return device
 
@@ -112,12 +119,12 @@ class Crowd:
 
     async def load(self):
         for i, d in enumerate(self.devices):
-            self.place.loop.call_later(i * 0.02, d.start)
-        deadline = self.place.loop.time() + 60
-        while self.place.loop.time() < deadline and not all(d.state == "online" for d in self.devices):
+            self.loop.call_later(i * 0.02, d.start)
+        deadline = self.loop.time() + 60
+        while self.loop.time() < deadline and not all(d.state == "online" for d in self.devices):
             await asyncio.sleep(0.1)
         self.talking = True
-        self.misbehaving = [self.place.loop.create_task(getattr(self, "be_" + d.kind)(d)) for d in self.devices if hasattr(self, "be_" + d.kind)]
+        self.misbehaving = [self.loop.create_task(getattr(self, "be_" + d.kind)(d)) for d in self.devices if hasattr(self, "be_" + d.kind)]
 
     async def be_flaky(self, d):
         while True:
@@ -126,7 +133,7 @@ class Crowd:
             if d.state != "online":
                 continue
             if how == "half":
-                d.link.send("<message type='chat' to='%s@%s'><body>half a " % (self.everybody[0], self.place.host))
+                d.link.send("<message type='chat' to='%s@%s'><body>half a " % (self.everybody[0], self.places[0].host))
             elif how != "reset":
                 setattr(d.link, how, True)
                 await asyncio.sleep(length)
@@ -167,7 +174,7 @@ class Crowd:
 
     def talk(self):
         """Sends what the rate says is due. Who cannot send now leaves it to others."""
-        now = self.place.loop.time()
+        now = self.loop.time()
         seconds, self.talked = min(now - self.talked, 1), now
         self.debt = min(self.debt + self.config["rate"] / self.config["parts"] * seconds, self.config["rate"] * CATCH_UP_S)
         due = min(int(self.debt), 2 + int(3 * self.config["rate"] * seconds))
@@ -190,7 +197,7 @@ class Crowd:
         for d in self.some(share):
             link = d.link
             link.deaf = link.mute = True
-            self.place.loop.call_later(seconds, lambda d=d, link=link: d.link is link and d.lose("hole"))
+            self.loop.call_later(seconds, lambda d=d, link=link: d.link is link and d.lose("hole"))
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -205,15 +212,20 @@ class Crowd:
             elif d.link.mute or d.link.deaf:
                 d.lose("in the end")
             d.start()
-        deadline = self.place.loop.time() + self.config.get("drain", 120)
-        while self.place.loop.time() < deadline:
+        deadline = self.loop.time() + self.config.get("drain", 120)
+        while self.loop.time() < deadline:
             await asyncio.sleep(0.5)
             last = max(d.last_delivery for d in self.devices)
-            if all(d.state == "online" and not d.unacked and not d.again for d in self.devices) and self.place.loop.time() - last > 3:
+            if all(d.state == "online" and not d.unacked and not d.again for d in self.devices) and self.loop.time() - last > 3:
                 break
         for d in self.devices:
             if d.unacked or d.again or d.state != "online":
                 d.log.add("V", "in the end %s with %d unacknowledged" % (d.state, len(d.unacked) + len(d.again)))
+
+    async def quiet(self):
+        deadline = self.loop.time() + 30
+        while self.loop.time() < min(deadline, max(d.last_delivery for d in self.devices) + 3):
+            await asyncio.sleep(0.2)
 
     async def collect(self):
         for d in self.devices:
@@ -268,7 +280,7 @@ async def main(config):
 def setup(folder, config):
     """Writes what the checker must know of the crowd."""
     people = population(config["seed"], config["users"], config["first"], config["kinds"])
-    save_setup(folder, {"seed": config["seed"], "strict": [u for u, kinds in people if is_strict(kinds)],
+    save_setup(folder, {"seed": config["seed"], "servers": config["servers"], "strict": [u for u, kinds in people if is_strict(kinds)],
                         "managed": ["%s.d%d" % (u, i) for u, kinds in people for i, kind in enumerate(kinds) if kind != "plain"]})
 
 

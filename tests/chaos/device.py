@@ -10,7 +10,7 @@ from collections import deque
 from history import make_body, make_key
 from link import Link
 from scram import MECHANISMS, Scram
-from stanza import BIND, CARBONS, CLIENT, DELAY, FORWARD, MAM, SASL, SM, STANZA_ID, STANZAS, STREAM, genuine, hash_of
+from stanza import BIND, CARBONS, CLIENT, DELAY, FORWARD, MAM, SASL, SM, STANZA_ID, STANZAS, STREAM, genuine, hash_of, host_of
 
 ASK = "<r xmlns='urn:xmpp:sm:3'/>"
 LOGIN_TIMEOUT = 15
@@ -227,7 +227,7 @@ class Device:
         # One in six goes to a full JID, where it may be that nobody is.
         resource = "/d%d" % (int(key.rsplit("/", 1)[1]) % 2) if hash_of(key) % 6 == 0 else ""
         return ("<message to='%s@%s%s' type='chat' id='%s'><body>%s</body><origin-id xmlns='urn:xmpp:sid:0' id='%s'/></message>"
-                % (recipient, self.place.host, resource, key, make_body(key), key))
+                % (recipient, host_of(recipient, self.place.hosts), resource, key, make_body(key), key))
 
     def put(self, entry):
         if self.managed:
@@ -324,7 +324,7 @@ class Device:
             return
         self.last_delivery = self.place.loop.time()
         self.counts["delivered"] += 1
-        key = genuine(message, self.place.host)
+        key = genuine(message, self.place.hosts)
         if key is None:
             self.log.add("P", "from %s to %s: %r" % (message.get("from"), message.get("to"), body))
             return

@@ -12,13 +12,15 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 
-from flock import Flock, free_offset  # noqa: E402
+from flock import Flock, free_offset, merge  # noqa: E402
 
 SCALE = {"c2s-edge": 3, "router": 2, "session-manager": 2, "auth": 2, "storage": 2}
+# Of a pair that federates: a big one, whose remote domains move between instances, and a small one.
+SCALES = ({**SCALE, "s2s": 2}, {"c2s-edge": 2, "router": 2, "session-manager": 2, "auth": 1, "storage": 1, "s2s": 1})
 PASSWORD = "secret"
 # What daemons may say when others die, hang or vanish. A sanitizer's report is never expected.
 EXPECTED = (r"(?i)lost|ended|unavailable|refused|reconnect|closed|gone|timed? ?out|unhealthy|not reachable|down|no such file|exited|killed|died|"
-            r"restart|terminat|stall|lease|epoch|owner|claim|stale|no answer|behind|slow|abort|reset|broken|away|again|recover|unexpected eof|in use",)
+            r"restart|terminat|stall|lease|epoch|owner|claim|stale|no answer|behind|slow|abort|reset|broken|away|again|recover|unexpected eof|in use|another",)
 
 
 def wait_for_port(port, seconds=20):
@@ -61,15 +63,18 @@ class Starling:
     """Links from storage to PostgreSQL and from session-manager to Redis go through sockets in `links`, which proxies listen at (proxy.py)."""
     name, edge_role, scale = "starling", "c2s-edge", SCALE
 
-    def __init__(self, binaries=None, scale=None, proxied=True):
+    def __init__(self, binaries=None, scale=None, proxied=True, host="chaos.test", services=None):
+        """services: settings of daemons, beside those that every run has."""
         self.scale = dict(scale or SCALE)
-        services = {
+        all_services = {
             "auth": {"iterations": 4096, "throttle": {"failures_per_minute": 0}},
             "c2s-edge": {"tls": {"required": False}, "limits": {"logins_per_address": 0, "connect_rate": 100000, "connect_burst": 100000}},
             "session-manager": {"offline_max": 0},
         }
-        self.flock = Flock(binaries=binaries, hosts=("chaos.test",), settings={"services": services})
+        merge(all_services, services or {})
+        self.flock = Flock(binaries=binaries, hosts=(host,), settings={"services": all_services})
         self.host, self.port, self.address = self.flock.host, self.flock.port, "127.0.0.1"
+        self.s2s_port, self.tls = 5269 + self.flock.offset, os.path.join(self.flock.state, "tls")
         run = os.path.join(self.flock.state, "run")
         self.links = {}
         if proxied:

@@ -11,20 +11,32 @@ ENTRIES = """SELECT a.local, count(*) FROM (SELECT sender AS owner FROM message_
 UNION ALL SELECT recipient FROM message_log WHERE archived) AS entry JOIN accounts a ON a.id = owner GROUP BY 1"""
 
 
-def look(server, folder):
-    """Writes what is in the log to the history; nothing where the server has none."""
-    if not hasattr(server, "postgres"):
-        return
+SPOOLED = "SELECT count(*) FROM spool"
+
+
+def ask(server, *queries):
+    """[rows of each query] of the server's database."""
     import psycopg2
     connection = psycopg2.connect(server.postgres)
-    with connection.cursor() as cursor:
-        cursor.execute(DOUBLED)
-        doubled = cursor.fetchall()
-        cursor.execute(ENTRIES)
-        entries = dict(cursor.fetchall())
-    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            return [(cursor.execute(query), cursor.fetchall())[1] for query in queries]
+    finally:
+        connection.close()
+
+
+def look(servers, folder):
+    """Writes what is in the logs to the history; nothing of servers that have none. An account is on one server, a message once on each."""
+    found = [ask(server, DOUBLED, ENTRIES) for server in servers if hasattr(server, "postgres")]
+    if not found:
+        return
     with open(os.path.join(folder, "sql.json"), "w") as f:
-        json.dump({"doubled": doubled, "entries": entries}, f)
+        json.dump({"doubled": [row for doubled, _ in found for row in doubled], "entries": dict(row for _, entries in found for row in entries)}, f)
+
+
+def spooled(server):
+    """So many stanzas wait in its store for other servers."""
+    return ask(server, SPOOLED)[0][0][0]
 
 
 def load(folder):

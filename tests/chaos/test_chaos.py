@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two minutes of chaos, with every kind of fault once, on the sanitizers' build: little load, but the whole of it. `make chaos` is the long run."""
+"""Two minutes of chaos, with every kind of fault once, on the sanitizers' build: little load, but the whole of it. `make chaos` is the long run.
+
+On a pair that federates: it has all faults that a flock alone has, and those of the border."""
 import os
 import subprocess
 import sys
@@ -19,7 +21,7 @@ def run(*args, timeout=420):
 def test_every_fault_once():
     binaries = os.environ.get("STARLING_BIN") or os.path.join(ROOT, "build/debug/bin")
     seed = os.environ.get("STARLING_CHAOS_SEED", "1")
-    result = run("--bin", binaries, "--minutes", "2", "--users", "8", "--rate", "30", "--seed", seed)
+    result = run("--pair", "--bin", binaries, "--minutes", "2", "--users", "8", "--rate", "30", "--seed", seed)
     print(result.stdout)
     assert result.returncode == 0, result.stdout[-6000:]
 
@@ -29,6 +31,9 @@ def test_every_fault_once():
     (["--minutes", "0"], "minutes"),
     (["--users", "1"], "users"),
     (["--server", "nonsense"], "invalid choice"),
+    (["--pair", "--users", "2"], "users"),
+    (["--pair", "--server", "prosody"], "--pair"),
+    (["--pair", "--lie", "swaps"], "--pair"),
     (["--bin", "/nonexistent"], "starlingctl"),
 ])
 def test_wrong_usage_is_refused(args, says):

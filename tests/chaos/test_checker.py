@@ -19,6 +19,7 @@ class Story:
         self.devices = {A: ["N 0", "C bound e1"], B: ["N 0", "C bound e1"], "u01.d1": ["N 0", "C bound e2"]}
         self.archives = {"u00": [], "u01": []}
         self.strict = ["u00", "u01"]
+        self.servers = 1
         for n in range(1, messages + 1):
             key = make_key(A + ".0", "u01", n)
             self.devices[A] += ["S u01 %d" % n, "A u01 %d" % n]
@@ -39,7 +40,7 @@ class Story:
             for line in lines:
                 log.add(*line.split(" "))
             log.close()
-        save_setup(self.folder, {"strict": self.strict, "managed": list(self.devices)})
+        save_setup(self.folder, {"servers": self.servers, "strict": self.strict, "managed": list(self.devices)})
         return Checker(self.folder).run()
 
     def finds(self, **expected):
@@ -251,6 +252,49 @@ def test_phantom_of_no_known_body(story):
 
 def test_refused(story):
     story.devices[A].append("E %s resource-constraint" % make_key(A + ".0", "u01", 3))
+    story.finds(refused=1)
+
+
+def told(story, n, condition="remote-server-timeout"):
+    story.devices[A].append("E %s %s" % (make_key(A + ".0", "u01", n), condition))
+
+
+def test_told_that_another_server_did_not_take_it(story):
+    """In its sender's archive it is nevertheless."""
+    story.servers = 2
+    told(story, 10)
+    told(story, 10)
+    del story.archives["u01"][9]
+    story.forget(B, 10)
+    story.forget("u01.d1", 10)
+    counts = story.finds()
+    assert (counts["crossed"], counts["told"], counts["told in vain"]) == (10, 1, 0)
+
+
+def test_told_in_vain(story):
+    story.servers = 2
+    told(story, 3)
+    assert story.finds()["told in vain"] == 1
+
+
+def test_not_told(story):
+    story.servers = 2
+    told(story, 3)
+    del story.archives["u01"][9]
+    story.finds(lost=1)
+
+
+def test_told_is_no_reason_to_forget_what_was_sent(story):
+    story.servers = 2
+    told(story, 10)
+    del story.archives["u00"][9]
+    story.finds(lost=1)
+
+
+@pytest.mark.parametrize("servers, condition", [(2, "resource-constraint"), (2, "remote-server-not-found"), (1, "remote-server-timeout")])
+def test_other_errors_are_refusals_also_across_the_border(story, servers, condition):
+    story.servers = servers
+    told(story, 3, condition)
     story.finds(refused=1)
 
 

@@ -46,6 +46,19 @@ def refused(d, name, **where):
     d.close()
 
 
+def opened(d):
+    """That we have joined may reach the instance a moment after it reached us."""
+    for _ in range(100):
+        try:
+            d.open()
+            return
+        except CallFailed as failure:
+            if failure.name != "NOT_FOUND":
+                raise
+        d.wait(lambda e: False, 0.05)
+    d.open()
+
+
 # --- opening ----------------------------------------------------------------------------------------------------------
 
 def test_announced_key_is_whole(low, to):
@@ -86,7 +99,7 @@ def test_nothing_is_taken_before_open(direct):
 # --- the way of records -----------------------------------------------------------------------------------------------
 
 def test_answers_are_held_until_the_marker_passed(low, to, direct):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     by_router(low, to, 5)
     assert not low.pump_until(lambda: 5 in low.answers, 0.5)  # it would overtake nothing, but who knows
@@ -96,12 +109,12 @@ def test_answers_are_held_until_the_marker_passed(low, to, direct):
 
 
 def test_marker_is_sent_again(direct):
-    direct.open()
+    opened(direct)
     assert direct.marker() and direct.marker(5)
 
 
 def test_calls_both_ways_directly(low, to, direct):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     direct.passed()
     for call in range(1, 200):
@@ -111,7 +124,7 @@ def test_calls_both_ways_directly(low, to, direct):
 
 
 def test_our_marker_is_answered(low, to, direct):
-    direct.open()
+    opened(direct)
     for _ in range(2):
         low.post(to, E.Envelope(kind=E.KIND_EVENT, method=METHODS["link.Marker"].number),
                  METHODS["link.Marker"].request(connection=direct.number))
@@ -121,7 +134,7 @@ def test_our_marker_is_answered(low, to, direct):
 
 
 def test_record_through_a_router_gives_the_connection_up(low, to, direct):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     direct.passed()
     direct.post("admin.Status", types_pb2.Empty(), E.KIND_CALL, call=1)
@@ -133,7 +146,7 @@ def test_record_through_a_router_gives_the_connection_up(low, to, direct):
 
 
 def test_connection_that_breaks_falls_back_to_routers(low, to, direct):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     direct.passed()
     direct.post("admin.Status", types_pb2.Empty(), E.KIND_CALL, call=1)
@@ -146,7 +159,7 @@ def test_connection_that_breaks_falls_back_to_routers(low, to, direct):
 # --- lies -------------------------------------------------------------------------------------------------------------
 
 def test_records_in_another_name_are_refused(low, to, direct, state_dir):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     direct.passed()
     with Bus(state_dir, ROLE) as other:
@@ -159,7 +172,7 @@ def test_records_in_another_name_are_refused(low, to, direct, state_dir):
 
 
 def test_nobody_speaks_for_a_router(low, to, direct):
-    direct.open()
+    opened(direct)
     assert direct.marker()
     direct.passed()
     direct.post("bus.Directory", bus_pb2.DirectoryEvent(revision=1 << 60))

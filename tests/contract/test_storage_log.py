@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What any storage implementation must do with the message log (ipc/proto/storage.proto)."""
 import secrets
+import struct
 import time
 
 import pytest
@@ -229,6 +230,18 @@ def test_offline_messages_move_into_the_log(store):
     assert b"<delay xmlns='urn:xmpp:delay'" in entries[3].stanza and b"2009-02-13T23:31:30.123456Z" in entries[3].stanza
     assert entries[3].meta.flags & t.FLAG_DELAY
     assert store("OfflineCount", s.AccountKey(account=me)).count == 0
+
+
+def test_their_keys_move_along(store, pair):
+    """Stored by a session-manager of the release before, presented again to one that has the log."""
+    a, b = pair
+    m = meta(a, b)
+    store("OfflineAppend", s.OfflineAppendRequest(account=b, time_us=1234567890123456, meta=m, key=struct.pack("<QQ", 7, 9)), b"<message><body>x</body></message>")
+    assert state(store, b).waiting == 1
+    again = log(store, a, b, m=m, key_stream=7, key_number=9, check=True)
+    assert again.duplicate and again.id == ids(fetch(store, b))[0]
+    assert not log(store, a, b, m=m, key_stream=7, key_number=10, check=True).duplicate
+    assert state(store, b).waiting == 2
 
 
 # --- archive ----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ class Owner:
         self.store, self.domain, self.slot, self.instance = store, domain, slot_of(domain), secrets.randbits(64) | 1
         self.epoch = self.claim(self.instance).epoch
 
-    def claim(self, instance, alive=()):
-        owner, = self.store("SpoolClaim", s.SpoolClaimRequest(slots=[self.slot], instance=instance, alive=alive)).owners
+    def claim(self, instance, alive=(), renew=0):
+        owner, = self.store("SpoolClaim", s.SpoolClaimRequest(slots=[self.slot], instance=instance, alive=alive, renew=renew)).owners
         assert owner.slot == self.slot
         return owner
 
@@ -39,9 +39,6 @@ class Owner:
 
     def done(self, *ids, epoch=None):
         self.store("SpoolDone", s.SpoolDoneRequest(domain=self.domain, ids=ids, fence=self.fence(epoch)))
-
-    def sent(self, until, epoch=None):
-        self.store("SpoolSent", s.SpoolSentRequest(domain=self.domain, until=until, fence=self.fence(epoch)))
 
     def fetch(self, after=0, limit=500):
         return self.store("SpoolFetch", s.SpoolFetchRequest(domain=self.domain, after=after, limit=limit))
@@ -70,14 +67,14 @@ def owner(store):
 
 def test_append_and_fetch(owner):
     assert not owner.ids() and owner.fetch().complete and owner.listed() is None
-    first = owner.append(b"<message>1</message>", extra=b"<delay/>", time_us=1700000000000000, key_stream=(1 << 64) - 1, key_number=7, sent=True)
+    first = owner.append(b"<message>1</message>", extra=b"<delay/>", time_us=1700000000000000, key_stream=(1 << 64) - 1, key_number=7)
     second = owner.append(time_us=1700000000000001)
     assert second > first
     one, two = owner.fetch().entries
     assert (one.id, one.stanza, one.extra, one.time_us) == (first, b"<message>1</message>", b"<delay/>", 1700000000000000)
-    assert (one.key_stream, one.key_number, one.sent) == ((1 << 64) - 1, 7, True)
+    assert (one.key_stream, one.key_number) == ((1 << 64) - 1, 7)
     assert one.meta.to == "juliet@" + owner.domain
-    assert (two.id, two.extra, two.key_stream, two.sent) == (second, b"", 0, False)
+    assert (two.id, two.extra, two.key_stream) == (second, b"", 0)
     listed = owner.listed()
     assert (listed.slot, listed.count, listed.oldest_us) == (owner.slot, 2, 1700000000000000)
     assert listed.bytes >= 21
@@ -122,16 +119,6 @@ def test_done(owner):
     assert failure(owner.done, *range(1, 1002)) == "INVALID"
 
 
-def test_sent(owner):
-    made = [owner.append() for _ in range(3)]
-    owner.sent(made[1])
-    assert [e.sent for e in owner.fetch().entries] == [True, True, False]
-    owner.sent(made[0])
-    owner.sent((1 << 64) - 1)
-    owner.append()
-    assert [e.sent for e in owner.fetch().entries] == [True, True, True, False]
-
-
 def test_again(owner):
     key = {"key_stream": secrets.randbits(63) + 1, "key_number": 1}
     first = owner.append(**key)
@@ -166,6 +153,21 @@ def test_claims(owner):
     assert back.instance == me and back.epoch > taken.epoch
 
 
+def test_renew(owner):
+    """A higher epoch for the same owner: what is still on its way under the former one is refused, what was done in time is found."""
+    old, me = owner.epoch, owner.instance
+    key = {"key_stream": secrets.randbits(63) + 1, "key_number": 1}
+    first = owner.append(**key)
+    renewed = owner.claim(me, alive=[me], renew=old)
+    assert renewed.instance == me and renewed.epoch > old
+    assert owner.claim(me, renew=old) == renewed  # once for each epoch
+    assert owner.claim(5, alive=[me], renew=renewed.epoch) == renewed  # only one's own
+    assert failure(owner.append, epoch=old, **key) == "FENCED"
+    owner.epoch = renewed.epoch
+    assert owner.append(again=True, **key) == first
+    assert owner.ids() == [first]
+
+
 def test_release(owner):
     mine = s.SpoolOwner(slot=owner.slot, epoch=owner.epoch, instance=owner.instance)
     owner.release(s.SpoolOwner(slot=owner.slot, epoch=owner.epoch + 1, instance=owner.instance))
@@ -189,8 +191,7 @@ def test_fences(owner):
     for epoch in (old, owner.epoch + 1, 0):
         assert failure(owner.append, epoch=epoch) == "FENCED"
         assert failure(owner.done, first, epoch=epoch) == "FENCED"
-        assert failure(owner.sent, first, epoch=epoch) == "FENCED"
-    assert owner.ids() == [first] and not owner.fetch().entries[0].sent
+    assert owner.ids() == [first]
     owner.append()
     owner.done(first)
     assert len(owner.ids()) == 1
@@ -201,7 +202,6 @@ def test_what_is_no_domain(store, domain):
     assert store.code("SpoolAppend", s.SpoolAppendRequest(domain=domain, meta=t.StanzaMeta()), b"<message/>") == "INVALID"
     assert store.code("SpoolFetch", s.SpoolFetchRequest(domain=domain, limit=1)) == "INVALID"
     assert store.code("SpoolDone", s.SpoolDoneRequest(domain=domain, ids=[1])) == "INVALID"
-    assert store.code("SpoolSent", s.SpoolSentRequest(domain=domain, until=1)) == "INVALID"
 
 
 def test_long_domain(store):

@@ -68,12 +68,12 @@ class Wild:
                 "timeouts": {"dialback": "2s", "early": "3s", "dial": "3s", "answer": "3s", "retry_min": "300ms", "retry_max": "1s"},
                 "spool": {"after": "300ms"}}
 
-    def __init__(self, authority, dns, domain, settings=None):
+    def __init__(self, authority, dns, domain, settings=None, scale=""):
         self.authority, self.dns, self.count, self.servers, self.origins = authority, dns, 0, [], []
         self.settings = json.loads(json.dumps(self.SETTINGS))
         merge(self.settings, settings or {})
         self.second = "second." + domain
-        self.starling = Starling(domain, authority, dns, settings=self.settings, hosts=(self.second,))
+        self.starling = Starling(domain, authority, dns, settings=self.settings, hosts=(self.second,), scale=scale)
 
     def fresh(self, below="example.net"):
         self.count += 1
@@ -104,7 +104,7 @@ class Wild:
 @pytest.fixture(scope="module")
 def wild_flock(request, authority, dns):
     domain = request.module.__name__.replace("test_", "") + ".example.net"
-    w = Wild(authority, dns, domain, getattr(request.module, "SETTINGS", None))
+    w = Wild(authority, dns, domain, getattr(request.module, "SETTINGS", None), getattr(request.module, "SCALE", ""))
     try:
         yield w
     finally:

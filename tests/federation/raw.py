@@ -164,19 +164,19 @@ class FakeServer:
                 stream = Stream(sock, self.domain, None, timeout=60)
                 stream.handled = 0
                 self.streams.append(stream)
-                self.start(self.serve, stream)
+                self.start(self.serve, stream, self.on)
 
-    def serve(self, stream):
+    def serve(self, stream, on):
         try:
             while True:
                 while stream.reader.header is None:
                     stream.receive(60)
-                self.on["header"](stream, stream.reader.header)
+                on["header"](stream, stream.reader.header)
                 reader = stream.reader
                 while stream.reader is reader:
                     e = stream.next()
-                    if local(e) in self.on:
-                        self.on[local(e)](stream, e)
+                    if local(e) in on:
+                        on[local(e)](stream, e)
         except StreamError as error:
             self.errors.put(error.condition)
         except (Closed, OSError, AssertionError):
@@ -230,7 +230,7 @@ class FakeServer:
     # --- for tests -----------------------------------------------------------------------------------------------------
 
     def mend(self):
-        """From now on it is polite."""
+        """To those who connect from now on it is polite; a stream that is open goes on as it began."""
         self.early, self.offer, self.on = STARTTLS_OFFER, EXTERNAL_OFFER + DIALBACK_OFFER + SM_OFFER, self.polite
 
     def move(self, port):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator sees and does about federation: starlingctl s2s list, s2s close."""
+"""What an operator sees and does about federation: starlingctl s2s list, s2s close, s2s retry."""
 import time
 
 import pytest
 
 from flock import Failed
-from peers import Starling
+from peers import Starling, free_port
+
+# For test_retry: who has failed once does not try again by itself while a test runs.
+SETTINGS = {"timeouts": {"retry_min": "1h", "retry_max": "1h"}}
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +95,49 @@ def test_close_and_anew(pair, users):
     assert "ended" in pair[0].flock.ctl("s2s", "close", pair[1].domain)
 
 
+def resting(wild, user, body):
+    """A server to which an attempt has failed, and to which the way is free now; the DNS has said something else before."""
+    server = wild.server()
+    server.move(free_port())
+    user.message("a@" + server.domain, body)
+    wait_links(wild.starling, server.domain, lambda links: links and links[0]["state"] == "waits to try again" and links[0]["error"])
+    server.move(server.port)
+    return server
+
+
+def test_retry(wild, users):
+    user = users.login(wild.starling)
+    one, two = resting(wild, user, "one"), resting(wild, user, "two")
+    assert wild.starling.flock.ctl_json("s2s", "retry", one.domain)["retried"] == 1
+    one.wait_message("one")
+    assert two.connections == 0
+    with pytest.raises(Failed) as failed:
+        wild.starling.flock.ctl("s2s", "retry", one.domain)
+    assert failed.value.code == 2 and "nothing for %s waits" % one.domain in failed.value.err
+    three = resting(wild, user, "three")
+    assert "2 pairs of domains" in wild.starling.flock.ctl("s2s", "retry")
+    two.wait_message("two")
+    three.wait_message("three")
+    assert one.connections == 1, "what is open goes on"
+    with pytest.raises(Failed) as failed:
+        wild.starling.flock.ctl("s2s", "retry")
+    assert failed.value.code == 2 and "nothing waits" in failed.value.err
+
+
+def test_close_tries_again(wild, users):
+    """What waits connects anew, as after an end in good order."""
+    user = users.login(wild.starling)
+    server = resting(wild, user, "patience")
+    assert wild.starling.flock.ctl_json("s2s", "close", server.domain) == {"closed": 0, "retried": 1}
+    server.wait_message("patience")
+
+
 @pytest.mark.parametrize("words, code, says", [
     (("close", "nobody.example.net"), 2, "no stream with nobody.example.net"),
     (("close",), 64, "the remote domain is missing"),
     (("close", "no domain"), 64, "is no domain"),
     (("list", "a@b"), 64, "is no domain"),
+    (("retry", "a@b"), 64, "is no domain"),
     (("open", "a.example"), 64, "no action 'open'"),
     ((), 64, "too few arguments"),
     (("list", "a.example", "b.example"), 64, "unexpected argument"),

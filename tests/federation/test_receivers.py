@@ -159,6 +159,18 @@ def test_acknowledges_nothing(wild, user):
     assert server.wait_message("next")
 
 
+def test_acknowledges_later(wild, user):
+    """An answer that brings nothing new is no reason to ask again at once."""
+    server = wild.server(on={"r": lambda stream, e: (server.got.put(e), stream.send("<a xmlns='%s' h='0'/>" % NS_SM))})
+    user.message("a@" + server.domain, "first")
+    server.wait_message("first")
+    times = []
+    while len(times) < 3:
+        assert local(server.got.get(timeout=20)) == "r"
+        times.append(time.monotonic())
+    assert times[2] - times[0] > 0.8  # the second and the third come with looks that are a second apart
+
+
 def test_closes_in_the_middle(wild, user):
     """What was not acknowledged comes again, in order."""
     server = wild.server(on={"r": no_answer})

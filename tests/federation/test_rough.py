@@ -7,7 +7,7 @@ import os
 import pytest
 
 from raw import DIALBACK_OFFER, NS_SM, element, message
-from xmpp import NS_STREAM, Closed, StreamError, local
+from xmpp import NS_STREAM, Closed, StreamError, local, q
 
 
 @pytest.fixture
@@ -162,10 +162,18 @@ def test_stanza_byte_by_byte(wild, user, proved):
 # --- stream management (XEP-0198) -------------------------------------------------------------------------------------
 
 
-def test_enable_before_proof(wild):
+def failed(o):
+    """The condition in a refusal of enable or resume."""
+    e = o.next()
+    assert e.tag == q(NS_SM, "failed"), e.tag
+    return local(e[0])
+
+
+@pytest.mark.parametrize("what", ["<enable xmlns='%s'/>", "<resume xmlns='%s' previd='x' h='0'/>"])
+def test_managed_before_proof(wild, what):
     o = wild.origin().secure()
-    o.send("<enable xmlns='%s'/>" % NS_SM)
-    assert local(o.next()) == "failed"
+    o.send(what % NS_SM)
+    assert failed(o) == "unexpected-request"
 
 
 @pytest.mark.parametrize("what", ["<r xmlns='%s'/>", "<a xmlns='%s' h='0'/>"])
@@ -175,14 +183,25 @@ def test_not_enabled(wild, proved, what):
 
 
 def test_enable_twice(wild, proved):
-    for answer in ("enabled", "failed"):
-        proved.send("<enable xmlns='%s'/>" % NS_SM)
-        assert local(proved.next()) == answer
+    """Section 3: only one attempt."""
+    proved.send("<enable xmlns='%s'/><enable xmlns='%s'/>" % (NS_SM, NS_SM))
+    assert local(proved.next()) == "enabled"
+    assert failed(proved) == "unexpected-request"
+    proved.ended_by("policy-violation")
 
 
-def test_resume_is_not_there(wild, proved):
+def test_resume_is_not_there(wild, user, proved):
+    """Sections 3 and 5: neither offered nor done, and the stream goes on."""
     proved.send("<resume xmlns='%s' previd='x' h='0'/>" % NS_SM)
-    proved.ended_by("unsupported-stanza-type")
+    assert failed(proved) == "feature-not-implemented"
+    proved.send("<enable xmlns='%s' resume='true' max='300'/>" % NS_SM)
+    enabled = proved.next()
+    assert local(enabled) == "enabled" and not enabled.attrib
+    proved.send("<resume xmlns='%s' previd='x' h='0'/>" % NS_SM)
+    assert failed(proved) == "unexpected-request"
+    proved.send(message("a@" + proved.name, user.jid, "after all") + "<r xmlns='%s'/>" % NS_SM)
+    user.wait_message("after all")
+    count(proved, 1)
 
 
 def count(o, h):
@@ -202,6 +221,28 @@ def test_h_counts(wild, user, proved):
     user.wait_message("n3")
     proved.send("<presence from='a@%s' to='nobody@%s'/><r xmlns='%s'/>" % (proved.name, wild.starling.domain, NS_SM))
     count(proved, 4)
+
+
+def test_unasked_acknowledgement(wild, user, proved):
+    """Section 4: at any time, and before an end; also from a server to which we send nothing on this stream."""
+    proved.send("<enable xmlns='%s'/>" % NS_SM)
+    proved.wait_named("enabled")
+    proved.send("<a xmlns='%s' h='0'/>" % NS_SM + message("a@" + proved.name, user.jid, "still there"))
+    user.wait_message("still there")
+    proved.send("<a xmlns='%s' h='x'/>" % NS_SM)
+    proved.ended_by("bad-format")
+
+
+def test_last_acknowledgement(wild, user, proved):
+    """Section 4: we say what we have before we end a stream in good order."""
+    proved.send("<enable xmlns='%s'/>" % NS_SM + message("a@" + proved.name, user.jid, "counted"))
+    proved.wait_named("enabled")
+    user.wait_message("counted")
+    proved.send("<r xmlns='%s'/>" % NS_SM)
+    count(proved, 1)
+    wild.starling.flock.ctl("s2s", "close", proved.name)
+    assert proved.next().get("h") == "1"
+    proved.closed()
 
 
 def both_ways(wild):

@@ -69,7 +69,8 @@ static void check_canonical(struct run *r, struct str bytes)
 
 static void check_key(struct run *r, const struct stanza *s)
 {
-	struct s2s_key taken = { 0 }, put = { 0x0123456789abcdefu, r->log.n, r->log.n % 2 }, back = { 0 };
+	struct s2s_key taken = { 0 }, back = { 0 };
+	struct s2s_key put = { .stream = 0x0123456789abcdefu, .number = r->log.n, .age_s = r->log.n % 2, .again = r->log.n % 2 };
 	struct buf rest = { 0 }, with = { 0 }, extra = { 0 }, none = { 0 };
 	struct str bytes = s2s_key_take(&rest, r->arena, s->bytes, &taken);
 
@@ -78,7 +79,8 @@ static void check_key(struct run *r, const struct stanza *s)
 	s2s_key_add(&extra, &put);
 	stanza_write(&with, bytes, STR(""), STR(""), buf_str(&extra));
 	s2s_key_take(&none, r->arena, buf_str(&with), &back);
-	require(back.stream == put.stream && back.number == put.number && back.again == put.again, "the key comes off", buf_str(&with));
+	require(back.stream == put.stream && back.number == put.number && back.again == put.again && back.age_s == put.age_s,
+	        "the key comes off", buf_str(&with));
 	buf_fini(&rest);
 	buf_fini(&with);
 	buf_fini(&extra);

@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from flock import Flock  # noqa: E402
+from xmpp import Client  # noqa: E402
 
 Account = namedtuple("Account", "name password host jid")
 numbers = itertools.count(1)
@@ -47,3 +48,27 @@ def account(flock):
         flock.register(name, password, host)
         return Account(name, password, host, "%s@%s" % (name, host))
     return make
+
+
+@pytest.fixture
+def login(flock, account):
+    """login() gives a client of a new account; login(user) another of the same one."""
+    clients = []
+
+    def make(user=None, resource=None, online=True, priority=None):
+        user = user or account()
+        c = Client(flock).login(user.name, user.password, resource)
+        c.user = user
+        clients.append(c)
+        if online:
+            c.online(priority)
+        return c
+
+    yield make
+    for c in clients:
+        c.close()
+
+
+@pytest.fixture
+def pair(login):
+    return login(), login()

@@ -11,6 +11,8 @@ import pytest
 from flock import Flock
 from xmpp import Client
 
+pytestmark = pytest.mark.single  # makes its own, of one edge
+
 PROXY = "127.0.0.9"
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 

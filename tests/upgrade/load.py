@@ -47,12 +47,7 @@ class History:
 
     def doubled(self):
         """More than once, and not as the same message (its place in the archive names it)."""
-        return sorted(b for b, gots in self.arrivals()
-                      if len(gots) > 1 and (len({g.archive_id for g in gots}) > 1 or gots[0].archive_id is None) and b not in self.moved())
-
-    def moved(self):
-        """Twice: out of the older release's store, which keeps no name that it could be recognised by, and out of the log."""
-        return [b for b, gots in self.arrivals() if len(gots) == 2 and sum(g.archive_id is None for g in gots) == 1]
+        return sorted(b for b, gots in self.arrivals() if len(gots) > 1 and (len({g.archive_id for g in gots}) > 1 or gots[0].archive_id is None))
 
     def again(self):
         """More than once as the same message; in the order of their last arrival."""

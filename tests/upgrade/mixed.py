@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from flock import ROOT, Flock
+from flock import ROOT, Failed, Flock
 
 ROLES = ("router", "storage", "auth", "session-manager", "c2s-edge")
 # As starlingctl runs it: --config FILE --instance NAME --ready-fd N.
@@ -75,11 +75,21 @@ class Mixed(Flock):
                 self.install(name, builds.get(name) or builds[role])
         self.up(",".join("%s=%d" % pair for pair in scale.items()))
 
+    def drain(self, name):
+        """The hand of the release before asks the routers that it has joined within a tenth of a second, and so may not know the other one yet."""
+        for again in range(20, -1, -1):
+            try:
+                self.ctl("drain", name, "--timeout", "30s")
+                return
+            except Failed as failure:
+                if "there is no instance" not in str(failure) or not again:
+                    raise
+
     def replace(self, name, build, timeout=60):
         """One instance after the other, as docs/operations.md says."""
         before = self.children()[name]
         self.install(name, build)
-        self.ctl("drain", name, "--timeout", "30s")
+        self.drain(name)
         deadline = time.monotonic() + timeout
         while True:
             row = next((i for i in self.status() if i["name"] == name), None)

@@ -5,24 +5,29 @@ GEN_SRCS := $(patsubst %.proto,$(GEN)/%.pb-c.c,$(PROTOS)) $(GEN)/ipc/gen/contrac
 	$(foreach i,$(INTERFACES),$(GEN)/ipc/gen/$(i).client.c $(GEN)/ipc/gen/$(i).server.c)
 program_srcs = $(filter-out %_test.c,$(sort $(wildcard services/$(1)/*.c services/$(1)/*/*.c)))
 
+# Made beside, and only what has changed is put in place: one more message does not compile everything again.
 GEN_STAMP := $(GEN)/stamp
 $(GEN_STAMP): $(PROTOS) ipc/gen/stubs.py
-	@mkdir -p $(GEN)/ipc/gen
-	@for f in $(PROTOS); do protoc-c --c_out=$(GEN) $$f || exit 1; done
-	@protoc --include_source_info --descriptor_set_out=$(GEN)/contract.binpb $(PROTOS)
-	@$(PYTHON) ipc/gen/stubs.py $(GEN)/contract.binpb $(GEN)/ipc/gen
+	@rm -rf $(GEN).new
+	@mkdir -p $(GEN).new/ipc/gen
+	@for f in $(PROTOS); do protoc-c --c_out=$(GEN).new $$f || exit 1; done
+	@protoc --include_source_info --descriptor_set_out=$(GEN).new/contract.binpb $(PROTOS)
+	@$(PYTHON) ipc/gen/stubs.py $(GEN).new/contract.binpb $(GEN).new/ipc/gen
+	@cd $(GEN).new && find . -type f | while read -r f; do cmp -s "$$f" "$(abspath $(GEN))/$$f" || { mkdir -p "$(abspath $(GEN))/$${f%/*}" && mv "$$f" "$(abspath $(GEN))/$$f"; }; done
+	@rm -rf $(GEN).new
 	@touch $@
-$(GEN_SRCS): $(GEN_STAMP) ;
+GEN_HEADERS := $(patsubst %.proto,$(GEN)/%.pb-c.h,$(PROTOS)) $(foreach i,$(INTERFACES),$(GEN)/ipc/gen/$(i).client.h $(GEN)/ipc/gen/$(i).server.h)
+$(GEN_SRCS) $(GEN_HEADERS): $(GEN_STAMP) ;
 
 define configuration
-$(BUILD)/$(1)/obj/%.o: %.c $(GEN_STAMP)
+$(BUILD)/$(1)/obj/%.o: %.c | $(GEN_STAMP)
 	@mkdir -p $$(@D)
 	@echo "  CC [$(1)] $$<"
-	@$$(CC) $$(BASE_CPPFLAGS) $$(BASE_CFLAGS) $$($(1)_CFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+	@$$(CC) $$(BASE_CPPFLAGS) $$(BASE_CFLAGS) $$(BUILD_CFLAGS) $$($(1)_CFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
 # Generated code is not ours to warn about.
-$(BUILD)/$(1)/obj/gen/%.o: $(GEN)/%.c $(GEN_STAMP)
+$(BUILD)/$(1)/obj/gen/%.o: $(GEN)/%.c | $(GEN_STAMP)
 	@mkdir -p $$(@D)
-	@$$(CC) $$(BASE_CPPFLAGS) -std=gnu17 -w -D_GNU_SOURCE $$($(1)_CFLAGS) $$(CFLAGS) -c $$< -o $$@
+	@$$(CC) $$(BASE_CPPFLAGS) -std=gnu17 -w -D_GNU_SOURCE $$($(1)_CFLAGS) $$(CFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/$(1)/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/$(1)/obj/%.o) $(GEN_SRCS:$(GEN)/%.c=$(BUILD)/$(1)/obj/gen/%.o)
 	@rm -f $$@
 	@ar rcs $$@ $$^

@@ -21,7 +21,7 @@ extern const char *const log_fetch_ids_sql, *const log_open_offline_sql;
 extern const char *const log_query_backward_sql, *const log_query_ids_sql, *const log_query_ids_backward_sql;
 extern const char *const log_query_head_sql, *const log_query_head_full_sql;
 /* spool_owner.c, spool_append.c, spool_read.c, spool_done.c: stanzas for other servers */
-extern const struct method spool_claim, spool_release, spool_append, spool_fetch, spool_domains, spool_done, spool_sent;
+extern const struct method spool_claim, spool_release, spool_append, spool_fetch, spool_domains, spool_done;
 /* Second halves: of log_open, and of log_retract. */
 extern const struct method log_move, log_tombstone;
 

@@ -14,6 +14,8 @@ enum { BITS_ARCHIVED = 1 << 10, BITS_CHECK_KEY = 1 << 11, BITS_CHECK_ORIGIN = 1 
 
 static const enum pg_oid columns[] = { PG_TEXT, PG_TEXT, PG_INT8, PG_INT8, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_INT8, PG_INT8, PG_INT4 };
 #define RANK_ARG 9u
+/* Of an append: the mark that its origin id is. */
+#define ORIGIN "substr(x.marks, 1 + (8 * (x.bits >> 13 & 3))::int4, 8)"
 
 static int check(const Starling__LogAppendRequest *r, struct str payload, const char **why)
 {
@@ -108,6 +110,9 @@ static void answer_append(struct op *op, const PGresult *res, int row)
 /* OFFSET 0 keeps look-ups what they are, by index, also when the plan is made while the table is small.
  * u: what has no fixed size; numbers are picked from their arrays, which is cheaper than a column.
  * x: each append with its accounts, and whether it may write at all; a message to oneself has no sender but is `own`.
+ * o: for those whose client may send again in a new session what was not acknowledged to it: the last messages that its account has sent. One pass for a
+ *    batch: each such client asks for hundreds. A sender without an archive has no such list, and is looked up like a key.
+ * h: which of those are repetitions.
  * y: positions in the order of arrival, and for those that ask: an earlier append of the same name, or that too many wait. Within a batch nobody asks
  * for the name of another (op.h), so what the statement's snapshot has is enough: the accounts' locks were taken before it. */
 const struct method log_append = {
@@ -124,11 +129,17 @@ const struct method log_append = {
 	       "LEFT JOIN LATERAL (SELECT id FROM accounts WHERE jid = u.sender OFFSET 0) s ON true "
 	       "LEFT JOIN LATERAL (SELECT slot FROM slot_fence WHERE slot = (($8::int8[])[u.ord] & 1023)::int4 "
 	       "AND epoch > ($9::int8[])[u.ord] OFFSET 0) f ON true), "
-	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + ord - 1 AS id, "
-	       "CASE WHEN code = 0 AND (bits & 6144 > 0 OR bits >= 65536) THEN message_log_ask(sender, recipient, from_bare, to_bare, "
+	       "o AS (SELECT m.* FROM (SELECT DISTINCT sender FROM x WHERE bits & 4096 > 0 AND code = 0 AND sender IS NOT NULL) s, "
+	       "LATERAL (SELECT l.id, l.sender, l.from_bare, l.to_bare, l.marks FROM message_log l WHERE l.sender = s.sender "
+	       "AND l.id > (date_part('epoch', now()) * 1000000)::int8 - 86400000000 ORDER BY l.id DESC LIMIT 4000) m), "
+	       "h AS (SELECT x.ord, min(o.id) AS id FROM x JOIN o ON o.sender = x.sender AND o.to_bare = x.to_bare "
+	       "AND o.from_bare = x.from_bare WHERE x.bits & 4096 > 0 AND position(" ORIGIN " IN o.marks) > 0 GROUP BY x.ord), "
+	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + x.ord - 1 AS id, "
+	       "CASE WHEN h.id IS NOT NULL THEN h.id "
+	       "WHEN code = 0 AND (bits & 6144 > 0 OR bits >= 65536) THEN message_log_ask(sender, recipient, from_bare, to_bare, "
 	       "CASE WHEN bits & 2048 > 0 THEN substr(marks, 1, 8) END, "
-	       "CASE WHEN bits & 4096 > 0 THEN substr(marks, 1 + (8 * (bits >> 13 & 3))::int4, 8) END, (bits >> 16 & 2147483647)::int4, "
-	       "($10::int4[])[ord], (bits >> 47)::int4) ELSE 0 END AS had FROM x), "
+	       "CASE WHEN bits & 4096 > 0 AND sender IS NULL THEN " ORIGIN " END, (bits >> 16 & 2147483647)::int4, "
+	       "($10::int4[])[x.ord], (bits >> 47)::int4) ELSE 0 END AS had FROM x LEFT JOIN h ON h.ord = x.ord), "
 	       "i AS (INSERT INTO message_log (id, sender, recipient, from_bare, to_bare, archived, own, marks, meta, stanza) "
 	       "SELECT id, sender, recipient, from_bare, to_bare, recipient IS NOT NULL AND (bits & 1024 > 0 OR own), own, marks, meta, "
 	       "stanza "

@@ -2,6 +2,8 @@
  *
  * LogOpen: where an account stands. Messages that an older release stored with OfflineAppend move into the log first, page by page: LogOpen finds some,
  * goes on as LogMove, and begins again. */
+#include <endian.h>
+
 #include "common/base/clock.h"
 #include "common/xmpp/stanza.h"
 #include "ipc/gen/storage.client.h"
@@ -93,18 +95,32 @@ const struct method log_open = {
 };
 
 const char *const log_open_offline_sql =
-        "SELECT id, time_us, meta, stanza FROM (SELECT m.*, sum(octet_length(stanza)) OVER (ORDER BY id) - octet_length(stanza) AS before "
+        "SELECT id, time_us, meta, stanza, key FROM (SELECT m.*, sum(octet_length(stanza)) OVER (ORDER BY id) - octet_length(stanza) AS "
+        "before "
         "FROM ("
-        "SELECT m.id, m.time_us, m.meta, m.stanza FROM offline_messages m WHERE m.account_id = "
+        "SELECT m.id, m.time_us, m.meta, m.stanza, m.key FROM offline_messages m WHERE m.account_id = "
         "(SELECT id FROM accounts WHERE host = $1 AND local = $2) ORDER BY m.id LIMIT 500) m) w WHERE before < $3::int8 ORDER BY id";
 
 /* --- move ---------------------------------------------------------------------------------------------------------- */
 
 struct moved {
 	uint64_t id; /* the old one */
+	uint64_t key_stream, key_number;
 	Starling__StanzaMeta *meta;
-	struct str packed, stanza;
+	struct str packed, stanza, original; /* the original names it, whatever is written into it */
 };
+
+/* An append that may be the same is looked for by this name, in the log only (storage.proto, OfflineAppendRequest). */
+static void read_key(struct moved *m, struct str key)
+{
+	uint64_t words[2];
+
+	if (key.n != sizeof words)
+		return;
+	memcpy(words, key.p, sizeof words);
+	m->key_stream = le64toh(words[0]);
+	m->key_number = le64toh(words[1]);
+}
 
 /* The stanza with its time of arrival (XEP-0203), said by the account's host. */
 static struct str stamp(struct op *op, struct str stanza, int64_t time_us, struct str host)
@@ -128,6 +144,8 @@ static struct moved read_offline(struct op *op, int row, struct str host)
 	struct moved m = { .id = (uint64_t)pg_get_int8(op->head, row, 0), .stanza = pg_get_bytes(op->head, row, 3) };
 	uint8_t *packed;
 
+	m.original = m.stanza;
+	read_key(&m, pg_get_bytes(op->head, row, 4));
 	m.meta = starling__stanza_meta__unpack(&allocator, meta.n, (const uint8_t *)meta.p);
 	if (!m.meta) {
 		m.meta = arena_alloc(op->scratch, sizeof *m.meta);
@@ -151,7 +169,7 @@ static void bind_moved(struct op *op, const struct moved *moved, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		op->args = (struct pg_args){ 0 };
 		pg_args_int8(&op->args, (int64_t)moved[i].id);
-		log_bind_names(op, moved[i].meta, 0, 0, (struct str){ 0 });
+		log_bind_names(op, moved[i].meta, moved[i].key_stream, moved[i].key_number, moved[i].original);
 		pg_args_bytes(&op->args, moved[i].packed);
 		pg_args_bytes(&op->args, moved[i].stanza);
 		row[i] = op->args;

@@ -9,7 +9,7 @@
 #include "services/storage/handlers/spool.h"
 
 /* What is small travels in one number, as in LogAppend: the slot, flags, and max_count. */
-enum { BITS_AGAIN = 1 << 10, BITS_SENT = 1 << 11, BITS_MOST = 12 };
+enum { BITS_AGAIN = 1 << 10, BITS_MOST = 11 };
 
 static const enum pg_oid columns[] = { PG_TEXT, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8 };
 
@@ -55,7 +55,7 @@ static int bind_append(struct op *op, const ProtobufCMessage *request, struct st
 	pg_args_int8(&op->args, (int64_t)r->key_stream);
 	pg_args_int8(&op->args, (int64_t)r->key_number);
 	pg_args_int8(&op->args, spool_epoch(r->fence));
-	pg_args_int8(&op->args, (int64_t)r->max_count << BITS_MOST | (r->sent ? BITS_SENT : 0) | (op->asks[0] ? BITS_AGAIN : 0) | op->slot);
+	pg_args_int8(&op->args, (int64_t)r->max_count << BITS_MOST | (op->asks[0] ? BITS_AGAIN : 0) | op->slot);
 	pg_args_int8(&op->args, (int64_t)r->max_bytes);
 	arena_reset(op->scratch);
 	return 0;
@@ -86,13 +86,12 @@ const struct method spool_append = {
 	.columns = columns,
 	.column_count = sizeof columns / sizeof columns[0],
 	.sql = "WITH x AS MATERIALIZED (SELECT u.ord, u.domain, u.meta, u.stanza, u.extra, ($9::int8[])[u.ord] AS bits, k.id AS had, "
-	       "k.ctid AS "
-	       "place, k.sent AS had_sent, (octet_length(u.stanza) + coalesce(octet_length(u.extra), 0))::int8 AS size, "
+	       "(octet_length(u.stanza) + coalesce(octet_length(u.extra), 0))::int8 AS size, "
 	       "CASE WHEN o.slot IS NULL THEN 6 ELSE 0 END AS code "
 	       "FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS u (domain, meta, stanza, extra, ord) "
 	       "LEFT JOIN LATERAL (SELECT slot FROM spool_owner WHERE slot = (($9::int8[])[u.ord] & 1023)::int4 "
 	       "AND ($8::int8[])[u.ord] IN (epoch, -1) OFFSET 0) o ON true "
-	       "LEFT JOIN LATERAL (SELECT s.id, s.ctid, s.sent FROM spool s WHERE ($9::int8[])[u.ord] & 1024 > 0 AND s.key_stream <> 0 "
+	       "LEFT JOIN LATERAL (SELECT s.id FROM spool s WHERE ($9::int8[])[u.ord] & 1024 > 0 AND s.key_stream <> 0 "
 	       "AND s.key_stream = ($6::int8[])[u.ord] AND s.key_number = ($7::int8[])[u.ord] AND s.domain = u.domain LIMIT 1) k ON true), "
 	       "y AS (SELECT x.*, code = 0 AND had IS NULL AS fresh, coalesce(d.count, 0) + count(*) FILTER (WHERE code = 0 AND had IS "
 	       "NULL) "
@@ -100,19 +99,17 @@ const struct method spool_append = {
 	       "LEFT JOIN LATERAL (SELECT s.count, s.bytes FROM spool_domain s WHERE s.slot = (x.bits & 1023)::int4 AND s.domain = "
 	       "x.domain "
 	       "OFFSET 0) d ON true WINDOW w AS (PARTITION BY x.domain ORDER BY x.ord)), "
-	       "z AS MATERIALIZED (SELECT ord, domain, meta, stanza, extra, bits, had, place, had_sent, size, v.code, "
+	       "z AS MATERIALIZED (SELECT ord, domain, meta, stanza, extra, bits, had, size, v.code, "
 	       "CASE WHEN fresh AND v.code = 0 THEN nextval('spool_ids') END AS id FROM y, "
-	       "LATERAL (SELECT CASE WHEN fresh AND (bits >= 4096 AND count > bits >> 12 OR ($10::int8[])[ord] > 0 AND bytes > "
+	       "LATERAL (SELECT CASE WHEN fresh AND (bits >= 2048 AND count > bits >> 11 OR ($10::int8[])[ord] > 0 AND bytes > "
 	       "($10::int8[])[ord]) THEN 11 ELSE code END AS code OFFSET 0) v), "
-	       "i AS (INSERT INTO spool (domain, id, slot, size, time_us, key_stream, key_number, sent, meta, stanza, extra) "
-	       "SELECT domain, id, (bits & 1023)::int4, size, ($5::int8[])[ord], ($6::int8[])[ord], ($7::int8[])[ord], bits & 2048 > 0, "
+	       "i AS (INSERT INTO spool (domain, id, slot, size, time_us, key_stream, key_number, meta, stanza, extra) "
+	       "SELECT domain, id, (bits & 1023)::int4, size, ($5::int8[])[ord], ($6::int8[])[ord], ($7::int8[])[ord], "
 	       "meta, stanza, extra FROM z WHERE id IS NOT NULL), "
-	       "c AS (INSERT INTO spool_domain AS d (slot, domain, count, bytes, sent) SELECT (bits & 1023)::int4, domain, count(*), "
-	       "sum(size), "
-	       "0 FROM z WHERE id IS NOT NULL GROUP BY 1, 2 ON CONFLICT (slot, domain) DO UPDATE SET count = d.count + excluded.count, "
-	       "bytes = d.bytes + excluded.bytes), "
-	       "m AS (UPDATE spool SET sent = true WHERE ctid = ANY (ARRAY(SELECT place FROM z WHERE code = 0 AND bits & 2048 > 0 AND NOT "
-	       "had_sent))) "
+	       "c AS (INSERT INTO spool_domain AS d (slot, domain, count, bytes) SELECT (bits & 1023)::int4, domain, count(*), "
+	       "sum(size) FROM z WHERE id IS NOT NULL GROUP BY 1, 2 ON CONFLICT (slot, domain) DO UPDATE SET count = d.count + "
+	       "excluded.count, "
+	       "bytes = d.bytes + excluded.bytes) "
 	       "SELECT code, coalesce(had, id) FROM z ORDER BY ord",
 	.bind = bind_append,
 	.answer = answer_append,

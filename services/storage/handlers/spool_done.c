@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What becomes of spooled stanzas: SpoolDone takes them out, one statement for all calls of a batch; SpoolSent notes how far the other server may have them.
+ * SpoolDone takes spooled stanzas out: one statement for all calls of a batch.
  * Numbers in the SQL are codes of ipc/proto/envelope.proto: 6 FENCED. */
 #include <inttypes.h>
 
@@ -10,8 +10,6 @@
 #include "services/storage/handlers/spool.h"
 
 #define IDS_MAX 1000u
-
-/* --- done ---------------------------------------------------------------------------------------------------------- */
 
 static const enum pg_oid columns[] = { PG_TEXT, PG_TEXT, PG_INT8, PG_INT4 };
 
@@ -70,43 +68,10 @@ const struct method spool_done = {
 	       "s.count, "
 	       "s.bytes FROM spool_domain s WHERE s.slot = g.slot AND s.domain = g.domain OFFSET 0) k), "
 	       "e AS (DELETE FROM spool_domain WHERE ctid = ANY (ARRAY(SELECT place FROM h WHERE count <= 0))), "
-	       "k AS (INSERT INTO spool_domain AS s (slot, domain, count, bytes, sent) SELECT slot, domain, count, bytes, 0 FROM h WHERE "
+	       "k AS (INSERT INTO spool_domain AS s (slot, domain, count, bytes) SELECT slot, domain, count, bytes FROM h WHERE "
 	       "count > 0 "
 	       "ON CONFLICT (slot, domain) DO UPDATE SET count = excluded.count, bytes = excluded.bytes) "
 	       "SELECT code FROM x ORDER BY ord",
 	.bind = bind_done,
-	.answer = op_answer_empty,
-};
-
-/* --- sent ---------------------------------------------------------------------------------------------------------- */
-
-static int bind_sent(struct op *op, const ProtobufCMessage *request, struct str payload, const char **why)
-{
-	const Starling__SpoolSentRequest *r = (const Starling__SpoolSentRequest *)request;
-	int code = spool_bind_domain(op, r->domain, why);
-
-	(void)payload;
-	if (code == 0)
-		code = spool_lock_domain(op, r->domain, r->fence, why);
-	if (code)
-		return code;
-	pg_args_int8(&op->args, r->until <= INT64_MAX ? (int64_t)r->until : INT64_MAX);
-	pg_args_int8(&op->args, spool_epoch(r->fence));
-	pg_args_int4(&op->args, (int32_t)op->slot);
-	return 0;
-}
-
-/* One number of the domain, not a flag of each row, which would be written anew with its stanza. It never stands above the last row that is there: what
- * comes later was not sent. */
-const struct method spool_sent = {
-	.name = "SpoolSent",
-	.kind = METHOD_WRITE,
-	.sql = "WITH x AS MATERIALIZED (SELECT CASE WHEN EXISTS (SELECT FROM spool_owner WHERE slot = $4::int4 AND $3::int8 IN (epoch, "
-	       "-1)) "
-	       "THEN 0 ELSE 6 END AS code), "
-	       "u AS (UPDATE spool_domain SET sent = greatest(sent, (SELECT s.id FROM spool s WHERE s.domain = $1 AND s.id <= $2::int8 "
-	       "ORDER BY s.id DESC LIMIT 1)) WHERE slot = $4::int4 AND domain = $1 AND sent < $2::int8 AND (SELECT code FROM x) = 0) "
-	       "SELECT code FROM x",
-	.bind = bind_sent,
 	.answer = op_answer_empty,
 };

@@ -38,8 +38,8 @@ static int bind_claim(struct op *op, const ProtobufCMessage *request, struct str
 	(void)payload;
 	if (code)
 		return code;
-	if (r->instance == 0 || r->n_alive > ALIVE_MAX) {
-		*why = "nobody claims, or more than 1024 are alive";
+	if (r->instance == 0 || r->n_alive > ALIVE_MAX || r->renew > INT64_MAX) {
+		*why = "nobody claims, more than 1024 are alive, or renew is out of range";
 		return STARLING__CODE__CODE_INVALID;
 	}
 	bind_locks(op, slots, n);
@@ -49,6 +49,7 @@ static int bind_claim(struct op *op, const ProtobufCMessage *request, struct str
 	for (size_t i = 0; i < r->n_alive; i++)
 		pg_array_int8(&alive, (int64_t)r->alive[i]);
 	pg_array_end(&alive);
+	pg_args_int8(&op->head_args, (int64_t)r->renew);
 	arena_reset(op->scratch);
 	return 0;
 }
@@ -71,8 +72,8 @@ static void answer_claim(struct op *op, const PGresult *res, int row)
 	op_reply(op, &reply.base);
 }
 
-/* Who claims what it has already keeps its epoch, so a claim may be repeated. */
-#define STAYS "(instance = $2::int8 OR instance <> 0 AND instance = ANY ($3::int8[]))"
+/* Who claims what it has already keeps its epoch, so a claim may be repeated; unless it wants to be rid of just that epoch. */
+#define STAYS "(instance = $2::int8 AND epoch <> $4::int8 OR instance <> 0 AND instance <> $2::int8 AND instance = ANY ($3::int8[]))"
 
 const struct method spool_claim = {
 	.name = "SpoolClaim",

@@ -14,8 +14,6 @@ static int bind_fetch(struct op *op, const ProtobufCMessage *request, struct str
 	int code = spool_bind_domain(op, r->domain, why);
 
 	(void)payload;
-	if (code == 0)
-		code = spool_lock_domain(op, r->domain, NULL, why);
 	if (code)
 		return code;
 	if (r->limit == 0 || r->limit > LOG_PAGE_MAX || r->after > INT64_MAX) {
@@ -25,21 +23,19 @@ static int bind_fetch(struct op *op, const ProtobufCMessage *request, struct str
 	pg_args_int8(&op->args, (int64_t)r->after);
 	pg_args_int4(&op->args, (int32_t)r->limit);
 	pg_args_int8(&op->args, op->limits->fetch_bytes);
-	pg_args_int4(&op->args, (int32_t)op->slot);
 	return 0;
 }
 
 static void read_entry(struct op *op, const PGresult *res, int row, Starling__SpoolEntry *out)
 {
 	ProtobufCAllocator allocator = op_allocator(op);
-	struct str meta = pg_get_bytes(res, row, 5), stanza = pg_get_bytes(res, row, 6), extra = pg_get_bytes(res, row, 7);
+	struct str meta = pg_get_bytes(res, row, 4), stanza = pg_get_bytes(res, row, 5), extra = pg_get_bytes(res, row, 6);
 
 	starling__spool_entry__init(out);
 	out->id = (uint64_t)pg_get_int8(res, row, 0);
 	out->time_us = pg_get_int8(res, row, 1);
 	out->key_stream = (uint64_t)pg_get_int8(res, row, 2);
 	out->key_number = (uint64_t)pg_get_int8(res, row, 3);
-	out->sent = pg_get_bool(res, row, 4);
 	out->meta = starling__stanza_meta__unpack(&allocator, meta.n, (const uint8_t *)meta.p);
 	out->stanza = (ProtobufCBinaryData){ stanza.n, (uint8_t *)stanza.p };
 	out->extra = (ProtobufCBinaryData){ extra.n, (uint8_t *)extra.p };
@@ -57,7 +53,7 @@ static void answer_fetch(struct op *op, const PGresult *res, int row)
 		reply.entries[reply.n_entries++] = &entries[row];
 	}
 	/* Each row knows how many there were in all, up to one more than asked for. */
-	reply.complete = n == 0 || pg_get_int8(res, 0, 8) == (int64_t)n;
+	reply.complete = n == 0 || pg_get_int8(res, 0, 7) == (int64_t)n;
 	op_reply(op, &reply.base);
 }
 
@@ -65,8 +61,8 @@ static void answer_fetch(struct op *op, const PGresult *res, int row)
 const struct method spool_fetch = {
 	.name = "SpoolFetch",
 	.kind = METHOD_READ,
-	.sql = "SELECT id, time_us, key_stream, key_number, sent OR id <= (SELECT d.sent FROM spool_domain d WHERE d.slot = $5::int4 AND "
-	       "d.domain = $1), meta, stanza, extra, total FROM (SELECT n.*, count(*) OVER () AS total, row_number() OVER o AS rank, "
+	.sql = "SELECT id, time_us, key_stream, key_number, meta, stanza, extra, total FROM (SELECT n.*, count(*) OVER () AS total, "
+	       "row_number() OVER o AS rank, "
 	       "sum(size) OVER o - size AS before FROM (SELECT s.* FROM spool s WHERE s.domain = $1 AND s.id > $2::int8 ORDER BY s.id "
 	       "LIMIT $3::int4 + 1) n WINDOW o AS (ORDER BY id)) w WHERE rank <= $3::int4 AND before < $4::int8 ORDER BY id",
 	.bind = bind_fetch,

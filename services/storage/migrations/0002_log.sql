@@ -79,8 +79,8 @@ CREATE TABLE archive_prefs (
 );
 
 -- Asked only for an append that may be a repetition or must respect a limit. Above 0: the position of the former; -1: too many wait; 0: append.
--- key, origin: marks, null unless they are looked up. earlier: how many of the same batch go to the recipient before this one. age: the first try was
--- no longer ago than so many times four seconds; 0: a day.
+-- key, origin: marks, null unless they are to be looked for here. earlier: how many of the same batch go to the recipient before this one. age: the first
+-- try was no longer ago than so many times four seconds; 0: a day.
 CREATE FUNCTION message_log_ask(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, a_key bytea, a_origin bytea, a_max integer,
                                 a_earlier integer, a_age integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -95,7 +95,7 @@ BEGIN
 		                         instant - CASE WHEN a_age > 0 THEN least((a_age * 4 + 120) * 1000000::bigint, a_day) ELSE a_day END);
 	END IF;
 	IF seen IS NULL AND a_origin IS NOT NULL THEN
-		seen := message_log_find_origin(a_sender, a_recipient, a_from, a_to, a_origin, instant - a_day);
+		seen := message_log_find(a_sender, a_recipient, a_from, a_to, a_origin, instant - a_day);
 	END IF;
 	IF seen IS NOT NULL THEN
 		RETURN seen;
@@ -127,21 +127,6 @@ BEGIN
 		SELECT m.id INTO seen FROM message_log m WHERE m.recipient = a_recipient AND NOT m.archived AND m.id > since AND m.from_bare = a_from
 			AND m.to_bare = a_to AND position(mark IN m.marks) > 0 LIMIT 1;
 	END IF;
-	RETURN seen;
-END $$;
-
--- The same for what a client may send again in a new session. It can only be what was not acknowledged to it, which is among the last that its account
--- has sent; without that bound each question would read a day of a busy account. A sender without an archive has no such list.
-CREATE FUNCTION message_log_find_origin(a_sender bigint, a_recipient bigint, a_from bigint, a_to bigint, mark bytea, since bigint) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-	seen bigint;
-BEGIN
-	IF a_sender IS NULL THEN
-		RETURN message_log_find(a_sender, a_recipient, a_from, a_to, mark, since);
-	END IF;
-	SELECT q.id INTO seen FROM (SELECT m.id, m.from_bare, m.to_bare, m.marks FROM message_log m WHERE m.sender = a_sender AND m.id > since
-		ORDER BY m.id DESC LIMIT 2000) q WHERE q.to_bare = a_to AND q.from_bare = a_from AND position(mark IN q.marks) > 0 LIMIT 1;
 	RETURN seen;
 END $$;
 

@@ -9,13 +9,12 @@ CREATE TABLE spool_owner (
 ) WITH (fillfactor = 50);
 INSERT INTO spool_owner (slot, epoch, instance) SELECT n, 0, 0 FROM generate_series(0, 1023) n;
 
--- What the rows of a domain come to; only while there are some. sent: all rows up to this id may have reached the other server.
+-- What the rows of a domain come to; only while there are some.
 CREATE TABLE spool_domain (
 	slot   integer NOT NULL,
 	domain text COLLATE "C" NOT NULL,
 	count  bigint NOT NULL,
 	bytes  bigint NOT NULL,
-	sent   bigint NOT NULL,
 	PRIMARY KEY (slot, domain)
 ) WITH (fillfactor = 50);
 
@@ -30,7 +29,6 @@ CREATE TABLE spool (
 	time_us    bigint NOT NULL,
 	key_stream bigint NOT NULL,
 	key_number bigint NOT NULL,
-	sent       boolean NOT NULL,
 	meta       bytea NOT NULL,
 	stanza     bytea NOT NULL,
 	extra      bytea,
