@@ -217,7 +217,9 @@ uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p)
 	f->p = p;
 	f->tenant = t;
 	index_subs_match(t->subs, p->m.topic, &visitor, f);
-	if (f->n > 0 && mq_message_expiry(p->expires_ms, net_now(t->broker->net), &common)) {
+	if (f->n > 0) {
+		/* Whoever can get it now gets it, however short its life is. */
+		mq_message_expiry(p->expires_ms, net_now(t->broker->net), &common);
 		for (uint32_t i = 0; i < f->n; i++)
 			deliver_one(f, p, &f->matches[i], &common);
 		if (f->n > 1)

@@ -60,8 +60,8 @@ static void make_publication(struct mq_client *c, const struct mqtt_publish *p, 
 		.m = { .topic = p->topic, .props_and_payload = p->payload }, .qos = p->qos, .retain = p->retain, .from = c->session
 	};
 	if (mqtt_props_has(&p->props, MQTT_PROP_MESSAGE_EXPIRY)) {
-		/* 0 s: whoever has not got it at once does not get it. */
-		out->expires_ms = net_now(c->broker->net) + (p->props.message_expiry ? p->props.message_expiry * 1000ull : 1);
+		/* 0 s: whoever does not get it at once does not get it. */
+		out->expires_ms = net_now(c->broker->net) + p->props.message_expiry * 1000ull;
 	}
 	if (!(p->props.has & ~(1ull << MQTT_PROP_MESSAGE_EXPIRY | 1ull << MQTT_PROP_TOPIC_ALIAS)))
 		return;

@@ -42,7 +42,7 @@ void mq_will_send(struct mq_client *c, struct mq_will **out)
 	struct mq_publication p = { .m = w->message->m, .qos = w->qos, .retain = w->retain };
 
 	if (w->expires)
-		w->message->expires_ms = p.expires_ms = net_now(c->broker->net) + (w->expiry_s ? w->expiry_s * 1000ull : 1);
+		w->message->expires_ms = p.expires_ms = net_now(c->broker->net) + w->expiry_s * 1000ull;
 	if (mq_access_allows(c->broker->access, MQ_ACCESS_PUBLISH, &who, p.m.topic)) {
 		metric_inc(&mq_metrics.wills);
 		p.kept = mq_message_ref(w->message);

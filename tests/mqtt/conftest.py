@@ -17,7 +17,7 @@ RULES = "deny publish $SYS/#\ndeny all closed/#\nallow all only/%u/%c\ndeny all 
 
 
 def settings(**broker):
-    base = {"websocket": {"port": 8083, "tls_port": 8084}, "tls": {"required": False}, "sys": {"interval": "500ms"}, "access": "access.rules",
+    base = {"websocket": {"port": 8083, "tls_port": 8084, "origins": ["*"]}, "tls": {"required": False}, "sys": {"interval": "500ms"}, "access": "access.rules",
             "limits": {"inflight": 10, "queue": 20, "connect_rate": 0}}
     base.update(broker)
     return {"services": {"auth": {"iterations": 4096, "throttle": {"failures_per_minute": 100000, "burst": 100000}}, "mqtt-broker": base}}

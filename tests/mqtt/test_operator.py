@@ -46,8 +46,9 @@ def test_a_wrong_rule_changes_nothing(flock, raw):
 
 def test_drain_sends_clients_off(flock, raw):
     a, b = raw().live(client="a"), raw().live(4, client="b")
-    flock.ctl("drain", "mqtt-broker-1")
-    assert a.disconnected() == 0x8B
-    assert b.disconnected() is None
-    flock.wait_healthy()
+    with flock.expect(r"mqtt-broker-1 ended \(status 0\)"):
+        flock.ctl("drain", "mqtt-broker-1")
+        assert a.disconnected() == 0x8B
+        assert b.disconnected() is None
+        flock.wait_healthy()
     raw().live(client="a").nothing_more()
