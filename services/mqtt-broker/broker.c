@@ -6,9 +6,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/queueing.h"
+#include "services/mqtt-broker/retain.h"
+#include "services/mqtt-broker/start.h"
 
 #define ALMOST_EXPIRED_S (7 * 86400)
 
@@ -36,7 +39,8 @@ static void make_tenants(struct mq_broker *b)
 
 		t->broker = b;
 		t->name = str_from(mem_strdup(hosts->items[i]));
-		mq_names_init(&t->clients);
+		mq_names_init(&t->sessions);
+		mq_names_init(&t->retaining);
 		t->subs = index_subs_new();
 		t->retained = index_retained_new();
 	}
@@ -49,7 +53,8 @@ static void free_tenants(struct mq_broker *b)
 
 		index_subs_free(&t->subs);
 		mq_retained_free(t);
-		mq_names_fini(&t->clients);
+		mq_names_fini(&t->sessions);
+		mq_names_fini(&t->retaining);
 		mem_free((char *)(uintptr_t)t->name.p);
 	}
 	mem_free(b->tenants);
@@ -122,10 +127,15 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	b->log = daemon_log(d);
 	b->net = net_loop_new(daemon_loop(d));
 	b->trace = random_u64();
+	b->key = random_u64() >> 1;
 	b->port_offset = offset ? (uint16_t)strtoul(offset, NULL, 10) : 0;
 	list_init(&b->clients);
 	list_init(&b->logins);
 	list_init(&b->replays);
+	list_init(&b->lasting);
+	list_init(&b->queueings);
+	list_init(&b->retainings);
+	list_init(&b->held);
 	wheel_timer_init(&b->drain_timer, NULL);
 	net_task_init(&b->replay_task, mq_replay_on_task);
 	b->connects = ratelimit_new(
@@ -147,6 +157,11 @@ void mq_broker_run(struct mq_broker *b)
 {
 	b->bus = daemon_bus(b->daemon);
 	ipc_bus_set_public_address(b->bus, b->config->public_address);
+	mq_start_begin(b);
+}
+
+void mq_started(struct mq_broker *b)
+{
 	mq_gate(b);
 	daemon_ready(b->daemon);
 }
@@ -180,6 +195,7 @@ void mq_broker_reload(struct mq_broker *b)
 		if (c->state != MQ_CLOSING)
 			mq_client_limits(c);
 	}
+	mq_ports_relax(b);
 	mq_sys_reload(b);
 	mq_gate(b);
 	mq_logins_next(b);
@@ -191,15 +207,23 @@ static void drop_clients(struct mq_broker *b)
 		struct mq_client *c = list_entry(n, struct mq_client, node);
 
 		if (c->session)
-			mq_will_free(&c->session->will);
+			mq_session_end(c->session);
 		mq_client_set_state(c, MQ_CLOSING);
-		mq_session_end(c);
 		net_timer_cancel(b->net, &c->timer);
 		net_task_cancel(&c->end_task);
 		conn_drop(&c->conn);
 		list_remove(&c->node);
 		mq_client_unref(c);
 	}
+}
+
+/* What is in the store stays there. Whoever still waits for it is told that this is over. */
+static void drop_lasting(struct mq_broker *b)
+{
+	list_for_each_safe (n, &b->lasting)
+		mq_session_end(list_entry(n, struct mq_lasting, node)->session);
+	mq_queueings_end(b);
+	mq_retain_end(b);
 }
 
 void mq_broker_free(struct mq_broker **out)
@@ -212,7 +236,9 @@ void mq_broker_free(struct mq_broker **out)
 	b->stopped = true;
 	mq_ports_close(b);
 	net_timer_cancel(b->net, &b->drain_timer);
+	mq_start_end(b);
 	drop_clients(b);
+	drop_lasting(b);
 	net_task_cancel(&b->replay_task);
 	mq_sys_stop(b);
 	free_tenants(b);

@@ -4,8 +4,8 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_rule.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
@@ -30,6 +30,21 @@ static bool on_pingreq(struct mq_client *c, const struct mqtt_frame *f, struct m
 	return true;
 }
 
+/* Section 3.14.2.2.2: who asked for 0 in CONNECT may not ask for more now. */
+static bool change_expiry(struct mq_client *c, uint32_t seconds, struct mqtt_error *e)
+{
+	int64_t max = c->broker->config->session_max_ms / 1000;
+	struct mq_lasting *l = c->session->lasting;
+
+	if (seconds > 0 && (!l || l->expiry_s == 0)) {
+		*e = (struct mqtt_error){ .reason = MQTT_PROTOCOL_ERROR, .why = "section 3.14.2.2.2: a Session Expiry Interval after one of 0" };
+		return false;
+	}
+	if (l)
+		l->expiry_s = max && seconds > max ? (uint32_t)max : seconds;
+	return true;
+}
+
 static bool on_disconnect(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_disconnect p;
@@ -39,7 +54,8 @@ static bool on_disconnect(struct mq_client *c, const struct mqtt_frame *f, struc
 	/* [MQTT-3.14.4-3]: only this takes the will back. */
 	if (c->session && p.reason == MQTT_SUCCESS)
 		mq_will_free(&c->session->will);
-	/* Section 3.14.2.2.2: who asked for 0 in CONNECT may not ask for more now. All have 0 here, so whoever asks for a session that lasts asks in vain. */
+	if (c->session && mqtt_props_has(&p.props, MQTT_PROP_SESSION_EXPIRY) && !change_expiry(c, p.props.session_expiry, e))
+		return false;
 	mq_client_close(c);
 	return true;
 }
@@ -99,6 +115,8 @@ static void on_live_timer(struct mq_client *c)
 	}
 	if (limit == 0)
 		return;
+	if (c->holds)
+		c->last_packet_ms = now;
 	if (now < c->last_packet_ms + limit)
 		net_timer_set(c->broker->net, &c->timer, c->last_packet_ms + limit - now);
 	else
@@ -151,21 +169,24 @@ static bool begin_layers(struct mq_client *c, bool tls)
 	return !c->websocket || conn_start_websocket(c->conn, &mq_websocket) == 0;
 }
 
-void mq_client_new(struct mq_broker *b, int fd, const struct net_addr *peer, bool tls, bool websocket, bool encrypted)
+void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *peer, bool encrypted)
 {
 	struct mq_client *c = mem_new(struct mq_client);
+	struct mq_broker *b = port->broker;
 
 	c->broker = b;
+	c->port = port;
 	c->refs = 1;
 	c->number = random_u64();
 	c->log = (struct log_ctx){ .parent = b->log, .key = "client", .number = c->number };
-	c->websocket = websocket;
+	c->websocket = port->websocket;
 	c->encrypted = encrypted;
 	wheel_timer_init(&c->timer, on_timer);
 	net_task_init(&c->end_task, mq_client_on_end_task);
 	list_init(&c->node);
+	list_init(&c->held);
 	c->conn = conn_accept(b->net, fd, peer, &mq_conn_events, c);
-	if (!c->conn || !begin_layers(c, tls)) {
+	if (!c->conn || !begin_layers(c, port->tls)) {
 		conn_drop(&c->conn);
 		mem_free(c);
 		return;
@@ -209,10 +230,12 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state)
 
 	log_debug(&c->log, "%s to %s", names[c->state], names[state]);
 	c->state = (uint8_t)state;
-	if (state == MQ_CLOSING)
+	if (state == MQ_CLOSING) {
 		mq_login_abandon(c);
-	else
+		mq_open_abandon(c);
+	} else {
 		mq_client_hold(c, MQ_HOLD_LOGIN, state == MQ_LOGIN);
+	}
 }
 
 void mq_client_hold(struct mq_client *c, enum mq_hold why, bool on)

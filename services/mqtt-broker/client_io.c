@@ -139,7 +139,7 @@ static void on_end(struct conn *conn, enum conn_end how, const char *text, void 
 	c->conn = NULL;
 	if (c->state != MQ_CLOSING) {
 		mq_client_set_state(c, MQ_CLOSING);
-		mq_session_end(c);
+		mq_session_detach(c);
 	}
 	net_timer_cancel(b->net, &c->timer);
 	net_task_cancel(&c->end_task);

@@ -55,6 +55,9 @@ const struct config_option mq_config_options[] = {
 	  .doc = "File of rules for who may publish and subscribe to what; none: all may everything but publish below $SYS." },
 	{ .name = "shared.choice", .type = CONFIG_ENUM, OPT(share), .fallback = "round-robin", .choices = share, .reloads = true,
 	  .doc = "Which member of a shared subscription gets a message: by turns, who has the least unacknowledged, or by the topic." },
+	{ .name = "relaxed", .type = CONFIG_LIST, OPT(relaxed), .reloads = true,
+	  .doc = "Listeners (port, tls.port, websocket.port, websocket.tls_port) whose messages are acknowledged before they are in the store: what a "
+	         "broker that dies had not written yet is lost." },
 	TIME("sys.interval", sys_ms, "10s", 0, HOUR_MS, "Time between two updates of the topics below $SYS; 0: there are none."),
 
 	NUMBER("limits.connections", connections, "200000", 1, 10000000, "Connections at a time; more wait in the kernel."),
@@ -69,6 +72,8 @@ const struct config_option mq_config_options[] = {
 	BYTES("limits.queue_size", queue_bytes, "16MiB", 65536, GIB, "Their bytes."),
 	{ .name = "limits.queue_full", .type = CONFIG_ENUM, OPT(queue_full), .fallback = "drop-new", .choices = full, .reloads = true,
 	  .doc = "What happens to a client whose queue is full: the new message is dropped, the oldest ones are, or the client is disconnected." },
+	BYTES("limits.storing_size", storing_bytes, "64MiB", 65536, 16 * GIB,
+	      "Bytes of messages on their way to the store; above it publishers are read no further."),
 	BYTES("limits.output_size", output_bytes, "1MiB", 65536, 128 * MIB,
 	      "Bytes waiting in the connection of a slow client; beyond it QoS 0 is dropped and the rest queued."),
 	NUMBER("limits.subscriptions", subscriptions, "1000", 1, 1000000, "Subscriptions of one client."),
@@ -84,6 +89,8 @@ const struct config_option mq_config_options[] = {
 
 	TIME("timeouts.connect", connect_ms, "30s", 1000, HOUR_MS, "From connecting to CONNACK."),
 	NUMBER("timeouts.keepalive_max", keepalive_max_s, "0", 0, 65535, "Longest Keep Alive in seconds: longer ones, and none, are lowered to it in 5.0; 0: any."),
+	TIME("timeouts.session_max", session_max_ms, "0", 0, 10 * 365 * 24 * HOUR_MS,
+	     "Longest time that a session is kept without its client: longer ones, and those that never end, are lowered to it; 0: as long as clients ask for."),
 	TIME("timeouts.auth", auth_ms, "10s", 100, HOUR_MS, "How long auth may take for one step."),
 	TIME("timeouts.dead", dead_after_ms, "60s", 1000, HOUR_MS, "A client whose machine acknowledges nothing for so long is gone."),
 	TIME("timeouts.close", close_ms, "3s", 100, HOUR_MS, "How long a closing connection may take to flush."),
@@ -120,6 +127,10 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 		return err_set(e, "services.mqtt-broker: websocket.path does not begin with a slash");
 	if (c->connect_bytes > c->packet_bytes)
 		return err_set(e, "services.mqtt-broker: limits.connect_size is above limits.packet_size");
+	if (mq_relaxed_check(&c->relaxed, e) < 0)
+		return -1;
+	if (c->session_max_ms > 0 && c->session_max_ms < 1000)
+		return err_set(e, "services.mqtt-broker: timeouts.session_max is below a second");
 	access = mq_access_load(c->access_file, e);
 	if (!access)
 		return -1;

@@ -23,6 +23,7 @@ struct mq_config {
 	bool anonymous;
 	char *access_file;
 	int share;
+	struct config_list relaxed;
 	int64_t sys_ms;
 
 	int64_t connections, connect_rate, connect_burst, logins;
@@ -30,12 +31,14 @@ struct mq_config {
 	int64_t inflight, inflight_in;
 	int64_t queue_messages, queue_bytes;
 	int queue_full;
+	int64_t storing_bytes;
 	int64_t output_bytes;
 	int64_t subscriptions, topic_levels, aliases_in, aliases_out;
 	int64_t retained_messages, retained_bytes;
 	int64_t message_rate, message_burst;
 	int64_t read_rate, read_burst;
 
+	int64_t session_max_ms;
 	int64_t connect_ms, keepalive_max_s, close_ms, dead_after_ms, auth_ms;
 };
 

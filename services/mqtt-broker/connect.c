@@ -5,8 +5,8 @@
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_reason.h"
 #include "common/mqtt/mqtt_rule.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
 
 #define ASSIGNED_LENGTH 22u /* at most 23 letters and digits: what all servers must take ([MQTT-3.1.3-5]) */
 
@@ -71,15 +71,22 @@ static void take_wishes(struct mq_client *c, const struct mqtt_connect *p)
 {
 	const struct mqtt_props *props = &p->props;
 	struct mq_login *l = c->login;
+	int64_t max = c->broker->config->session_max_ms / 1000;
 
 	c->peer.version = p->version;
 	c->peer.packet_max = mqtt_props_has(props, MQTT_PROP_PACKET_MAX) ? props->packet_max : 0;
 	c->peer.no_problem_info = mqtt_props_has(props, MQTT_PROP_REQUEST_PROBLEM_INFO) && !props->request_problem_info;
 	l->keep_alive = p->keep_alive;
+	l->clean = p->clean;
 	l->session_expiry = p->version == MQTT_5 ? props->session_expiry : p->clean ? 0 : UINT32_MAX;
+	if (max && l->session_expiry > max) {
+		l->session_expiry = (uint32_t)max;
+		l->expiry_lowered = true;
+	}
 	l->receive_max = mqtt_props_has(props, MQTT_PROP_RECEIVE_MAX) ? props->receive_max : UINT16_MAX;
 	l->alias_max = props->topic_alias_max;
 	l->will = p->has_will ? mq_will_new(c, &p->will) : NULL;
+	l->will_delay = p->has_will ? p->will.props.will_delay : 0;
 }
 
 /* PLAIN's message (RFC 4616): NUL, name, NUL, password. */
@@ -151,10 +158,10 @@ static bool keep_alive(struct mq_client *c, uint16_t wish, uint16_t *out)
 	return false;
 }
 
-static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished)
+static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished, bool present)
 {
 	const struct mq_config *cfg = c->broker->config;
-	struct mqtt_connack p = { 0 };
+	struct mqtt_connack p = { .session_present = present };
 	struct mqtt_props *props = &p.props;
 
 	if (c->login->assigned)
@@ -166,9 +173,11 @@ static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished)
 		props->server_keep_alive = seconds;
 		mqtt_props_set(props, MQTT_PROP_SERVER_KEEP_ALIVE);
 	}
-	/* Sessions end with their connection: what is not so as asked for is said (section 3.2.2.3.2). */
-	if (c->login->session_expiry)
+	/* What is not as asked for is said (section 3.2.2.3.2). */
+	if (c->login->expiry_lowered) {
+		props->session_expiry = c->login->session_expiry;
 		mqtt_props_set(props, MQTT_PROP_SESSION_EXPIRY);
+	}
 	props->receive_max = (uint16_t)cfg->inflight_in;
 	mqtt_props_set(props, MQTT_PROP_RECEIVE_MAX);
 	props->packet_max = (uint32_t)cfg->packet_bytes;
@@ -179,48 +188,28 @@ static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished)
 	mqtt_encode_connack(conn_output(c->conn), &c->peer, &p);
 }
 
-static void make_session(struct mq_client *c)
-{
-	const struct mq_config *cfg = c->broker->config;
-	struct mq_session *s = mem_new(struct mq_session);
-
-	s->client = c;
-	s->tenant = c->tenant;
-	s->will = c->login->will;
-	c->login->will = NULL;
-	list_init(&s->replays);
-	list_init(&s->replay);
-	s->receive_max = c->login->receive_max < cfg->inflight ? c->login->receive_max : (uint16_t)cfg->inflight;
-	c->session = s;
-	mq_names_put(&c->tenant->clients, c->id, c);
-	if (c->peer.version != MQTT_5)
-		return;
-	c->aliases_in.max = (uint16_t)cfg->aliases_in;
-	c->peer.topic_alias_max = c->aliases_in.max;
-	c->aliases_out.max = c->login->alias_max < cfg->aliases_out ? c->login->alias_max : (uint16_t)cfg->aliases_out;
-}
-
 void mq_connect_accept(struct mq_client *c)
 {
-	struct mq_client *other = mq_names_get(&c->tenant->clients, c->id);
+	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->id);
+
+	/* A session is its user's alone; else anybody could end anybody's. */
+	if (c->broker->draining)
+		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
+	else if (s && !mq_session_is_of(s, c->user))
+		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
+	else
+		mq_open(c);
+}
+
+void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)
+{
 	uint16_t seconds;
 	bool as_wished;
 
-	if (c->broker->draining) {
-		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
-		return;
-	}
-	/* A session is its user's alone; else anybody could end anybody's. */
-	if (other && (!other->user != !c->user || (c->user && strcmp(other->user, c->user) != 0))) {
-		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
-		return;
-	}
-	if (other)
-		mq_client_end(other, MQTT_SESSION_TAKEN_OVER, "");
-	make_session(c);
+	mq_session_attach(s, c);
 	as_wished = keep_alive(c, c->login->keep_alive, &seconds);
 	c->keepalive_ms = seconds * 1000u;
-	write_connack(c, seconds, as_wished);
+	write_connack(c, seconds, as_wished, present);
 	mq_login_free(&c->login);
 	metric_inc(&mq_metrics.connects);
 	c->last_packet_ms = net_now(c->broker->net);
@@ -228,5 +217,10 @@ void mq_connect_accept(struct mq_client *c)
 	if (c->keepalive_ms)
 		net_timer_set(c->broker->net, &c->timer, c->keepalive_ms * 3ull / 2);
 	mq_client_set_state(c, MQ_LIVE);
-	log_info(&c->log, "connected version=%u user=%s", c->peer.version, c->user ? c->user : "-");
+	log_info(&c->log, "connected version=%u user=%s session=%s", c->peer.version, c->user ? c->user : "-",
+	         present      ? "present"
+	         : s->lasting ? "new"
+	                      : "transient");
+	if (s->lasting)
+		mq_stored_begin(s);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * deliver: one message to one session: at once into its connection's output, or into its queue as long as window or connection are full (MQTT 5.0
- * sections 4.4 and 4.9). Of a session that ends with its connection nothing is ever sent again, so what is in flight needs no message, only a number. */
+ * sections 4.4 and 4.9). Of a session that ends with its connection nothing is ever sent again, so what is in flight needs no message, only a number. The
+ * queue of one that lasts is the store's (stored.c). */
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/queueing.h"
 
 static bool output_full(const struct mq_session *s)
 {
@@ -12,11 +14,10 @@ static bool output_full(const struct mq_session *s)
 
 bool mq_deliver_blocked(const struct mq_session *s)
 {
-	return s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN || output_full(s);
+	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN || output_full(s);
 }
 
-/* False: larger than what the client takes; it then counts as sent ([MQTT-3.1.2-25]). */
-static bool write_packet(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl)
+bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl)
 {
 	struct mq_client *c = s->client;
 	struct buf *out = conn_output(c->conn);
@@ -38,8 +39,20 @@ static void send_message(struct mq_session *s, const struct mqtt_message *m, str
 {
 	if (d->qos)
 		d->packet_id = mq_inflight_add(&s->inflight, d->qos);
-	if (!write_packet(s, m, d, tmpl) && d->qos)
+	if (!mq_deliver_write(s, m, d, tmpl) && d->qos)
 		mq_inflight_set(&s->inflight, d->packet_id, MQ_FLIGHT_NONE);
+}
+
+bool mq_deliver_has_room(struct mq_session *s)
+{
+	const struct mq_config *cfg = s->tenant->broker->config;
+
+	if (s->lasting->queued < (uint64_t)cfg->queue_messages)
+		return true;
+	metric_inc(&mq_metrics.dropped_queue);
+	if (s->client && cfg->queue_full == MQ_FULL_DISCONNECT)
+		mq_client_end_later(s->client, MQTT_QUOTA_EXCEEDED);
+	return false;
 }
 
 static bool queue_full(const struct mq_session *s)
@@ -66,6 +79,17 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 {
 	struct mqtt_delivery one = *d;
 
+	if (s->lasting && d->qos > 0) {
+		if (mq_deliver_has_room(s)) {
+			struct mq_queueing *q = mq_queueing_new(s->tenant, p, 1, false, NULL);
+
+			mq_queueing_add(q, s, d);
+			mq_queueing_send(q);
+		}
+		return;
+	}
+	if (!s->client)
+		return;
 	if (d->qos == 0 && !p->asked && output_full(s))
 		metric_inc(&mq_metrics.dropped_slow);
 	else if (d->qos == 0)
@@ -78,6 +102,10 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 
 void mq_deliver_more(struct mq_session *s)
 {
+	if (s->lasting) {
+		mq_stored_more(s);
+		return;
+	}
 	while (s->queue.count > 0 && !mq_deliver_blocked(s)) {
 		struct mqtt_delivery d = { 0 };
 		const struct mq_queued *item = mq_queue_first(&s->queue, &d);

@@ -2,7 +2,7 @@
  *
  * drain: the end of this instance (SIGTERM): no new connections, clients sent off with 0x9C and where to go, or 0x8B, spread over the time there is so
  * that they do not all come to the others at once. */
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/ports.h"
 
 #define TICK_MS   WHEEL_TICK_MS
@@ -46,9 +46,23 @@ void mq_drain(struct mq_broker *b)
 	mq_drain_check(b);
 }
 
+/* What was acknowledged to somebody is in the store; this is what nobody need do again if it gets there too. */
+static bool writing(const struct mq_broker *b)
+{
+	if (!list_empty(&b->queueings) || !list_empty(&b->retainings))
+		return true;
+	list_for_each (n, &b->lasting) {
+		const struct mq_lasting *l = list_entry(n, struct mq_lasting, node);
+
+		if (l->saving || l->unsaved || l->telling || l->done.n > 0 || l->got.n > 0 || l->state == MQ_LASTING_CLOSING)
+			return true;
+	}
+	return false;
+}
+
 void mq_drain_check(struct mq_broker *b)
 {
-	if (!b->draining || b->stopped || b->client_count > 0)
+	if (!b->draining || b->stopped || b->client_count > 0 || writing(b))
 		return;
 	net_timer_cancel(b->net, &b->drain_timer);
 	daemon_drained(b->daemon);

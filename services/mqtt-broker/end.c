@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * end: every way in which a client's connection ends, and its session with it. */
-#include "common/base/mem.h"
 #include "common/mqtt/mqtt_reason.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
@@ -49,7 +48,7 @@ void mq_client_close(struct mq_client *c)
 	if (c->state == MQ_CLOSING)
 		return;
 	mq_client_set_state(c, MQ_CLOSING);
-	mq_session_end(c);
+	mq_session_detach(c);
 	net_timer_cancel(c->broker->net, &c->timer);
 	net_task_cancel(&c->end_task);
 	if (c->conn)
@@ -84,26 +83,4 @@ void mq_client_on_end_task(struct net_task *t)
 	struct mq_client *c = list_entry(t, struct mq_client, end_task);
 
 	mq_client_end(c, (enum mqtt_reason)c->end_reason, "");
-}
-
-/* It ends with its connection, since Session Expiry Interval is 0 for all. So a will is due now, whatever its delay ([MQTT-3.1.3-9]). */
-void mq_session_end(struct mq_client *c)
-{
-	struct mq_session *s = c->session;
-	struct mq_tenant *t = c->tenant;
-	struct mq_will *will;
-
-	if (!s)
-		return;
-	c->session = NULL;
-	will = s->will;
-	mq_names_remove(&t->clients, c->id);
-	index_subs_remove_all(t->subs, &s->subscriber, NULL, NULL);
-	mq_replay_end(s);
-	mq_queue_fini(&s->queue);
-	mq_inflight_fini(&s->inflight);
-	mq_received_fini(&s->received);
-	mem_free(s);
-	if (will)
-		mq_will_send(c, &will);
 }

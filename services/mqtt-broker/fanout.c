@@ -4,8 +4,9 @@
  * subscription identifiers, then one after the other. What many get alike is written once and copied. Nobody ends meanwhile. */
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/queueing.h"
 
 #define NO_ID UINT32_MAX
 
@@ -13,7 +14,7 @@ struct match {
 	struct mq_session *session;
 	uint32_t first_id, last_id; /* in ids */
 	uint8_t qos;                /* the highest of its subscriptions */
-	bool retain_as_published;
+	bool retain_as_published, shared;
 };
 
 struct id {
@@ -28,6 +29,8 @@ struct mq_fanout {
 	uint64_t mark; /* of the publication; rises */
 	const struct mq_publication *p;
 	struct mq_tenant *tenant;
+	struct mq_wait *wait;
+	struct mq_queueing *queueing[2]; /* for sessions that last: by their own subscriptions, by shared ones */
 	struct {
 		struct mqtt_template t;
 		bool tried, usable;
@@ -119,6 +122,14 @@ static const struct index_subscription *next_member(const struct index_share *sh
 	return any;
 }
 
+/* What a member has not acknowledged yet; who is away comes last. */
+static uint64_t load_of(const struct mq_session *s)
+{
+	if (!s->client)
+		return UINT64_MAX - 1;
+	return s->lasting ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
+}
+
 static const struct index_subscription *least_inflight(const struct index_share *share, uint32_t start)
 {
 	const struct index_subscription *best = NULL;
@@ -126,10 +137,9 @@ static const struct index_subscription *least_inflight(const struct index_share 
 
 	for (uint32_t i = 0; i < share->count; i++) {
 		const struct index_subscription *m = &share->members[(start + i) % share->count];
-		const struct mq_session *s = m->who ? session_of(m) : NULL;
 
-		if (s && (uint64_t)s->inflight.count + s->queue.count < least) {
-			least = (uint64_t)s->inflight.count + s->queue.count;
+		if (m->who && load_of(session_of(m)) < least) {
+			least = load_of(session_of(m));
 			best = m;
 		}
 	}
@@ -150,6 +160,7 @@ static void on_share(void *ctx, struct index_share *share)
 	if (m) {
 		uint32_t at = add_match(f, session_of(m));
 
+		f->matches[at].shared = true;
 		merge(f, &f->matches[at], m);
 	}
 }
@@ -194,19 +205,33 @@ static void take_ids(struct mq_fanout *f, const struct match *m, struct mqtt_del
 	d->subscription_id_count = n;
 }
 
+static void store(struct mq_fanout *f, struct mq_publication *p, const struct match *m, const struct mqtt_delivery *d)
+{
+	struct mq_queueing **q = &f->queueing[m->shared];
+
+	if (!mq_deliver_has_room(m->session))
+		return;
+	if (!*q)
+		*q = mq_queueing_new(f->tenant, p, f->n, m->shared, f->wait);
+	mq_queueing_add(*q, m->session, d);
+}
+
 static void deliver_one(struct mq_fanout *f, struct mq_publication *p, const struct match *m, const struct mqtt_delivery *common)
 {
 	struct mqtt_delivery d = *common;
-	unsigned version = m->session->client->peer.version;
+	const struct mq_client *client = m->session->client;
 
 	d.qos = p->qos < m->qos ? p->qos : m->qos;
 	d.retain = p->retain && m->retain_as_published; /* [MQTT-3.3.1-12], -13 */
 	if (m->first_id != NO_ID)
 		take_ids(f, m, &d);
-	mq_deliver(m->session, p, &d, f->n > 1 && m->first_id == NO_ID ? template_for(f, version, &d) : NULL);
+	if (d.qos > 0 && m->session->lasting)
+		store(f, p, m, &d);
+	else if (client)
+		mq_deliver(m->session, p, &d, f->n > 1 && m->first_id == NO_ID ? template_for(f, client->peer.version, &d) : NULL);
 }
 
-uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p)
+uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
 {
 	static const struct index_subs_visitor visitor = { on_subscription, on_share };
 	struct mq_fanout *f = t->broker->fanout;
@@ -216,6 +241,7 @@ uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p)
 	f->n = f->ids_n = 0;
 	f->p = p;
 	f->tenant = t;
+	f->wait = wait;
 	index_subs_match(t->subs, p->m.topic, &visitor, f);
 	if (f->n > 0) {
 		/* Whoever can get it now gets it, however short its life is. */
@@ -226,5 +252,10 @@ uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p)
 			drop_templates(f);
 	}
 	f->p = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		if (f->queueing[i])
+			mq_queueing_send(f->queueing[i]);
+		f->queueing[i] = NULL;
+	}
 	return f->n;
 }

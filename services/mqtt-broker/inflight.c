@@ -23,19 +23,39 @@ static void grow(struct mq_inflight *f)
 	f->cap = cap;
 }
 
+uint16_t mq_inflight_id(uint64_t number)
+{
+	return (uint16_t)(number % IDS + 1);
+}
+
+bool mq_inflight_fits(const struct mq_inflight *f, uint64_t number)
+{
+	return f->first == f->next || number - f->first < MQ_INFLIGHT_SPAN;
+}
+
+uint16_t mq_inflight_put(struct mq_inflight *f, uint64_t number, enum mq_flight state)
+{
+	if (!mq_inflight_fits(f, number))
+		return 0;
+	if (f->first == f->next)
+		f->first = f->next = number;
+	while (f->next <= number) {
+		if (f->next - f->first == f->cap)
+			grow(f);
+		f->states[f->next & (f->cap - 1)] = (uint8_t)(f->next == number ? state : MQ_FLIGHT_NONE);
+		f->next++;
+	}
+	f->count++;
+	return mq_inflight_id(number);
+}
+
 uint16_t mq_inflight_add(struct mq_inflight *f, unsigned qos)
 {
-	if (f->next - f->first >= MQ_INFLIGHT_SPAN)
-		return 0;
-	if (f->next - f->first == f->cap)
-		grow(f);
-	f->states[f->next & (f->cap - 1)] = qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1;
-	f->count++;
-	return (uint16_t)(f->next++ % IDS + 1);
+	return mq_inflight_put(f, f->next, qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1);
 }
 
 /* The number behind the identifier, or next: none. */
-static uint64_t number_of(const struct mq_inflight *f, uint16_t id)
+uint64_t mq_inflight_number(const struct mq_inflight *f, uint16_t id)
 {
 	uint64_t ahead = ((uint64_t)id - 1 + IDS - f->first % IDS) % IDS;
 
@@ -44,14 +64,14 @@ static uint64_t number_of(const struct mq_inflight *f, uint16_t id)
 
 enum mq_flight mq_inflight_get(const struct mq_inflight *f, uint16_t id)
 {
-	uint64_t n = number_of(f, id);
+	uint64_t n = mq_inflight_number(f, id);
 
 	return n == f->next ? MQ_FLIGHT_NONE : (enum mq_flight)f->states[n & (f->cap - 1)];
 }
 
 void mq_inflight_set(struct mq_inflight *f, uint16_t id, enum mq_flight state)
 {
-	uint64_t n = number_of(f, id);
+	uint64_t n = mq_inflight_number(f, id);
 
 	f->states[n & (f->cap - 1)] = (uint8_t)state;
 	if (state != MQ_FLIGHT_NONE)

@@ -3,6 +3,7 @@
  * mqtt-broker: MQTT for devices. See README.md beside this file. */
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/start.h"
 
 static int start(struct daemon *d, void **out_state, struct err *e)
 {
@@ -34,6 +35,13 @@ static void stop(void *state)
 	mq_broker_free(&b);
 }
 
+static void on_lost(uint64_t instance, const char *role, void *state)
+{
+	(void)instance;
+	(void)role;
+	mq_start_lost(state);
+}
+
 static void status(void *state, struct daemon_status *out)
 {
 	const struct mq_broker *b = state;
@@ -58,6 +66,7 @@ int main(int argc, char **argv)
 		.reload = reload,
 		.stop = stop,
 		.status = status,
+		.hooks = { .on_lost = on_lost },
 	};
 
 	return daemon_main(&spec, argc, argv);

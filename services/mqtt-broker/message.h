@@ -19,6 +19,8 @@ struct mq_publication {
 	struct mqtt_message m;   /* views */
 	struct mq_message *kept; /* the copy, once somebody needed it; NULL before */
 	uint64_t expires_ms;
+	uint64_t key_origin, key_number; /* its name in queues, where it has one of its own (mqtt_store.proto, MqttQueueRequest); 0: none */
+	bool again;                      /* it may be there under this name */
 	uint8_t qos;
 	bool retain;      /* as published */
 	bool asked;       /* a part of the retained ones that a subscription asked for: not dropped for a connection that is full by then */

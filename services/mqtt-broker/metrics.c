@@ -45,7 +45,21 @@ struct mq_metrics mq_metrics = {
 	.subscriptions = GAUGE("starling_mqtt_subscriptions", "Subscriptions now"),
 	.retained = GAUGE("starling_mqtt_retained_messages", "Retained messages"),
 	.retained_bytes = GAUGE("starling_mqtt_retained_bytes", "Their bytes"),
+	.sessions = GAUGE("starling_mqtt_sessions", "Sessions that last, with clients and without"),
+	.expired = COUNT("starling_mqtt_sessions_expired_total", NULL, "Sessions that have waited too long for their clients"),
+	.storing_bytes = GAUGE("starling_mqtt_storing_bytes", "Bytes of messages on their way to the store"),
+	.store_failed = COUNT("starling_mqtt_store_failures_total", NULL, "Calls of the store that failed, and were made again or refused"),
 };
+
+static double read_sessions(void *ctx)
+{
+	return ((const struct mq_broker *)ctx)->lasting_count;
+}
+
+static double read_storing(void *ctx)
+{
+	return (double)((const struct mq_broker *)ctx)->storing_bytes;
+}
 
 static double read_clients(void *ctx)
 {
@@ -97,6 +111,8 @@ void mq_metrics_register(struct mq_broker *b)
 	mq_metrics.subscriptions.read = read_subscriptions;
 	mq_metrics.retained.read = read_retained;
 	mq_metrics.retained_bytes.read = read_retained_bytes;
+	mq_metrics.sessions.read = read_sessions;
+	mq_metrics.storing_bytes.read = read_storing;
 	for (size_t i = 0; i < sizeof(mq_metrics) / sizeof(*m); i++) {
 		if (m[i].read)
 			m[i].ctx = b;

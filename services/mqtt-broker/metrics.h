@@ -16,6 +16,7 @@ struct mq_metrics {
 	struct metric dropped_slow, dropped_queue, dropped_large, dropped_expired, dropped_retained;
 	struct metric denied_publish, denied_subscribe;
 	struct metric subscriptions, retained, retained_bytes;
+	struct metric sessions, expired, storing_bytes, store_failed;
 };
 
 extern struct mq_metrics mq_metrics;

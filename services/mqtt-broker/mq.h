@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mq: what the parts of the daemon share. A broker has tenants, one for each host; a client is a connection; a session is what a client subscribed to and is
- * owed, and here it ends with its connection. */
+ * owed: it ends with its connection, or it lasts and is in the store (lasting.h). */
 #ifndef MQTT_BROKER_MQ_H
 #define MQTT_BROKER_MQ_H
 
@@ -28,22 +28,27 @@
 struct mq_broker;
 struct mq_client;
 struct mq_fanout;
+struct mq_lasting;
+struct mq_start;
 struct mq_sys;
+struct mq_wait;
 
 /* A kind of listener. */
 struct mq_port {
 	struct mq_broker *broker;
 	bool tls, websocket;
+	bool relaxed; /* what comes here is acknowledged before it is in the store */
 };
 
 /* A host: its clients know no others. */
 struct mq_tenant {
 	struct mq_broker *broker;
 	struct str name;
-	struct mq_names clients; /* struct mq_client by client identifier */
+	struct mq_names sessions; /* struct mq_session by client identifier */
 	struct index_subs *subs;
 	struct index_retained *retained; /* struct mq_retained */
 	uint64_t retained_bytes;
+	struct mq_names retaining; /* struct mq_retaining by topic: retained messages on their way to the store */
 };
 
 struct mq_broker {
@@ -69,6 +74,14 @@ struct mq_broker {
 	struct list_node replays; /* mq_session.replay: retained messages to be read */
 	struct net_task replay_task;
 	struct mq_fanout *fanout;
+	struct mq_start *start;      /* NULL: what was in the store is here */
+	struct list_node lasting;    /* struct mq_lasting.node, */
+	uint32_t lasting_count;      /* so many */
+	struct list_node queueings;  /* struct mq_queueing.node: messages on their way to the store */
+	struct list_node retainings; /* struct mq_retaining.node */
+	struct list_node held;       /* mq_client.held: publishers that wait until less is on its way to the store */
+	uint64_t storing_bytes;      /* of those two */
+	uint64_t key;                /* the last number that a message was named with (mqtt_store.proto, MqttQueueRequest) */
 	struct mq_sys *sys;
 	struct buf scratch;
 	struct wheel_timer drain_timer;
@@ -86,11 +99,6 @@ struct mq_will {
 	bool retain, expires;
 };
 
-/* The row of a session in the store; session 0: it has none, as all have today. */
-struct mq_fence {
-	uint64_t session, epoch;
-};
-
 /* A retained message that is handed out to a new subscription, in parts. */
 struct mq_replay {
 	struct list_node node; /* of the session's */
@@ -101,18 +109,22 @@ struct mq_replay {
 
 struct mq_session {
 	struct index_subscriber subscriber;
-	struct mq_client *client;
+	struct mq_client *client; /* NULL: it has none now */
 	struct mq_tenant *tenant;
-	struct mq_fence fence;
-	struct mq_will *will; /* NULL: none */
+	struct str id;              /* client identifier; owned */
+	char *user;                 /* bare JID; NULL: anonymous; owned */
+	struct mq_lasting *lasting; /* NULL: it ends with its connection */
+	struct mq_will *will;       /* NULL: none */
 	struct mq_inflight inflight;
-	struct mq_queue queue;
+	struct mq_queue queue; /* unless it lasts */
 	struct mq_received received;
 	struct list_node replays; /* struct mq_replay */
 	struct list_node replay;  /* in broker->replays */
 	uint64_t fan_mark;        /* fanout.c: the last publication that it was matched for, */
 	uint32_t fan_at;          /* and where */
+	uint32_t refs;            /* of who waits for the store */
 	uint16_t receive_max;     /* the client's Receive Maximum, no more than ours */
+	bool ended;               /* nothing is left of it but references */
 };
 
 enum mq_state {
@@ -125,7 +137,7 @@ enum mq_state {
 };
 
 /* Why a client is not read. */
-enum mq_hold { MQ_HOLD_LOGIN = 1, MQ_HOLD_RATE = 2 };
+enum mq_hold { MQ_HOLD_LOGIN = 1, MQ_HOLD_RATE = 2, MQ_HOLD_STORE = 4, MQ_HOLD_ACKS = 8, MQ_HOLD_SUBSCRIBE = 16 };
 
 /* Between CONNECT and CONNACK, and during a re-authentication (MQTT 5.0 section 4.12.1). */
 struct mq_login {
@@ -137,8 +149,10 @@ struct mq_login {
 	bool gated, again; /* counted in logins_inside; a re-authentication */
 	struct mq_will *will;
 	uint32_t session_expiry;
+	uint32_t will_delay;
 	uint16_t keep_alive, receive_max, alias_max;
 	bool assigned; /* the client identifier is ours */
+	bool clean, expiry_lowered;
 };
 
 struct mq_client {
@@ -146,8 +160,9 @@ struct mq_client {
 	struct conn *conn;
 	struct mq_tenant *tenant;   /* from CONNECT on */
 	struct mq_session *session; /* while MQ_LIVE */
+	struct mq_session *opening; /* that it waits for; NULL: none */
 	struct mq_login *login;     /* may be NULL */
-	struct list_node node;
+	struct list_node node, held;
 	struct wheel_timer timer;
 	struct net_task end_task;
 	struct log_ctx log;
@@ -158,6 +173,7 @@ struct mq_client {
 	struct bucket *bucket; /* of limits.message_rate; NULL: none */
 	struct str id;         /* client identifier; owned */
 	char *user;            /* bare JID; NULL: anonymous */
+	const struct mq_port *port;
 	uint64_t number, last_packet_ms;
 	uint32_t refs, keepalive_ms; /* 0: off */
 	uint8_t state, holds, end_reason;
@@ -186,7 +202,7 @@ typedef bool (*mq_handler)(struct mq_client *c, const struct mqtt_frame *f, stru
 extern const mq_handler mq_client_table[MQ_STATES][MQTT_AUTH + 1];
 
 /* Takes over the descriptor. */
-void mq_client_new(struct mq_broker *b, int fd, const struct net_addr *peer, bool tls, bool websocket, bool encrypted);
+void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *peer, bool encrypted);
 struct mq_client *mq_client_ref(struct mq_client *c);
 void mq_client_unref(struct mq_client *c);
 void mq_client_set_state(struct mq_client *c, enum mq_state state);
@@ -204,17 +220,37 @@ void mq_client_end_later(struct mq_client *c, enum mqtt_reason reason);
 /* Its own DISCONNECT has come, or the socket is gone. */
 void mq_client_close(struct mq_client *c);
 void mq_client_on_end_task(struct net_task *t);
-/* The session's end: subscriptions, queue, will. */
-void mq_session_end(struct mq_client *c);
 
-/* --- connect.c, login.c, accept.c ---------------------------------------------------------------------------------- */
+/* --- session.c ------------------------------------------------------------------------------------------------------- */
+
+/* Without a client, known by its identifier. */
+struct mq_session *mq_session_new(struct mq_tenant *t, struct str id, const char *user);
+struct mq_session *mq_session_ref(struct mq_session *s);
+void mq_session_unref(struct mq_session **s);
+bool mq_session_is_of(const struct mq_session *s, const char *user); /* it is this user's; NULL: anonymous */
+/* They belong together from now on. */
+void mq_session_attach(struct mq_session *s, struct mq_client *c);
+/* The client is gone: the session with it, unless it lasts. */
+void mq_session_detach(struct mq_client *c);
+/* Subscriptions, queue and all; the will is lost unless somebody took it before. In the store nothing changes. */
+void mq_session_end(struct mq_session *s);
+
+/* --- connect.c, login.c, open.c ------------------------------------------------------------------------------------- */
 
 bool mq_on_connect(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 bool mq_on_auth(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 /* CONNACK with a reason code that refuses, and the end. text as mq_client_end. */
 void mq_connect_refuse(struct mq_client *c, enum mqtt_reason reason, const char *text);
-/* Who it is is known: takeover, session, CONNACK. */
+/* Who it is is known: takeover, session, CONNACK. Again, when a session that was in the way is gone. */
 void mq_connect_accept(struct mq_client *c);
+/* It has its session: CONNACK. */
+void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present);
+/* What it asks for is in the store, or has to be. */
+void mq_open(struct mq_client *c);
+/* The client waits no more. */
+void mq_open_abandon(struct mq_client *c);
+/* Other brokers that live, as far as the directory knows. How many. */
+uint32_t mq_alive(struct mq_broker *b, uint64_t *out, uint32_t max);
 void mq_login_begin(struct mq_client *c);
 void mq_login_free(struct mq_login **login);
 /* The client is gone: its place in line, and what it said. */
@@ -230,25 +266,33 @@ bool mq_on_subscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqt
 bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 /* A message with QoS 1 or 2 is where it must be: its answer goes out in its turn. */
 void mq_publish_done(struct mq_client *c, uint64_t number, enum mqtt_reason reason);
+/* An answer that is known at once; those before it may have to go first. */
+void mq_answer(struct mq_client *c, enum mqtt_type type, uint16_t packet_id, enum mqtt_reason reason);
 
 /* --- fanout.c, deliver.c, retained.c ------------------------------------------------------------------------------- */
 
 struct mq_fanout *mq_fanout_new(void);
 void mq_fanout_free(struct mq_fanout **f);
-/* To all who subscribed. How many it was for. The caller ends p. */
-uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p);
+/* To all who subscribed. How many it was for. The caller ends p. wait, unless NULL: also for those whose sessions last, once they have it in the store. */
+uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait);
 
 /* To one session; tmpl: the same without aliases and identifiers, may be NULL. d without packet_id and alias. */
 void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqtt_delivery *d, struct mqtt_template *tmpl);
 /* There may be room again: what waits goes out. */
 void mq_deliver_more(struct mq_session *s);
-/* The window, or the connection, is full. */
+/* The window, or the connection, is full, or there is none. */
 bool mq_deliver_blocked(const struct mq_session *s);
+/* Of a session that lasts: has its queue a place? Otherwise the message is dropped, and what limits.queue_full says is done. */
+bool mq_deliver_has_room(struct mq_session *s);
+/* Into the connection. False: larger than what the client takes; it then counts as sent ([MQTT-3.1.2-25]). */
+bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl);
 
 /* The topic's retained message is this one now; with an empty payload it has none. False: there is no room for one more. */
 bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p);
 void mq_retained_free(struct mq_tenant *t);
 /* The retained messages of a filter are for the session. */
+/* From the store, at start. Takes over the message. */
+void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos);
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier);
 void mq_replay_end(struct mq_session *s);
 void mq_replay_wake(struct mq_session *s);
@@ -258,8 +302,8 @@ void mq_replay_on_task(struct net_task *t);
 
 struct mq_will *mq_will_new(struct mq_client *c, const struct mqtt_will *w);
 void mq_will_free(struct mq_will **will);
-/* Publishes and frees it. */
-void mq_will_send(struct mq_client *c, struct mq_will **will);
+/* Publishes and frees it. wait, unless NULL: for the store. */
+void mq_will_send(struct mq_session *s, struct mq_will **will, struct mq_wait *wait);
 
 void mq_sys_start(struct mq_broker *b);
 void mq_sys_stop(struct mq_broker *b);

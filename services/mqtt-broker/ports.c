@@ -26,7 +26,7 @@ static void on_accept(struct listener *l, int fd, const struct net_addr *peer, v
 	const struct mq_port *port = ctx;
 
 	(void)l;
-	mq_client_new(port->broker, fd, peer, port->tls, port->websocket, port->tls);
+	mq_client_new(port, fd, peer, port->tls);
 }
 
 /* The proxy may have had the client's TLS. */
@@ -35,7 +35,7 @@ static void on_proxied(struct listener *l, int fd, const struct net_addr *peer, 
 	const struct mq_port *port = ctx;
 
 	(void)l;
-	mq_client_new(port->broker, fd, peer, port->tls, port->websocket, port->tls || header->tls);
+	mq_client_new(port, fd, peer, port->tls || header->tls);
 }
 
 static void on_proxy_refused(struct listener *l, const struct net_addr *from, const char *why, void *ctx)
@@ -81,6 +81,35 @@ static int listen_on(struct mq_broker *b, int64_t number, struct mq_port *port, 
 	return b->listener_count > before ? 0 : -1;
 }
 
+static const char *const names[MQ_PORTS] = { "port", "tls.port", "websocket.port", "websocket.tls_port" };
+
+static uint32_t find_port(const char *name)
+{
+	uint32_t i = 0;
+
+	while (i < MQ_PORTS && strcmp(names[i], name) != 0)
+		i++;
+	return i;
+}
+
+int mq_relaxed_check(const struct config_list *list, struct err *e)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (find_port(list->items[i]) == MQ_PORTS)
+			return err_set(e, "services.mqtt-broker: relaxed: '%s' is not one of port, tls.port, websocket.port, websocket.tls_port",
+			               list->items[i]);
+	}
+	return 0;
+}
+
+void mq_ports_relax(struct mq_broker *b)
+{
+	for (uint32_t i = 0; i < MQ_PORTS; i++)
+		b->ports[i].relaxed = false;
+	for (size_t i = 0; i < b->config->relaxed.count; i++)
+		b->ports[find_port(b->config->relaxed.items[i])].relaxed = true;
+}
+
 int mq_ports_open(struct mq_broker *b, struct err *e)
 {
 	const struct mq_config *c = b->config;
@@ -100,6 +129,7 @@ int mq_ports_open(struct mq_broker *b, struct err *e)
 		if (listen_on(b, numbers[i], &b->ports[i], e) < 0)
 			return -1;
 	}
+	mq_ports_relax(b);
 	return 0;
 }
 

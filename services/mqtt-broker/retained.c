@@ -3,8 +3,8 @@
  * retained: the last message of each topic that was published to be retained (MQTT 5.0 section 3.3.1.3), in memory, and how new subscriptions get
  * those that they match: in parts, so much in a turn of the loop, and no faster than the client takes them. */
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
 
 #define READ_AT_ONCE  16u  /* messages */
 #define STEPS_AT_ONCE 256u /* nodes of the tree */
@@ -70,6 +70,19 @@ bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p)
 	return true;
 }
 
+void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos)
+{
+	struct mq_retained *r = mem_new(struct mq_retained);
+	void *old = NULL;
+
+	r->message = m;
+	r->qos = (uint8_t)qos;
+	t->retained_bytes += mq_message_bytes(m);
+	if (!index_retained_set(t->retained, m->m.topic, r, &old))
+		old = r;
+	drop(t, old);
+}
+
 /* --- to new subscriptions ----------------------------------------------------------------------------------------- */
 
 static void replay_free(struct mq_replay *r)
@@ -103,7 +116,7 @@ void mq_replay_end(struct mq_session *s)
 
 static bool waits(const struct mq_session *s)
 {
-	return s->queue.count > 0 || mq_deliver_blocked(s);
+	return s->queue.count > 0 || (s->lasting && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
 }
 
 void mq_replay_wake(struct mq_session *s)

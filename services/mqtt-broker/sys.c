@@ -5,21 +5,36 @@
 #include <stdio.h>
 
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
 
 struct row {
 	const char *topic;
 	uint64_t (*read)(const struct mq_broker *b);
 };
 
-static uint64_t clients(const struct mq_broker *b)
+/* Sessions, of those here and those away. */
+static uint64_t total(const struct mq_broker *b)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < b->tenant_count; i++)
-		n += b->tenants[i].clients.count;
+		n += b->tenants[i].sessions.count;
 	return n;
+}
+
+static uint64_t away(const struct mq_broker *b)
+{
+	uint64_t n = 0;
+
+	list_for_each (node, &b->lasting)
+		n += !list_entry(node, struct mq_lasting, node)->session->client;
+	return n;
+}
+
+static uint64_t clients(const struct mq_broker *b)
+{
+	return total(b) - away(b);
 }
 
 static uint64_t clients_max(const struct mq_broker *b)
@@ -27,10 +42,10 @@ static uint64_t clients_max(const struct mq_broker *b)
 	return b->client_max;
 }
 
-static uint64_t none(const struct mq_broker *b)
+static uint64_t expired(const struct mq_broker *b)
 {
 	(void)b;
-	return 0;
+	return (uint64_t)mq_metrics.expired.value;
 }
 
 static uint64_t messages_in(const struct mq_broker *b)
@@ -73,13 +88,13 @@ static uint64_t retained_bytes(const struct mq_broker *b)
 }
 
 static const struct row rows[] = {
-	{ "$SYS/broker/clients/total", clients },
+	{ "$SYS/broker/clients/total", total },
 	{ "$SYS/broker/clients/connected", clients },
 	{ "$SYS/broker/clients/active", clients },
 	{ "$SYS/broker/clients/maximum", clients_max },
-	{ "$SYS/broker/clients/disconnected", none },
-	{ "$SYS/broker/clients/inactive", none },
-	{ "$SYS/broker/clients/expired", none },
+	{ "$SYS/broker/clients/disconnected", away },
+	{ "$SYS/broker/clients/inactive", away },
+	{ "$SYS/broker/clients/expired", expired },
 	{ "$SYS/broker/messages/received", messages_in },
 	{ "$SYS/broker/publish/messages/received", publish_in },
 	{ "$SYS/broker/publish/messages/sent", publish_out },
@@ -104,7 +119,7 @@ static void say(struct mq_broker *b, const char *topic, const char *text)
 		struct mq_publication p = { .m = { .topic = str_from(topic), .props_and_payload = str_from(text) }, .retain = true };
 
 		if (mq_retained_set(&b->tenants[i], &p))
-			mq_publish(&b->tenants[i], &p);
+			mq_publish(&b->tenants[i], &p, NULL);
 		mq_publication_end(&p);
 	}
 }

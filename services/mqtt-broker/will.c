@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * will: what a client leaves to be published when it goes without a goodbye (MQTT 5.0 section 3.1.2.5). It is due when the session ends, which here is
- * when the connection does: no delay makes it wait longer than that ([MQTT-3.1.3-9]). */
+ * will: what a client leaves to be published when it goes without a goodbye (MQTT 5.0 section 3.1.2.5). When it is due, session.c and away.c know. */
 #include "common/base/mem.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/route.h"
 
 struct mq_will *mq_will_new(struct mq_client *c, const struct mqtt_will *w)
 {
@@ -35,19 +35,19 @@ void mq_will_free(struct mq_will **will)
 }
 
 /* Its life begins now (section 3.1.3.2.4), and its rights are those of now. */
-void mq_will_send(struct mq_client *c, struct mq_will **out)
+void mq_will_send(struct mq_session *s, struct mq_will **out, struct mq_wait *wait)
 {
-	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
+	struct mq_access_who who = { s->id, s->user ? str_from(s->user) : (struct str){ 0 } };
+	struct mq_broker *b = s->tenant->broker;
 	struct mq_will *w = *out;
 	struct mq_publication p = { .m = w->message->m, .qos = w->qos, .retain = w->retain };
 
 	if (w->expires)
-		w->message->expires_ms = p.expires_ms = net_now(c->broker->net) + w->expiry_s * 1000ull;
-	if (mq_access_allows(c->broker->access, MQ_ACCESS_PUBLISH, &who, p.m.topic)) {
+		w->message->expires_ms = p.expires_ms = net_now(b->net) + w->expiry_s * 1000ull;
+	if (mq_access_allows(b->access, MQ_ACCESS_PUBLISH, &who, p.m.topic)) {
 		metric_inc(&mq_metrics.wills);
 		p.kept = mq_message_ref(w->message);
-		if (!p.retain || mq_retained_set(c->tenant, &p))
-			mq_publish(c->tenant, &p);
+		mq_route(s->tenant, &p, wait);
 		mq_publication_end(&p);
 	} else {
 		metric_inc(&mq_metrics.denied_publish);
