@@ -22,7 +22,7 @@ struct duty {
 	bool (*more)(struct keeper *k, const PGresult *res); /* true: once more, soon */
 };
 
-enum { DUTY_TURN, DUTY_BURY, DUTY_KEEP, DUTY_COUNT };
+enum { DUTY_TURN, DUTY_BURY, DUTY_KEEP, DUTY_NAMES, DUTY_SESSIONS, DUTY_RETAINED, DUTY_COUNT };
 
 struct keeper {
 	struct keeper_config config;
@@ -59,7 +59,7 @@ static bool more_turn(struct keeper *k, const PGresult *res)
 	return n > 0;
 }
 
-static void bind_bury(const struct keeper *k, struct pg_args *args)
+static void bind_most(const struct keeper *k, struct pg_args *args)
 {
 	(void)k;
 	pg_args_int8(args, ROWS_MAX);
@@ -69,6 +69,12 @@ static bool more_bury(struct keeper *k, const PGresult *res)
 {
 	(void)k;
 	return erased(pg_get_int8(res, 0, 0));
+}
+
+static bool more_mqtt(struct keeper *k, const PGresult *res)
+{
+	(void)k;
+	return pg_get_int8(res, 0, 0) > 0;
 }
 
 static void bind_keep(const struct keeper *k, struct pg_args *args)
@@ -105,8 +111,11 @@ static bool more_keep(struct keeper *k, const PGresult *res)
 
 static const struct duty duties[DUTY_COUNT] = {
 	[DUTY_TURN] = { "partitions", "SELECT message_log_turn()", SOON_MS, bind_nothing, more_turn },
-	[DUTY_BURY] = { "deleted accounts", "SELECT message_log_bury($1)", SOON_MS, bind_bury, more_bury },
+	[DUTY_BURY] = { "deleted accounts", "SELECT message_log_bury($1)", SOON_MS, bind_most, more_bury },
 	[DUTY_KEEP] = { "archives", "SELECT next, done FROM message_log_keep($1, $2, $3, $4, $5, $6, $7)", 0, bind_keep, more_keep },
+	[DUTY_NAMES] = { "names of MQTT messages", "SELECT mqtt_forget_names($1)", SOON_MS, bind_most, more_mqtt },
+	[DUTY_SESSIONS] = { "ended MQTT sessions", "SELECT mqtt_bury($1)", SOON_MS, bind_most, more_mqtt },
+	[DUTY_RETAINED] = { "expired retained messages", "SELECT mqtt_expire_retained($1)", SOON_MS, bind_most, more_mqtt },
 };
 
 /* --- steps --------------------------------------------------------------------------------------------------------- */
@@ -125,7 +134,7 @@ static void on_step_end(struct pg_tx *tx, enum pg_end end)
 		k->due_ms[k->duty] = 0;
 		uv_timer_start(&k->timer, on_timer, PAUSE_MS, TICK_MS);
 	} else if (end == PG_FAILED) {
-		log_info(k->config.log, "upkeep of the message log, %s: %s %s", d->name, tx->sqlstate, tx->error);
+		log_info(k->config.log, "upkeep, %s: %s %s", d->name, tx->sqlstate, tx->error);
 	}
 	pg_tx_fini(tx);
 }
