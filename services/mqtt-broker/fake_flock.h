@@ -18,7 +18,8 @@
 #include "common/mqtt/mqtt_for_test.h"
 #include "common/net/tls_for_test.h"
 #include "ipc/gen/auth.client.h"
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/fake_store.h"
+#include "services/mqtt-broker/lasting.h"
 
 #define CLIENTS 8
 #define CALLS   16
@@ -179,6 +180,8 @@ static inline void turn(void)
 		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		if (fake.call_n > 0 && !fake.away)
 			fake_answer(0);
+		if (store.mode != STORE_HOLDS)
+			store_answer(0);
 	}
 }
 
@@ -191,7 +194,7 @@ static inline void join(int who)
 	if (fake.peers[who] >= 0)
 		close(fake.peers[who]);
 	fake.peers[who] = fds[1];
-	mq_client_new(fake.broker, fds[0], &a, false, false, false);
+	mq_client_new(&fake.broker->ports[0], fds[0], &a, false);
 }
 
 static inline void say(int who, const char *packet)
@@ -248,6 +251,19 @@ static inline void live5(int who, const char *id)
 	hear(who, CONNACK_5);
 }
 
+#define PRESENT_5 "20 . 01 00 (21 0100 22 0004 27 00010000)"
+
+/* A session that is kept for an hour. */
+static inline void last5(int who, const char *id, const char *connack)
+{
+	char packet[200];
+
+	join(who);
+	snprintf(packet, sizeof(packet), "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'%s' s'romeo' s'secret'", id);
+	say(who, packet);
+	hear(who, connack);
+}
+
 static inline void live3(int who, const char *id)
 {
 	char packet[200];
@@ -260,10 +276,50 @@ static inline void live3(int who, const char *id)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static inline int fake_setup(void **state)
+static inline int fake_begin(void)
 {
 	struct err e = { 0 };
 
+	store.ended = false;
+	fake.broker = mq_broker_new(NULL, &e);
+	if (!fake.broker)
+		return -1;
+	mq_broker_run(fake.broker);
+	turn();
+	return 0;
+}
+
+/* As the skeleton does: what is open ends first. Of the store nothing is asked any more. */
+static inline void fake_end(void)
+{
+	store.ended = true;
+	fake_answer(STARLING__CODE__CODE_PEER_LOST);
+	store_answer(STARLING__CODE__CODE_PEER_LOST);
+	mq_broker_free(&fake.broker);
+	for (int i = 0; i < CLIENTS; i++) {
+		if (fake.peers[i] >= 0)
+			close(fake.peers[i]);
+		fake.peers[i] = -1;
+	}
+	for (int i = 0; i < 5; i++)
+		uv_run(&fake.loop, UV_RUN_NOWAIT);
+}
+
+/* kill -9, and the next one. */
+static inline void fake_kill(void)
+{
+	fake_end();
+	store.mode = STORE_ANSWERS;
+	assert_int_equal(fake_begin(), 0);
+}
+
+static inline struct mq_session *session_of(const char *id)
+{
+	return mq_names_get(&fake.broker->tenants[0].sessions, str_from(id));
+}
+
+static inline int fake_setup(void **state)
+{
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	for (int i = 0; i < CLIENTS; i++)
@@ -291,6 +347,7 @@ static inline int fake_setup(void **state)
 		                          .queue_messages = 3,
 		                          .queue_bytes = 1 << 20,
 		                          .output_bytes = 1 << 20,
+		                          .storing_bytes = 1 << 20,
 		                          .subscriptions = 4,
 		                          .topic_levels = 8,
 		                          .aliases_in = 4,
@@ -301,11 +358,7 @@ static inline int fake_setup(void **state)
 		                          .close_ms = 500,
 		                          .dead_after_ms = 60000,
 		                          .auth_ms = 1000 };
-	fake.broker = mq_broker_new(NULL, &e);
-	if (!fake.broker)
-		return -1;
-	mq_broker_run(fake.broker);
-	return 0;
+	return fake_begin();
 }
 
 static inline int fake_teardown(void **state)
@@ -313,15 +366,8 @@ static inline int fake_teardown(void **state)
 	static const char *const names[] = { "default", NULL };
 
 	(void)state;
-	/* As the skeleton does: what is open ends first. */
-	fake_answer(STARLING__CODE__CODE_PEER_LOST);
-	mq_broker_free(&fake.broker);
-	for (int i = 0; i < CLIENTS; i++) {
-		if (fake.peers[i] >= 0)
-			close(fake.peers[i]);
-	}
-	for (int i = 0; i < 5; i++)
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+	fake_end();
+	store_fini();
 	tls_for_test_remove(fake.dir, names);
 	return uv_loop_close(&fake.loop);
 }
