@@ -266,7 +266,7 @@ BEGIN
 	ELSIF place IS NULL THEN
 		INSERT INTO mqtt_retained (version, expires_us, stripe, size, topic, message) VALUES (o_version, a_expires, a_stripe, size, a_topic, a_message);
 	ELSE
-		UPDATE mqtt_retained r SET version = o_version, expires_us = a_expires, size = mqtt_retain.size, message = a_message WHERE r.ctid = place;
+		UPDATE mqtt_retained r SET version = o_version, expires_us = a_expires, size = octet_length(a_topic) + octet_length(a_message), message = a_message WHERE r.ctid = place;
 	END IF;
 	IF more <> 0 OR grown <> 0 THEN
 		UPDATE mqtt_retained_total t SET count = t.count + more, bytes = t.bytes + grown WHERE t.stripe = a_stripe;
