@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One flock with a broker for the whole run, and accounts; after every test its logs are checked."""
 import os
+import signal
 import sys
+import time
 
 import pytest
 
@@ -56,3 +58,28 @@ def raw(flock):
     yield make
     for client in clients:
         client.close()
+
+
+# What the others may say about a daemon that was killed.
+LOST = r"(?i)lost|ended|unavailable|refused|gone|timed? ?out|unhealthy|killed|died|restart|terminat|not reachable|closed"
+
+
+@pytest.fixture
+def kill(flock):
+    """A function that kills a daemon, and returns when its successor is there."""
+    def run(name="mqtt-broker-1", hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
+        before = flock.pid(name)
+        hurt(before)
+        deadline = time.monotonic() + 60
+        while flock.pid(name) in (before, None, 0):
+            assert time.monotonic() < deadline, flock.tails()
+            time.sleep(0.1)
+        flock.wait_healthy()
+    with flock.expect(LOST):
+        yield run
+
+
+@pytest.fixture
+def name(request):
+    """A client identifier, or the beginning of a topic, of this test alone."""
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)

@@ -123,11 +123,19 @@ class Raw:
         """CONNACK's reason code."""
         self.version = version
         self.send(connect(version, **options))
-        return self.expect(CONNACK).body[1]
+        body = self.expect(CONNACK).body
+        self.present = bool(body[0] & 1)
+        return body[1]
 
     def live(self, version=5, **options):
         assert self.connect(version, **options) == 0
         return self
+
+    def lasting(self, client, version=5, expiry=3600, properties=b"", **options):
+        """With a session that is kept; .present says whether it was there."""
+        if version == 5:
+            properties += b"\x11" + struct.pack(">I", expiry)
+        return self.live(version, client=client, clean=False, properties=properties, **options)
 
     def subscribed(self, *filters, **options):
         self.send(subscribe(*filters, version=self.version, **options))

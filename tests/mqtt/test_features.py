@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from raw import CONNACK, DISCONNECT, PUBACK, PUBLISH, PUBREC, ack, connect, packet, publish, varint
+from raw import DISCONNECT, PUBACK, PUBLISH, PUBREC, ack, packet, publish, varint
 
 
 def u16(n):
@@ -208,10 +208,3 @@ def test_sys(raw):
         got[p.topic] = p.payload
     assert got["$SYS/broker/version"].startswith(b"starling version ")
     assert int(got["$SYS/broker/clients/connected"]) >= 0
-
-
-def test_sessions_do_not_last_and_say_so(raw):
-    a = raw()
-    a.send(connect(5, client="a", clean=False, properties=b"\x11" + u32(3600)))
-    body = a.expect(CONNACK).body
-    assert body[:2] == b"\x00\x00" and b"\x11" + u32(0) in body
