@@ -4,12 +4,15 @@
  *
  * Opening and closing hold the session's lock alone: they wait for every write under the former epoch that has begun, and a write that begins later finds
  * the new one. */
+#include "common/text/utf8.h"
 #include "ipc/proto/envelope.pb-c.h"
 #include "services/storage/handlers/handlers.h"
 #include "services/storage/handlers/mqtt.h"
 
 #define USER_MAX 2047u
 #define WILL_MAX (1u << 20)
+
+enum { NAME_ARG = 0, USER_ARG = 2 }; /* parameters of MqttOpen */
 
 /* One parameter: the will, or null. */
 static int bind_will(struct op *op, const Starling__MqttMessage *will, const char **why)
@@ -31,8 +34,10 @@ static const char *check_open(const Starling__MqttOpenRequest *r)
 		return "nobody opens";
 	if (r->n_alive > MQTT_ALIVE_MAX)
 		return "more than 1024 are alive";
-	if (strlen(r->session->user) > USER_MAX || r->session->version > 255)
-		return "user or version out of range";
+	if (strlen(r->session->user) > USER_MAX || !utf8_valid(str_from(r->session->user)))
+		return "user overlong, or not UTF-8";
+	if (r->session->version > 255)
+		return "version out of range";
 	return NULL;
 }
 
@@ -65,6 +70,12 @@ static int bind_open(struct op *op, const ProtobufCMessage *request, struct str 
 	return 0;
 }
 
+/* A text among the parameters, for the reply. */
+static char *parameter(struct op *op, uint32_t i)
+{
+	return arena_strndup(op->scratch, buf_str(&op->args.data).p + op->args.arg[i].at, (size_t)op->args.arg[i].n);
+}
+
 static void answer_open(struct op *op, const PGresult *res, int row)
 {
 	Starling__MqttOpenReply reply = STARLING__MQTT_OPEN_REPLY__INIT;
@@ -82,6 +93,10 @@ static void answer_open(struct op *op, const PGresult *res, int row)
 	session.will_delay_s = (uint32_t)pg_get_int8(res, row, 6);
 	session.will_due_us = pg_get_int8(res, row, 7);
 	mqtt_read_rest(op, res, row, 8, &session);
+	session.expiry_s = (uint32_t)pg_get_int8(res, row, 13);
+	session.version = (uint32_t)pg_get_int4(res, row, 14);
+	session.name = parameter(op, NAME_ARG);
+	session.user = parameter(op, USER_ARG);
 	reply.session = &session;
 	op_reply(op, &reply.base);
 }

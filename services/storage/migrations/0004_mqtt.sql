@@ -98,7 +98,8 @@ END $$;
 CREATE FUNCTION mqtt_open(a_name text, a_slot integer, a_account text, a_version integer, a_expiry_s bigint, a_will bytea, a_delay_s bigint,
                           a_clean boolean, a_instance bigint, a_alive bigint[], OUT o_code integer, OUT o_present boolean, OUT o_session bigint,
                           OUT o_epoch bigint, OUT o_disconnected bigint, OUT o_will bytea, OUT o_delay bigint, OUT o_due bigint, OUT o_next bigint,
-                          OUT o_queued bigint, OUT o_filters text[], OUT o_bits bigint[], OUT o_received bigint[]) LANGUAGE plpgsql AS $$
+                          OUT o_queued bigint, OUT o_filters text[], OUT o_bits bigint[], OUT o_received bigint[], OUT o_expiry bigint,
+                          OUT o_version integer) LANGUAGE plpgsql AS $$
 DECLARE
 	s mqtt_session;
 BEGIN
@@ -134,6 +135,8 @@ BEGIN
 		INSERT INTO mqtt_session (session, epoch, instance, expiry_s, disconnected_us, will_delay_s, will_due_us, version, name, account, will)
 			VALUES (o_session, o_epoch, a_instance, a_expiry_s, 0, a_delay_s, 0, a_version, a_name, a_account, a_will);
 	END IF;
+	o_expiry := a_expiry_s;
+	o_version := a_version;
 	SELECT r.* INTO o_next, o_queued, o_filters, o_bits, o_received FROM mqtt_session_rest(o_session) r;
 END $$;
 
@@ -243,7 +246,7 @@ CREATE FUNCTION mqtt_retain(a_topic text, a_stripe integer, a_message bytea, a_e
 DECLARE
 	place tid;
 	was   integer;
-	size  integer := octet_length(a_topic) + octet_length(a_message);
+	whole integer := octet_length(a_topic) + octet_length(a_message);
 	more  integer;
 	grown bigint;
 	n     bigint;
@@ -252,7 +255,7 @@ BEGIN
 	o_code := 0;
 	SELECT r.ctid, r.size INTO place, was FROM mqtt_retained r WHERE left(r.topic, 512) = left(a_topic, 512) AND r.topic = a_topic;
 	more := (a_message IS NOT NULL)::integer - (place IS NOT NULL)::integer;
-	grown := coalesce(size, 0) - coalesce(was, 0);
+	grown := coalesce(whole, 0) - coalesce(was, 0);
 	IF more > 0 AND a_most > 0 OR grown > 0 AND a_bytes > 0 THEN
 		SELECT sum(t.count), sum(t.bytes) INTO n, bytes FROM mqtt_retained_total t WHERE t.stripe >= 0;
 		IF more > 0 AND a_most > 0 AND n + more > a_most OR grown > 0 AND a_bytes > 0 AND bytes + grown > a_bytes THEN
@@ -264,9 +267,9 @@ BEGIN
 	IF a_message IS NULL THEN
 		DELETE FROM mqtt_retained r WHERE r.ctid = place;
 	ELSIF place IS NULL THEN
-		INSERT INTO mqtt_retained (version, expires_us, stripe, size, topic, message) VALUES (o_version, a_expires, a_stripe, size, a_topic, a_message);
+		INSERT INTO mqtt_retained (version, expires_us, stripe, size, topic, message) VALUES (o_version, a_expires, a_stripe, whole, a_topic, a_message);
 	ELSE
-		UPDATE mqtt_retained r SET version = o_version, expires_us = a_expires, size = octet_length(a_topic) + octet_length(a_message), message = a_message WHERE r.ctid = place;
+		UPDATE mqtt_retained r SET version = o_version, expires_us = a_expires, size = whole, message = a_message WHERE r.ctid = place;
 	END IF;
 	IF more <> 0 OR grown <> 0 THEN
 		UPDATE mqtt_retained_total t SET count = t.count + more, bytes = t.bytes + grown WHERE t.stripe = a_stripe;
@@ -302,12 +305,13 @@ END $$;
 
 CREATE FUNCTION mqtt_forget_names(a_most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+	cut  bigint := mqtt_now() - 600 * 1000000;
 	done bigint;
 BEGIN
 	IF NOT pg_try_advisory_xact_lock(1398031703, 1) THEN
 		RETURN -1;
 	END IF;
-	DELETE FROM mqtt_name n WHERE n.ctid = ANY (ARRAY(SELECT o.ctid FROM mqtt_name o WHERE o.at_us < mqtt_now() - 600000000 ORDER BY o.at_us LIMIT a_most));
+	DELETE FROM mqtt_name n WHERE n.ctid = ANY (ARRAY(SELECT o.ctid FROM mqtt_name o WHERE o.at_us < cut ORDER BY o.at_us LIMIT a_most));
 	GET DIAGNOSTICS done = ROW_COUNT;
 	RETURN done;
 END $$;
@@ -315,6 +319,7 @@ END $$;
 -- What ended sessions have left. Not in the first minute: a write that began before the end may still be committed.
 CREATE FUNCTION mqtt_bury(a_most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+	cut  bigint := mqtt_now() - 60 * 1000000;
 	gone bigint;
 	done bigint := 0;
 	n    bigint;
@@ -322,7 +327,7 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(1398031703, 1) THEN
 		RETURN -1;
 	END IF;
-	FOR gone IN SELECT g.session FROM mqtt_gone g WHERE g.session > 0 AND g.at_us < mqtt_now() - 60000000 ORDER BY g.session LIMIT a_most LOOP
+	FOR gone IN SELECT g.session FROM mqtt_gone g WHERE g.session > 0 AND g.at_us < cut ORDER BY g.session LIMIT a_most LOOP
 		DELETE FROM mqtt_queue q WHERE q.ctid = ANY (ARRAY(SELECT o.ctid FROM mqtt_queue o WHERE o.session = gone LIMIT a_most - done));
 		GET DIAGNOSTICS n = ROW_COUNT;
 		done := done + n;

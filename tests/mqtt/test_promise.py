@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was acknowledged is there, and what is to come once comes once, whatever is killed (docs/decisions/0035-mqtt-broker.md)."""
+import collections
+import struct
+import threading
+
+import pytest
+
+from raw import CONNACK, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, publish, varint
+
+GONE = (EOFError, OSError)
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_queued_messages_survive(raw, kill, name, qos):
+    a = raw().lasting(name)
+    a.subscribed((name, 2), properties=b"\x0b" + varint(7))
+    a.close()
+    p = raw().lasting(name + "-p")
+    for i in range(10):
+        p.send(publish(name, b"%d" % i, qos, ident=i + 1))
+        p.expect(PUBACK if qos == 1 else PUBREC)
+    kill()
+    a = raw().lasting(name)
+    assert a.present
+    got = [a.expect(PUBLISH) for _ in range(10)]
+    assert [(g.payload, g.qos, g.properties) for g in got] == [(b"%d" % i, qos, b"\x0b\x07") for i in range(10)]
+    a.nothing_more()
+
+
+def test_what_is_in_flight_goes_on(raw, kill, name):
+    """Sent and not acknowledged: again, under the same identifiers. PUBREC had come: PUBREL alone. Completed: nothing."""
+    a = raw().lasting(name)
+    a.subscribed((name, 2))
+    p = raw().live(client=name + "-p")
+    for i in range(4):
+        p.send(publish(name, b"%d" % i, 2 if i else 1, ident=i + 1))
+    sent = [a.expect(PUBLISH) for _ in range(4)]
+    a.send(ack(PUBREC, sent[1].ident), ack(PUBREC, sent[2].ident))
+    a.expect(PUBREL)
+    a.expect(PUBREL)
+    a.send(ack(PUBCOMP, sent[1].ident))
+    a.nothing_more()
+    p.send(publish(name, b"behind", 1, ident=9))
+    a.expect(PUBLISH)  # so PUBCOMP has been told as well: it came in the same turn or before
+    kill()
+    a = raw().lasting(name)
+    assert a.present
+    got = [a.next() for _ in range(4)]
+    assert [g.kind for g in got] == [PUBLISH, PUBREL, PUBLISH, PUBLISH]
+    assert [(g.ident, g.dup, g.payload) for g in (got[0], got[2])] == [(sent[0].ident, True, b"0"), (sent[3].ident, True, b"3")]
+    assert got[1].body[:2] == struct.pack(">H", sent[2].ident)
+    assert got[3].payload == b"behind"
+    a.nothing_more()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_incoming_qos2_once(raw, kill, name, heard):
+    """The publisher sends it again, whether it had heard PUBREC or not; who subscribed gets it once."""
+    a = raw().lasting(name)
+    a.subscribed((name, 2))
+    a.close()
+    p = raw().lasting(name + "-p")
+    p.send(publish(name, b"once", 2, ident=77))
+    if heard:
+        p.expect(PUBREC)
+    kill()
+    p = raw().lasting(name + "-p")
+    assert p.present
+    p.send(publish(name, b"once", 2, ident=77, dup=True))
+    p.expect(PUBREC)
+    p.send(ack(PUBREL, 77))
+    assert p.expect(PUBCOMP).body[:2] == struct.pack(">H", 77)
+    p.send(publish(name, b"next", 2, ident=77))
+    p.expect(PUBREC)
+    a = raw().lasting(name)
+    got = [a.expect(PUBLISH), a.expect(PUBLISH)]
+    assert [(g.payload, g.qos) for g in got] == [(b"once", 2), (b"next", 2)]
+    a.nothing_more()
+
+
+def test_a_release_survives(raw, kill, name):
+    """PUBCOMP was heard: the identifier stands for another message, also after the broker has died."""
+    a = raw().lasting(name)
+    a.subscribed((name, 2))
+    p = raw().lasting(name + "-p")
+    p.send(publish(name, b"one", 2, ident=5))
+    p.expect(PUBREC)
+    p.send(ack(PUBREL, 5))
+    p.expect(PUBCOMP)
+    kill()
+    p = raw().lasting(name + "-p")
+    p.send(publish(name, b"two", 2, ident=5))
+    p.expect(PUBREC)
+    a = raw().lasting(name)
+    assert [a.expect(PUBLISH).payload for _ in range(2)] == [b"one", b"two"]
+
+
+def test_retained_messages_survive(raw, kill, name):
+    p = raw().live(client=name)
+    for topic, payload in (("a", b"1"), ("a", b"2"), ("b", b"x"), ("b", b""), ("c", b"with properties")):
+        p.send(publish(name + "/" + topic, payload, 1, retain=True, properties=b"\x26\x00\x01k\x00\x01v" if topic == "c" else b""))
+        p.expect(PUBACK)
+    kill()
+    b = raw().live(client=name)
+    b.subscribed((name + "/#", 1))
+    got = {g.topic: g for g in (b.expect(PUBLISH), b.expect(PUBLISH))}
+    b.nothing_more()
+    assert {t: g.payload for t, g in got.items()} == {name + "/a": b"2", name + "/c": b"with properties"}
+    assert got[name + "/c"].properties == b"\x26\x00\x01k\x00\x01v" and all(g.retain for g in got.values())
+    for topic in ("a", "c"):
+        b.send(publish(name + "/" + topic, b"", 1, retain=True))
+
+
+@pytest.mark.parametrize("delay, vanished", [(0, False), (1, False), (3, True)])
+def test_wills_survive(raw, kill, name, delay, vanished):
+    """Of a client that was connected when its broker died, and of one that had vanished before and whose delay was not over."""
+    b = raw().lasting(name)
+    b.subscribed((name, 1))
+    b.close()
+    a = raw().lasting(name + "-a", will=(name, b"gone", 1, False, b"\x18" + u32(delay) + b"\x02" + u32(60)))
+    if vanished:
+        a.close()
+        raw().live(client=name + "-x").nothing_more()
+    kill()
+    b = raw().lasting(name)
+    p = b.expect(PUBLISH)
+    assert (p.payload, p.properties[:1]) == (b"gone", b"\x02")
+    b.send(ack(PUBACK, p.ident))
+    b.nothing_more()
+
+
+def test_subscriptions_keep_their_options(raw, kill, name):
+    a = raw().lasting(name)
+    a.subscribed((name + "/nl", 4 | 1), (name + "/rap", 8 | 1), ("$share/g/" + name + "/s", 1))
+    kill()
+    a = raw().lasting(name)
+    a.send(publish(name + "/nl", b"own", 1, ident=1), publish(name + "/rap", b"kept", 1, ident=2, retain=True), publish(name + "/s", b"shared", 1, ident=3))
+    got = []
+    while len(got) < 2:
+        p = a.next()
+        got += [(p.payload, p.retain)] if p.kind == PUBLISH else []
+    assert sorted(got) == [(b"kept", True), (b"shared", False)]
+    a.send(publish(name + "/rap", b"", 1, retain=True))
+
+
+def test_the_store_is_killed(raw, kill, name):
+    """What comes meanwhile is acknowledged when it is there again, and comes once."""
+    a, p = raw().lasting(name), raw().live(client=name + "-p")
+    a.subscribed((name, 2))
+
+    def hurt(pid):
+        import os
+        import signal
+        os.kill(pid, signal.SIGKILL)
+        p.send(*(publish(name, b"%d" % i, 1 + i % 2, ident=i + 1) for i in range(8)))
+    kill("storage-1", hurt)
+    for i in range(8):
+        p.expect(PUBREC if i % 2 else PUBACK)
+    got = [a.expect(PUBLISH) for _ in range(8)]
+    assert [g.payload for g in got] == [b"%d" % i for i in range(8)]
+    a.nothing_more()
+
+
+# --- history -------------------------------------------------------------------------------------------------------------------
+
+
+class Client(threading.Thread):
+    """Comes back until it is done, and does then what the specification asks of it."""
+
+    def __init__(self, flock, client):
+        super().__init__(daemon=True)
+        self.flock, self.client, self.error = flock, client, None
+
+    def run(self):
+        try:
+            while not self.done():
+                try:
+                    self.once()
+                except GONE:
+                    continue
+        except BaseException as error:
+            self.error = error
+
+    def once(self):
+        raw = Raw(self.flock.address, self.flock.mqtt["tcp"])
+        try:
+            raw.send(connect(5, client=self.client, clean=False, properties=b"\x11" + u32(3600)))
+            body = raw.expect(CONNACK).body
+            if body[1] == 0:
+                self.talk(raw)
+        finally:
+            raw.close()
+
+
+class Publisher(Client):
+    """Message after message, some at a time; each until it is complete."""
+
+    def __init__(self, flock, topic, qos, count):
+        super().__init__(flock, topic + "-p")
+        self.topic, self.qos, self.count = topic, qos, count
+        self.next, self.open, self.heard = 0, collections.OrderedDict(), set()  # open: number -> PUBREC has come
+
+    def done(self):
+        return self.next == self.count and not self.open
+
+    def send(self, raw, number, dup):
+        raw.send(publish(self.topic, b"%d" % number, self.qos, ident=number % 1000 + 1, dup=dup))
+
+    def talk(self, raw):
+        for number, released in self.open.items():
+            if released:
+                raw.send(ack(PUBREL, number % 1000 + 1))
+            else:
+                self.send(raw, number, True)
+        while not self.done():
+            while len(self.open) < 5 and self.next < self.count:
+                self.open[self.next] = False
+                self.next += 1
+                self.send(raw, self.next - 1, False)
+            p = raw.next()
+            number = next(n for n in self.open if n % 1000 + 1 == struct.unpack(">H", p.body[:2])[0])
+            assert len(p.body) == 2 or p.body[2] < 0x80 or p.kind == PUBCOMP, p
+            if p.kind == PUBREC:
+                self.open[number] = True
+                self.heard.add(number)
+                raw.send(ack(PUBREL, number % 1000 + 1))
+            else:
+                del self.open[number]
+                self.heard.add(number)
+
+
+class Subscriber(Client):
+    """Receives until the last number has come."""
+
+    def __init__(self, flock, topic, count):
+        super().__init__(flock, topic)
+        self.count, self.got, self.known, self.handled = count, [], set(), 0
+
+    def done(self):
+        return b"%d" % (self.count - 1) in self.got and not self.known
+
+    def talk(self, raw):
+        while not self.done():
+            p = raw.next()
+            self.handled += 1
+            if p.kind == PUBLISH and p.qos == 1:
+                self.got.append(p.payload)
+                raw.send(ack(PUBACK, p.ident))
+            elif p.kind == PUBLISH:
+                if p.ident not in self.known:
+                    self.got.append(p.payload)
+                    self.known.add(p.ident)
+                raw.send(ack(PUBREC, p.ident))
+            else:
+                ident = struct.unpack(">H", p.body[:2])[0]
+                self.known.discard(ident)
+                raw.send(ack(PUBCOMP, ident))
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_history(flock, raw, kill, name, qos):
+    """Broker, store and broker again are killed under the traffic: of what was acknowledged nothing is missing, and with QoS 2 nothing comes twice."""
+    count = 400
+    a = raw().lasting(name)
+    a.subscribed((name, 2))
+    a.close()
+    s, p = Subscriber(flock, name, count), Publisher(flock, name, qos, count)
+    s.start()
+    p.start()
+    for victim, share in (("mqtt-broker-1", 0.1), ("storage-1", 0.3), ("mqtt-broker-1", 0.5)):
+        while len(p.heard) < count * share and p.is_alive():
+            p.join(0.01)
+        kill(victim)
+    for thread in (p, s):
+        thread.join(100)
+        assert thread.error is None, thread.error
+        assert not thread.is_alive(), (len(p.heard), len(s.got), p.open, s.known)
+    numbers = [int(x) for x in s.got]
+    assert set(numbers) >= p.heard
+    if qos == 2:
+        assert numbers == list(range(count))
+    else:
+        first = list(dict.fromkeys(numbers))
+        assert first == list(range(count))
+    a = raw().lasting(name)
+    a.nothing_more()
