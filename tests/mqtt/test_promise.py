@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was acknowledged is there, and what is to come once comes once, whatever is killed (docs/decisions/0035-mqtt-broker.md)."""
 import collections
+import os
+import signal
 import struct
 import threading
 
@@ -154,8 +156,6 @@ def test_the_store_is_killed(raw, kill, name):
     a.subscribed((name, 2))
 
     def hurt(pid):
-        import os
-        import signal
         os.kill(pid, signal.SIGKILL)
         p.send(*(publish(name, b"%d" % i, 1 + i % 2, ident=i + 1) for i in range(8)))
     kill("storage-1", hurt)
@@ -262,8 +262,19 @@ class Subscriber(Client):
                 raw.send(ack(PUBCOMP, ident))
 
 
+@pytest.fixture
+def roomy(flock):
+    """No queue is full."""
+    def limit(messages):
+        flock.configure({"services": {"mqtt-broker": {"limits": {"queue": messages}}}})
+        flock.ctl("reload", "mqtt-broker")
+    limit(100000)
+    yield
+    limit(20)
+
+
 @pytest.mark.parametrize("qos", [1, 2])
-def test_history(flock, raw, kill, name, qos):
+def test_history(flock, raw, kill, roomy, name, qos):
     """Broker, store and broker again are killed under the traffic: of what was acknowledged nothing is missing, and with QoS 2 nothing comes twice."""
     count = 400
     a = raw().lasting(name)
