@@ -64,19 +64,21 @@ def raw(flock):
 LOST = r"(?i)lost|ended|unavailable|refused|gone|timed? ?out|unhealthy|killed|died|restart|terminat|not reachable|closed"
 
 
+def restart(flock, name, hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
+    """Kills a daemon, and returns when its successor is there."""
+    before = flock.pid(name)
+    hurt(before)
+    deadline = time.monotonic() + 60
+    while flock.pid(name) in (before, None, 0):
+        assert time.monotonic() < deadline, flock.tails()
+        time.sleep(0.1)
+    flock.wait_healthy()
+
+
 @pytest.fixture
 def kill(flock):
-    """A function that kills a daemon, and returns when its successor is there."""
-    def run(name="mqtt-broker-1", hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
-        before = flock.pid(name)
-        hurt(before)
-        deadline = time.monotonic() + 60
-        while flock.pid(name) in (before, None, 0):
-            assert time.monotonic() < deadline, flock.tails()
-            time.sleep(0.1)
-        flock.wait_healthy()
     with flock.expect(LOST):
-        yield run
+        yield lambda *args: restart(flock, *args)
 
 
 @pytest.fixture

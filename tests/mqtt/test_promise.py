@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was acknowledged is there, and what is to come once comes once, whatever is killed (docs/decisions/0035-mqtt-broker.md)."""
+"""What was acknowledged is there, and what is to come once comes once, whatever is killed (docs/decisions/0035-mqtt-broker.md).
+
+A scenario is what was before the broker was killed, and behind its yield what is afterwards. All are prepared, then it is killed once: the supervisor waits
+longer before each next start."""
 import collections
 import os
 import signal
@@ -8,6 +11,7 @@ import threading
 
 import pytest
 
+from conftest import LOST, restart
 from raw import CONNACK, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, publish, varint
 
 GONE = (EOFError, OSError)
@@ -17,8 +21,23 @@ def u32(n):
     return struct.pack(">I", n)
 
 
-@pytest.mark.parametrize("qos", [1, 2])
-def test_queued_messages_survive(raw, kill, name, qos):
+# --- one broker is killed ------------------------------------------------------------------------------------------------------
+
+SCENARIOS = {}
+
+
+def scenario(names=None, cases=((),)):
+    """Once for each case: the values of the parameters called names."""
+    def add(function):
+        for case in cases:
+            values = case if isinstance(case, tuple) else (case,)
+            SCENARIOS["-".join([function.__name__, *map(str, values)])] = (function, dict(zip(names.split(", ") if names else (), values)))
+        return function
+    return add
+
+
+@scenario("qos", [1, 2])
+def queued_messages_survive(raw, name, qos):
     a = raw().lasting(name)
     a.subscribed((name, 2), properties=b"\x0b" + varint(7))
     a.close()
@@ -26,7 +45,7 @@ def test_queued_messages_survive(raw, kill, name, qos):
     for i in range(10):
         p.send(publish(name, b"%d" % i, qos, ident=i + 1))
         p.expect(PUBACK if qos == 1 else PUBREC)
-    kill()
+    yield
     a = raw().lasting(name)
     assert a.present
     got = [a.expect(PUBLISH) for _ in range(10)]
@@ -34,7 +53,8 @@ def test_queued_messages_survive(raw, kill, name, qos):
     a.nothing_more()
 
 
-def test_what_is_in_flight_goes_on(raw, kill, name):
+@scenario()
+def what_is_in_flight_goes_on(raw, name):
     """Sent and not acknowledged: again, under the same identifiers. PUBREC had come: PUBREL alone. Completed: nothing."""
     a = raw().lasting(name)
     a.subscribed((name, 2))
@@ -49,7 +69,7 @@ def test_what_is_in_flight_goes_on(raw, kill, name):
     a.nothing_more()
     p.send(publish(name, b"behind", 1, ident=9))
     a.expect(PUBLISH)  # so PUBCOMP has been told as well: it came in the same turn or before
-    kill()
+    yield
     a = raw().lasting(name)
     assert a.present
     got = [a.next() for _ in range(4)]
@@ -60,8 +80,8 @@ def test_what_is_in_flight_goes_on(raw, kill, name):
     a.nothing_more()
 
 
-@pytest.mark.parametrize("heard", [True, False])
-def test_incoming_qos2_once(raw, kill, name, heard):
+@scenario("heard", [True, False])
+def incoming_qos2_once(raw, name, heard):
     """The publisher sends it again, whether it had heard PUBREC or not; who subscribed gets it once."""
     a = raw().lasting(name)
     a.subscribed((name, 2))
@@ -70,7 +90,7 @@ def test_incoming_qos2_once(raw, kill, name, heard):
     p.send(publish(name, b"once", 2, ident=77))
     if heard:
         p.expect(PUBREC)
-    kill()
+    yield
     p = raw().lasting(name + "-p")
     assert p.present
     p.send(publish(name, b"once", 2, ident=77, dup=True))
@@ -85,7 +105,8 @@ def test_incoming_qos2_once(raw, kill, name, heard):
     a.nothing_more()
 
 
-def test_a_release_survives(raw, kill, name):
+@scenario()
+def a_release_survives(raw, name):
     """PUBCOMP was heard: the identifier stands for another message, also after the broker has died."""
     a = raw().lasting(name)
     a.subscribed((name, 2))
@@ -94,7 +115,7 @@ def test_a_release_survives(raw, kill, name):
     p.expect(PUBREC)
     p.send(ack(PUBREL, 5))
     p.expect(PUBCOMP)
-    kill()
+    yield
     p = raw().lasting(name + "-p")
     p.send(publish(name, b"two", 2, ident=5))
     p.expect(PUBREC)
@@ -102,12 +123,13 @@ def test_a_release_survives(raw, kill, name):
     assert [a.expect(PUBLISH).payload for _ in range(2)] == [b"one", b"two"]
 
 
-def test_retained_messages_survive(raw, kill, name):
+@scenario()
+def retained_messages_survive(raw, name):
     p = raw().live(client=name)
     for topic, payload in (("a", b"1"), ("a", b"2"), ("b", b"x"), ("b", b""), ("c", b"with properties")):
         p.send(publish(name + "/" + topic, payload, 1, retain=True, properties=b"\x26\x00\x01k\x00\x01v" if topic == "c" else b""))
         p.expect(PUBACK)
-    kill()
+    yield
     b = raw().live(client=name)
     b.subscribed((name + "/#", 1))
     got = {g.topic: g for g in (b.expect(PUBLISH), b.expect(PUBLISH))}
@@ -118,8 +140,8 @@ def test_retained_messages_survive(raw, kill, name):
         b.send(publish(name + "/" + topic, b"", 1, retain=True))
 
 
-@pytest.mark.parametrize("delay, vanished", [(0, False), (1, False), (3, True)])
-def test_wills_survive(raw, kill, name, delay, vanished):
+@scenario("delay, vanished", [(0, False), (1, False), (3, True)])
+def wills_survive(raw, name, delay, vanished):
     """Of a client that was connected when its broker died, and of one that had vanished before and whose delay was not over."""
     b = raw().lasting(name)
     b.subscribed((name, 1))
@@ -128,7 +150,7 @@ def test_wills_survive(raw, kill, name, delay, vanished):
     if vanished:
         a.close()
         raw().live(client=name + "-x").nothing_more()
-    kill()
+    yield
     b = raw().lasting(name)
     p = b.expect(PUBLISH)
     assert (p.payload, p.properties[:1]) == (b"gone", b"\x02")
@@ -136,10 +158,11 @@ def test_wills_survive(raw, kill, name, delay, vanished):
     b.nothing_more()
 
 
-def test_subscriptions_keep_their_options(raw, kill, name):
+@scenario()
+def subscriptions_keep_their_options(raw, name):
     a = raw().lasting(name)
     a.subscribed((name + "/nl", 4 | 1), (name + "/rap", 8 | 1), ("$share/g/" + name + "/s", 1))
-    kill()
+    yield
     a = raw().lasting(name)
     a.send(publish(name + "/nl", b"own", 1, ident=1), publish(name + "/rap", b"kept", 1, ident=2, retain=True), publish(name + "/s", b"shared", 1, ident=3))
     got = []
@@ -148,6 +171,31 @@ def test_subscriptions_keep_their_options(raw, kill, name):
         got += [(p.payload, p.retain)] if p.kind == PUBLISH else []
     assert sorted(got) == [(b"kept", True), (b"shared", False)]
     a.send(publish(name + "/rap", b"", 1, retain=True))
+
+
+@pytest.fixture(scope="module")
+def prepared(flock_session):
+    flock, clients, running = flock_session, [], {}
+
+    def raw():
+        clients.append(Raw(flock.address, flock.mqtt["tcp"]))
+        return clients[-1]
+    with flock.expect(LOST):
+        for name, (function, values) in SCENARIOS.items():
+            running[name] = function(raw, name, **values)
+            next(running[name])
+        restart(flock, "mqtt-broker-1")
+    yield running
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_after_kill(flock, prepared, name):
+    assert next(prepared[name], None) is None
+
+
+# --- more is killed --------------------------------------------------------------------------------------------------------------
 
 
 def test_the_store_is_killed(raw, kill, name):
@@ -239,7 +287,7 @@ class Subscriber(Client):
 
     def __init__(self, flock, topic, count):
         super().__init__(flock, topic)
-        self.count, self.got, self.known, self.handled = count, [], set(), 0
+        self.topic, self.count, self.got, self.known = topic, count, [], set()
 
     def done(self):
         return b"%d" % (self.count - 1) in self.got and not self.known
@@ -247,7 +295,6 @@ class Subscriber(Client):
     def talk(self, raw):
         while not self.done():
             p = raw.next()
-            self.handled += 1
             if p.kind == PUBLISH and p.qos == 1:
                 self.got.append(p.payload)
                 raw.send(ack(PUBACK, p.ident))
@@ -273,30 +320,28 @@ def roomy(flock):
     limit(20)
 
 
-@pytest.mark.parametrize("qos", [1, 2])
-def test_history(flock, raw, kill, roomy, name, qos):
+def test_history(flock, raw, kill, roomy, name):
     """Broker, store and broker again are killed under the traffic: of what was acknowledged nothing is missing, and with QoS 2 nothing comes twice."""
-    count = 400
-    a = raw().lasting(name)
-    a.subscribed((name, 2))
-    a.close()
-    s, p = Subscriber(flock, name, count), Publisher(flock, name, qos, count)
-    s.start()
-    p.start()
+    count, subscribers, publishers = 400, [], []
+    for qos in (1, 2):
+        topic = "%s-%d" % (name, qos)
+        a = raw().lasting(topic)
+        a.subscribed((topic, 2))
+        a.close()
+        subscribers.append(Subscriber(flock, topic, count))
+        publishers.append(Publisher(flock, topic, qos, count))
+    for thread in subscribers + publishers:
+        thread.start()
     for victim, share in (("mqtt-broker-1", 0.1), ("storage-1", 0.3), ("mqtt-broker-1", 0.5)):
-        while len(p.heard) < count * share and p.is_alive():
-            p.join(0.01)
+        while min(len(p.heard) for p in publishers) < count * share and all(p.is_alive() for p in publishers):
+            publishers[0].join(0.01)
         kill(victim)
-    for thread in (p, s):
+    for thread in publishers + subscribers:
         thread.join(100)
         assert thread.error is None, thread.error
-        assert not thread.is_alive(), (len(p.heard), len(s.got), p.open, s.known)
-    numbers = [int(x) for x in s.got]
-    assert set(numbers) >= p.heard
-    if qos == 2:
-        assert numbers == list(range(count))
-    else:
-        first = list(dict.fromkeys(numbers))
-        assert first == list(range(count))
-    a = raw().lasting(name)
-    a.nothing_more()
+        assert not thread.is_alive(), (thread.client, vars(thread))
+    once, twice = ([int(x) for x in s.got] for s in subscribers)
+    assert list(dict.fromkeys(once)) == list(range(count))
+    assert twice == list(range(count))
+    for s in subscribers:
+        raw().lasting(s.topic).nothing_more()
