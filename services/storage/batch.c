@@ -30,16 +30,21 @@ static int compare_int(const void *a, const void *b)
 /* First step: all locks that the batch needs, in ascending order. */
 static void step_lock(struct batch *b)
 {
-	int32_t *keys = mem_alloc((2 * b->count + 1) * sizeof *keys), n = 0;
 	struct pg_args args = { 0 };
 	struct pg_array array;
-	uint32_t distinct = 0;
+	uint32_t distinct = 0, room = 1;
+	int32_t *keys, n = 0;
 
+	for (uint32_t i = 0; i < b->count; i++)
+		room += 2 + b->ops[i]->lock_count;
+	keys = mem_alloc(room * sizeof *keys);
 	for (uint32_t i = 0; i < b->count; i++) {
 		if (b->ops[i]->lock != LOCK_NONE)
 			keys[n++] = (int32_t)b->ops[i]->lock;
 		if (b->ops[i]->lock_other != LOCK_NONE)
 			keys[n++] = (int32_t)b->ops[i]->lock_other;
+		for (uint32_t k = 0; k < b->ops[i]->lock_count; k++)
+			keys[n++] = (int32_t)b->ops[i]->locks[k];
 	}
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->ops[i]->fenced) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A table of duties. The timer looks which one is due; a duty that says it has more to do goes on after a short pause. */
+ * A table of duties. The timer looks which one has been due for the longest time; while there is one, they follow each other after short pauses. A duty that
+ * says it has more to do is due again at once, behind those that wait. */
 #include "services/storage/keeper.h"
 
 #include "common/base/clock.h"
@@ -10,7 +11,7 @@
 
 #define PAUSE_MS 50u /* between two steps of a duty that has more to do */
 #define TICK_MS  1000u
-#define SOON_MS  60000u /* how often partitions and deleted accounts are looked after */
+#define SOON_MS  60000u /* how often all is looked after but the limits of archives */
 #define ROWS_MAX 1000   /* of one step */
 
 struct keeper;
@@ -22,7 +23,7 @@ struct duty {
 	bool (*more)(struct keeper *k, const PGresult *res); /* true: once more, soon */
 };
 
-enum { DUTY_TURN, DUTY_BURY, DUTY_KEEP, DUTY_COUNT };
+enum { DUTY_TURN, DUTY_BURY, DUTY_KEEP, DUTY_NAMES, DUTY_SESSIONS, DUTY_RETAINED, DUTY_COUNT };
 
 struct keeper {
 	struct keeper_config config;
@@ -59,7 +60,7 @@ static bool more_turn(struct keeper *k, const PGresult *res)
 	return n > 0;
 }
 
-static void bind_bury(const struct keeper *k, struct pg_args *args)
+static void bind_most(const struct keeper *k, struct pg_args *args)
 {
 	(void)k;
 	pg_args_int8(args, ROWS_MAX);
@@ -69,6 +70,12 @@ static bool more_bury(struct keeper *k, const PGresult *res)
 {
 	(void)k;
 	return erased(pg_get_int8(res, 0, 0));
+}
+
+static bool more_mqtt(struct keeper *k, const PGresult *res)
+{
+	(void)k;
+	return pg_get_int8(res, 0, 0) > 0;
 }
 
 static void bind_keep(const struct keeper *k, struct pg_args *args)
@@ -105,13 +112,30 @@ static bool more_keep(struct keeper *k, const PGresult *res)
 
 static const struct duty duties[DUTY_COUNT] = {
 	[DUTY_TURN] = { "partitions", "SELECT message_log_turn()", SOON_MS, bind_nothing, more_turn },
-	[DUTY_BURY] = { "deleted accounts", "SELECT message_log_bury($1)", SOON_MS, bind_bury, more_bury },
+	[DUTY_BURY] = { "deleted accounts", "SELECT message_log_bury($1)", SOON_MS, bind_most, more_bury },
 	[DUTY_KEEP] = { "archives", "SELECT next, done FROM message_log_keep($1, $2, $3, $4, $5, $6, $7)", 0, bind_keep, more_keep },
+	[DUTY_NAMES] = { "names of MQTT messages", "SELECT mqtt_forget_names($1)", SOON_MS, bind_most, more_mqtt },
+	[DUTY_SESSIONS] = { "ended MQTT sessions", "SELECT mqtt_bury($1)", SOON_MS, bind_most, more_mqtt },
+	[DUTY_RETAINED] = { "expired retained messages", "SELECT mqtt_expire_retained($1)", SOON_MS, bind_most, more_mqtt },
 };
 
 /* --- steps --------------------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
+
+/* DUTY_COUNT: none is due. */
+static uint32_t next_duty(const struct keeper *k)
+{
+	uint64_t best = clock_mono_ms();
+	uint32_t next = DUTY_COUNT;
+
+	for (uint32_t i = 0; i < DUTY_COUNT; i++)
+		if (k->due_ms[i] < best || (next == DUTY_COUNT && k->due_ms[i] == best)) {
+			best = k->due_ms[i];
+			next = i;
+		}
+	return next;
+}
 
 static void on_step_end(struct pg_tx *tx, enum pg_end end)
 {
@@ -120,13 +144,13 @@ static void on_step_end(struct pg_tx *tx, enum pg_end end)
 	uint64_t every_ms = d->every_ms ? d->every_ms : k->config.interval_ms;
 
 	k->busy = false;
-	k->due_ms[k->duty] = clock_mono_ms() + every_ms;
-	if (end == PG_COMMITTED && d->more(k, tx->results[0])) {
-		k->due_ms[k->duty] = 0;
+	k->due_ms[k->duty] = clock_mono_ms();
+	if (end == PG_FAILED)
+		log_info(k->config.log, "upkeep, %s: %s %s", d->name, tx->sqlstate, tx->error);
+	if (end != PG_COMMITTED || !d->more(k, tx->results[0]))
+		k->due_ms[k->duty] += every_ms;
+	if (next_duty(k) < DUTY_COUNT)
 		uv_timer_start(&k->timer, on_timer, PAUSE_MS, TICK_MS);
-	} else if (end == PG_FAILED) {
-		log_info(k->config.log, "upkeep of the message log, %s: %s %s", d->name, tx->sqlstate, tx->error);
-	}
 	pg_tx_fini(tx);
 }
 
@@ -146,11 +170,10 @@ static void step(struct keeper *k, uint32_t duty)
 static void on_timer(uv_timer_t *timer)
 {
 	struct keeper *k = timer->data;
-	uint64_t now = clock_mono_ms();
+	uint32_t duty = next_duty(k);
 
-	for (uint32_t i = 0; i < DUTY_COUNT && !k->busy && pg_conn_up(k->conn); i++)
-		if (now >= k->due_ms[i])
-			step(k, i);
+	if (duty < DUTY_COUNT && !k->busy && pg_conn_up(k->conn))
+		step(k, duty);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keeper: the upkeep of the message log, by a timer: partitions ahead of time, what deleted accounts left, limits of archives. It works in small
- * transactions with pauses between them, on a connection of its own, so that no call waits for it. All instances have one; a lock in PostgreSQL lets
- * one at a time work. Its steps are functions of the schema (migrations/0002_log.sql). */
+ * keeper: upkeep by a timer: of the message log partitions ahead of time, what deleted accounts left, limits of archives; of MQTT's tables what ended
+ * sessions left, keys of what is complete, retained messages that have expired. It works in small transactions with pauses between them, on a connection
+ * of its own, so that no call waits for it. All instances have one; a lock in PostgreSQL lets one at a time work. Its steps are functions of the schema
+ * (migrations/0002_log.sql, 0004_mqtt.sql). */
 #ifndef STORAGE_KEEPER_H
 #define STORAGE_KEEPER_H
 

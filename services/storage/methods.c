@@ -41,22 +41,40 @@ const struct method *const methods[METHOD_ALL] = {
 	AT(METHOD_STORAGE_SPOOL_FETCH) = &spool_fetch,
 	AT(METHOD_STORAGE_SPOOL_DONE) = &spool_done,
 	AT(METHOD_STORAGE_SPOOL_DOMAINS) = &spool_domains,
+	AT(METHOD_STORAGE_MQTT_OPEN) = &mqtt_open,
+	AT(METHOD_STORAGE_MQTT_SESSION_SET) = &mqtt_session_set,
+	AT(METHOD_STORAGE_MQTT_CLOSE) = &mqtt_close,
+	AT(METHOD_STORAGE_MQTT_SUBSCRIBE) = &mqtt_subscribe,
+	AT(METHOD_STORAGE_MQTT_DONE) = &mqtt_done,
+	AT(METHOD_STORAGE_MQTT_RECEIVE) = &mqtt_receive,
+	AT(METHOD_STORAGE_MQTT_RELEASED) = &mqtt_released,
+	AT(METHOD_STORAGE_MQTT_QUEUE) = &mqtt_queue,
+	AT(METHOD_STORAGE_MQTT_FETCH) = &mqtt_fetch,
+	AT(METHOD_STORAGE_MQTT_ADOPT) = &mqtt_adopt,
+	AT(METHOD_STORAGE_MQTT_RETAIN) = &mqtt_retain,
+	AT(METHOD_STORAGE_MQTT_RETAINED_LIST) = &mqtt_retained_list,
 	[METHOD_LOG_MOVE] = &log_move,
 	[METHOD_LOG_TOMBSTONE] = &log_tombstone,
 };
-_Static_assert((METHOD_STORAGE_SPOOL_DOMAINS & 0xff) == METHOD_COUNT, "one row a method");
+_Static_assert((METHOD_STORAGE_MQTT_RETAINED_LIST & 0xff) == METHOD_COUNT, "one row a method");
 
 /* Advisory locks of two 32-bit numbers: a class of ours, then an account's hash. In a batch they are taken in ascending order by all instances, so
- * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. Below are the spool's slots,
- * INT32_MIN + slot (handlers/spool.h). */
+ * no two batches wait for each other in a circle. -1 is the lock on fences: shared by those who write under one, held alone by those who raise one. Below are the
+ * slots of the spool and of MQTT's sessions, and the stripes of retained messages (handlers/spool.h, handlers/mqtt.h). */
 #define CLASS_ACCOUNT "1398031700"
 #define CLASS_FENCE   "1398031701"
 #define CLASS_SPOOL   "1398031704"
+#define CLASS_SESSION "1398031705"
+#define CLASS_RETAIN  "1398031706"
 
 static const char *all[STATEMENT_COUNT] = {
-	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k < -1 THEN pg_advisory_xact_lock(" CLASS_SPOOL ", k & 1023) IS NULL "
-	                   "WHEN k < 0 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
-	                   "ELSE pg_advisory_xact_lock(" CLASS_ACCOUNT ", k) IS NULL END) FROM unnest($1::int4[]) k",
+	/* -2147482624 is where the spool's end, -2146435072 where the sessions begin, -2145386496 where the stripes do. */
+	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k >= 0 THEN pg_advisory_xact_lock(" CLASS_ACCOUNT ", k) IS NULL "
+	                   "WHEN k = -1 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
+	                   "WHEN k < -2147482624 THEN pg_advisory_xact_lock(" CLASS_SPOOL ", k & 1023) IS NULL "
+	                   "WHEN k >= -2145386496 THEN pg_advisory_xact_lock(" CLASS_RETAIN ", k & 63) IS NULL "
+	                   "WHEN k & 1 = 0 THEN pg_advisory_xact_lock(" CLASS_SESSION ", k >> 1 & 1023) IS NULL "
+	                   "ELSE pg_advisory_xact_lock_shared(" CLASS_SESSION ", k >> 1 & 1023) IS NULL END) FROM unnest($1::int4[]) k",
 	[STATEMENT_FENCE_LOCK] = "SELECT pg_advisory_xact_lock(" CLASS_FENCE ", 0) IS NULL",
 	[STATEMENT_FENCE_RAISE] =
 	        "INSERT INTO slot_fence AS f (slot, epoch) SELECT slot, max(epoch) FROM unnest($1::int4[], $2::int8[]) u (slot, epoch) "

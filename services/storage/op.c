@@ -33,6 +33,7 @@ static void end(struct op *op, int code, const char *text, const ProtobufCMessag
 	arena_reset(op->scratch);
 	pg_args_fini(&op->args);
 	pg_args_fini(&op->head_args);
+	mem_free(op->locks);
 	mem_free(op);
 }
 

@@ -34,7 +34,7 @@ struct method {
 };
 
 /* Method n of ipc/proto/storage.proto is methods[n - 1]; its statement has the same index. Behind them the second halves of methods of two steps. */
-#define METHOD_COUNT 34u
+#define METHOD_COUNT 46u
 enum { METHOD_LOG_MOVE = METHOD_COUNT, METHOD_LOG_TOMBSTONE, METHOD_ALL };
 extern const struct method *const methods[METHOD_ALL];
 /* Statements beside the methods' own. */
@@ -59,8 +59,9 @@ typedef void (*op_done_fn)(int code, const char *text, const ProtobufCMessage *r
 
 /* What the operator limits; outlives every op. */
 struct op_limits {
-	uint32_t roster_items; /* of one account */
-	uint32_t fetch_bytes;  /* of stanzas in one reply of OfflineFetch, LogFetch, LogQuery, SpoolFetch */
+	uint32_t roster_items;                   /* of one account */
+	uint32_t fetch_bytes;                    /* of stanzas or messages in one reply of a fetch, a query or a list */
+	uint64_t retained_count, retained_bytes; /* retained messages; 0: no limit */
 };
 
 #define LOCK_NONE UINT32_MAX
@@ -78,7 +79,9 @@ struct op {
 	uint32_t head_statement;
 	struct pg_args head_args;
 	const PGresult *head;
-	uint32_t lock, lock_other; /* of the accounts written, or of a slot of the spool, or LOCK_NONE */
+	uint32_t lock, lock_other; /* of the accounts written, or of a slot of the spool or of MQTT's, or LOCK_NONE */
+	uint32_t *locks;           /* more of them; freed with the op */
+	uint32_t lock_count;
 	/* What a METHOD_MERGED append is called. Where an op asks whether its name was there before, an earlier op with that name must have committed: they
 	 * never share a batch. 0: no name. */
 	uint64_t names[2];

@@ -31,7 +31,7 @@ const struct config_option options_table[] = {
 	  "Most memory of open calls; more are refused as overload." },
 	{ "roster_max", CONFIG_INT, AT(roster_items), "10000", 1, 1000000, NULL, false, false, "Most items in one roster." },
 	{ "fetch_bytes", CONFIG_SIZE, AT(fetch_bytes), "1MiB", 1024, 64 * MIB, NULL, false, false,
-	  "Size of stanzas at which one reply with stored messages is full." },
+	  "Size of stanzas or messages at which one reply with stored messages is full." },
 	{ "archive.max_age", CONFIG_DURATION, AT(archive_max_age_ms), "0ms", 0, INT64_MAX / 1000, NULL, false, false,
 	  "How long archives keep a message, unless it still waits for delivery; 0 keeps it for ever." },
 	{ "archive.max_messages", CONFIG_INT, AT(archive_max_messages), "0", 0, INT32_MAX, NULL, false, false,
@@ -41,6 +41,10 @@ const struct config_option options_table[] = {
 	  "limit." },
 	{ "archive.interval", CONFIG_DURATION, AT(archive_interval_ms), "1h", 1000, 604800000, NULL, false, false,
 	  "How often the limits of archives are applied." },
+	{ "mqtt.retained_max", CONFIG_INT, AT(retained_count), "1000000", 0, INT32_MAX, NULL, false, false,
+	  "Most retained MQTT messages; more are refused. 0 is no limit." },
+	{ "mqtt.retained_bytes", CONFIG_SIZE, AT(retained_bytes), "1GiB", 0, INT64_MAX, NULL, false, false,
+	  "Most memory of retained MQTT messages and their topics; more are refused. 0 is no limit." },
 	CONFIG_END,
 };
 

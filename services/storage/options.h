@@ -25,6 +25,8 @@ struct options {
 	int64_t archive_max_messages;
 	struct config_list archive_hosts;
 	int64_t archive_interval_ms;
+	int64_t retained_count;
+	int64_t retained_bytes;
 };
 
 extern const struct config_option options_table[];

@@ -119,7 +119,8 @@ void pool_submit(struct pool *p, struct op *op)
 		return;
 	}
 	if (op->method->kind != METHOD_READ) {
-		lane_push(p->members[op->lock % p->lanes].lane, op);
+		/* The lowest bit says only whether a lock is shared (handlers/mqtt.h). */
+		lane_push(p->members[(op->lock >> 1) % p->lanes].lane, op);
 		p->dirty = true;
 		return;
 	}

@@ -52,7 +52,7 @@ int storage_start(struct daemon *d, void **out_state, struct err *e)
 		.wait_ms = (uint32_t)o->wait_ms,
 		.queue_max = (uint32_t)o->queue_max,
 		.queue_bytes = (size_t)o->queue_bytes,
-		.limits = { (uint32_t)o->roster_items, (uint32_t)o->fetch_bytes },
+		.limits = { (uint32_t)o->roster_items, (uint32_t)o->fetch_bytes, (uint64_t)o->retained_count, (uint64_t)o->retained_bytes },
 		.upkeep_ms = (uint64_t)o->archive_interval_ms,
 		.log = daemon_log(d),
 		.on_ready = on_ready,

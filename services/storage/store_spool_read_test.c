@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The spool against a real PostgreSQL: reading, and that every statement's plan goes by index. */
-#include "services/storage/op.h"
+#include "services/storage/store_plans.h"
 #include "services/storage/store_spool_calls.h"
 
 static void test_pages(void **state)
@@ -38,45 +38,16 @@ static void test_pages(void **state)
 	answer_free(&a);
 }
 
-/* Every scan of a statement's plan is by an index and with a condition, or by place. */
-static void check_plan(struct fixture *f, uint32_t method, const char *nulls)
-{
-	char sql[128];
-	PGresult *res;
-
-	PQclear(PQprepare(f->sql, "p", statements_all()[(method & 0xff) - 1], 0, NULL));
-	snprintf(sql, sizeof sql, "EXPLAIN EXECUTE p%s", nulls);
-	res = PQexec(f->sql, sql);
-	if (PQresultStatus(res) != PGRES_TUPLES_OK)
-		fail_msg("%s", PQresultErrorMessage(res));
-	for (int i = 0; i < PQntuples(res); i++) {
-		const char *line = PQgetvalue(res, i, 0), *next = i + 1 < PQntuples(res) ? PQgetvalue(res, i + 1, 0) : "";
-
-		if (strstr(line, "Seq Scan") || strstr(line, "Bitmap") ||
-		    (strstr(line, "Index") && strstr(line, " on ") && !strstr(next, "Cond")))
-			fail_msg("%s: %s", methods[(method & 0xff) - 1]->name, line);
-	}
-	PQclear(res);
-	fixture_sql(f, "DEALLOCATE p");
-}
-
 static void check_plans(struct fixture *f)
 {
-	static const char *const settings[] = { "plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_hashjoin = off",
-		                                "enable_mergejoin = off", "enable_bitmapscan = off" };
-	char sql[80];
-
-	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-		snprintf(sql, sizeof sql, "SET %s", settings[i]);
-		fixture_sql(f, sql);
-	}
+	plans_begin(f);
 	check_plan(f, METHOD_STORAGE_SPOOL_CLAIM, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_RELEASE, "(NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_APPEND, "(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_FETCH, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_DONE, "(NULL, NULL, NULL, NULL)");
 	check_plan(f, METHOD_STORAGE_SPOOL_DOMAINS, "(NULL)");
-	fixture_sql(f, "RESET ALL");
+	plans_end(f);
 }
 
 /* While the tables are new, and with many rows of one domain and statistics that say so. */

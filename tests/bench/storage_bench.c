@@ -8,10 +8,14 @@
  *   --open      calls kept open (default 2000)
  *   --rate      appends a second instead of saturation
  *   --method    log (LogAppend, the default), offline (OfflineAppend), open, fetch, delivered, query, credentials; spool: SpoolAppend and then
- *               SpoolDone, which count as one call, for so many domains as --accounts says
- *   --max       max_waiting of LogAppend, max_count of SpoolAppend
- *   --check     LogAppend and SpoolAppend look for their key
- *   --backlog   with spool: so many stanzas that stay
+ *               SpoolDone, which count as one call, for so many domains as --accounts says;
+ *               mqtt: MqttQueue and then MqttDone, likewise, each for one of so many sessions; receive: MqttReceive and then MqttReleased;
+ *               retain: MqttRetain, for so many topics
+ *   --max       max_waiting of LogAppend, max_count of SpoolAppend, limit of MqttRetain
+ *   --check     LogAppend, SpoolAppend and MqttQueue look for their key
+ *   --backlog   with spool and mqtt: so many stanzas or messages that stay
+ *   --qos       with mqtt: 1 (default) or 2, which sends MqttDone twice, received and done
+ *   --fan       with mqtt: so many sessions a message (default 1)
  *   --partitions  so many more partitions of the log, in the past
  *   DSN PID     a PostgreSQL that runs already, and its postmaster; without them tests/tools/private-postgres makes one */
 #include <dirent.h>
@@ -35,7 +39,7 @@ struct bench {
 	uv_timer_t tick;
 	struct store *store;
 	uint32_t seconds, open_max, accounts, bytes, connections, writers, batch_max, window_ms, rate;
-	uint32_t method, max, check, partitions, backlog;
+	uint32_t method, max, check, partitions, backlog, qos, fan;
 	bool ready;
 	char dir[64], dsn[256];
 	long postmaster;
@@ -43,12 +47,17 @@ struct bench {
 	uint64_t sent, ended, failed;
 	uint32_t *latency_us;
 	char *stanza;
+	struct bench_session {
+		uint64_t number, seq;
+	} * sessions; /* of MQTT */
 };
 
 struct sample {
 	struct bench *bench;
 	uint64_t begin_us;
-	uint32_t domain; /* of the spool */
+	uint32_t domain; /* of the spool; or the first session, of MQTT */
+	uint64_t *seqs;  /* of each session; NULL: none is done */
+	bool received;
 };
 
 /* CPU time of PostgreSQL's processes, microseconds: the postmaster and its children, those that ended among them. */
@@ -106,6 +115,7 @@ static void on_done(int code, const char *text, const ProtobufCMessage *reply, v
 		b->latency_us[b->ended] = (uint32_t)(clock_mono_us() - s->begin_us);
 	}
 	b->ended += code == 0;
+	mem_free(s->seqs);
 	mem_free(s);
 }
 
@@ -324,13 +334,187 @@ static void fill_spool(struct bench *b)
 		uv_run(&b->loop, UV_RUN_ONCE);
 }
 
-static const struct {
-	const char *name;
-	void (*one)(struct bench *b);
-} kinds[] = {
-	{ "log", log_one },     { "offline", offline_one }, { "open", key_one },    { "fetch", fetch_one }, { "delivered", delivered_one },
-	{ "query", query_one }, { "credentials", key_one }, { "spool", spool_one },
-};
+/* --- MQTT ---------------------------------------------------------------------------------------------------------- */
+
+static void on_opened(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	struct sample *s = ctx;
+
+	if (code == 0)
+		s->bench->sessions[s->domain].number = ((const Starling__MqttOpenReply *)reply)->session->fence->session;
+	on_done(code, text, reply, s);
+}
+
+static Starling__MqttFence session_fence(const struct bench *b, uint32_t i)
+{
+	Starling__MqttFence fence = STARLING__MQTT_FENCE__INIT;
+
+	fence.session = b->sessions[i].number;
+	fence.epoch = 1;
+	return fence;
+}
+
+static void on_queued(int code, const char *text, const ProtobufCMessage *reply, void *ctx);
+
+/* One call for each session of the message; the last one counts. */
+static void done_all(struct sample *s, bool received)
+{
+	struct bench *b = s->bench;
+
+	for (uint32_t i = 0; i < b->fan; i++) {
+		Starling__MqttDoneRequest r = STARLING__MQTT_DONE_REQUEST__INIT;
+		Starling__MqttFence fence = session_fence(b, (s->domain + i) % b->accounts);
+		bool last = i + 1 == b->fan;
+
+		r.fence = &fence;
+		if (received) {
+			r.received = &s->seqs[i];
+			r.n_received = 1;
+		} else {
+			r.done = &s->seqs[i];
+			r.n_done = 1;
+		}
+		store_submit(b->store, METHOD_STORAGE_MQTT_DONE & 0xff, &r.base, STR(""), 0, !last || !received ? on_done : on_queued,
+		             last ? s : sample_new(b));
+	}
+}
+
+static void on_queued(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	struct sample *s = ctx;
+	bool received = s->bench->qos == 2 && !s->received;
+
+	if (code || !s->seqs) {
+		on_done(code, text, reply, s);
+		return;
+	}
+	s->received = true;
+	done_all(s, received);
+}
+
+static void queue(struct bench *b, bool stays)
+{
+	Starling__MqttQueueRequest r = STARLING__MQTT_QUEUE_REQUEST__INIT;
+	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
+	Starling__MqttQueued *to = mem_alloc(b->fan * sizeof *to);
+	Starling__MqttFence *fences = mem_alloc(b->fan * sizeof *fences);
+	struct sample *s = sample_new(b);
+
+	s->domain = b->next_account % b->accounts;
+	s->seqs = mem_alloc(b->fan * sizeof *s->seqs);
+	r.to = mem_alloc(b->fan * sizeof(Starling__MqttQueued *));
+	for (uint32_t i = 0; i < b->fan; i++) {
+		uint32_t session = (s->domain + i) % b->accounts;
+
+		starling__mqtt_queued__init(&to[i]);
+		fences[i] = session_fence(b, session);
+		to[i].fence = &fences[i];
+		to[i].seq = s->seqs[i] = ++b->sessions[session].seq;
+		to[i].qos = b->qos;
+		r.to[r.n_to++] = &to[i];
+	}
+	m.topic = (char *)"bench.example/sensors/4f7a2c/temperature";
+	m.qos = b->qos;
+	m.time_us = clock_wall_us();
+	m.publisher = (char *)"bench.example/publisher";
+	r.message = &m;
+	r.key_origin = 77;
+	r.key_number = ++b->next_account;
+	r.again = b->check;
+	if (stays) {
+		mem_free(s->seqs);
+		s->seqs = NULL;
+	}
+	store_submit(b->store, METHOD_STORAGE_MQTT_QUEUE & 0xff, &r.base, str_make(b->stanza, b->bytes), 0, on_queued, s);
+	mem_free(r.to);
+	mem_free(to);
+	mem_free(fences);
+}
+
+static void mqtt_one(struct bench *b)
+{
+	queue(b, false);
+}
+
+static void on_received(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
+{
+	Starling__MqttReleasedRequest r = STARLING__MQTT_RELEASED_REQUEST__INIT;
+	struct sample *s = ctx;
+	Starling__MqttFence fence = session_fence(s->bench, s->domain);
+	uint32_t packet = (uint32_t)s->seqs[0];
+
+	if (code) {
+		on_done(code, text, reply, s);
+		return;
+	}
+	r.fence = &fence;
+	r.packets = &packet;
+	r.n_packets = 1;
+	store_submit(s->bench->store, METHOD_STORAGE_MQTT_RELEASED & 0xff, &r.base, STR(""), 0, on_done, s);
+}
+
+static void receive_one(struct bench *b)
+{
+	Starling__MqttReceiveRequest r = STARLING__MQTT_RECEIVE_REQUEST__INIT;
+	struct sample *s = sample_new(b);
+	Starling__MqttFence fence;
+
+	s->domain = b->next_account++ % b->accounts;
+	s->seqs = mem_alloc(sizeof *s->seqs);
+	s->seqs[0] = ++b->sessions[s->domain].seq % 65535 + 1;
+	fence = session_fence(b, s->domain);
+	r.fence = &fence;
+	r.packet = (uint32_t)s->seqs[0];
+	store_submit(b->store, METHOD_STORAGE_MQTT_RECEIVE & 0xff, &r.base, STR(""), 0, on_received, s);
+}
+
+static void retain_one(struct bench *b)
+{
+	Starling__MqttRetainRequest r = STARLING__MQTT_RETAIN_REQUEST__INIT;
+	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
+	char topic[64];
+
+	snprintf(topic, sizeof topic, "bench.example/sensors/%u", b->next_account++ % b->accounts);
+	m.topic = topic;
+	m.qos = 1;
+	m.time_us = clock_wall_us();
+	m.publisher = (char *)"bench.example/publisher";
+	r.message = &m;
+	submit(b, METHOD_STORAGE_MQTT_RETAIN, &r.base, str_make(b->stanza, b->bytes));
+}
+
+static void drain(struct bench *b, uint32_t below)
+{
+	while (b->open >= below)
+		uv_run(&b->loop, UV_RUN_ONCE);
+}
+
+/* All sessions under epoch 1, and what stays. */
+static void fill_mqtt(struct bench *b)
+{
+	b->sessions = mem_zalloc(b->accounts * sizeof *b->sessions);
+	for (uint32_t i = 0; i < b->accounts; i++) {
+		Starling__MqttOpenRequest r = STARLING__MQTT_OPEN_REQUEST__INIT;
+		Starling__MqttSession session = STARLING__MQTT_SESSION__INIT;
+		struct sample *s = sample_new(b);
+		char name[64];
+
+		snprintf(name, sizeof name, "bench.example/device%u", i);
+		session.name = name;
+		session.expiry_s = UINT32_MAX;
+		r.session = &session;
+		r.instance = 1;
+		s->domain = i;
+		store_submit(b->store, METHOD_STORAGE_MQTT_OPEN & 0xff, &r.base, STR(""), 0, on_opened, s);
+		drain(b, b->open_max);
+	}
+	drain(b, 1);
+	for (uint32_t i = 0; i < b->backlog; i++) {
+		queue(b, true);
+		drain(b, b->open_max);
+	}
+	drain(b, 1);
+}
 
 static void create_accounts(struct bench *b)
 {
@@ -357,6 +541,24 @@ static void create_accounts(struct bench *b)
 	while (b->open)
 		uv_run(&b->loop, UV_RUN_ONCE);
 }
+
+static const struct {
+	const char *name;
+	void (*one)(struct bench *b);
+	void (*fill)(struct bench *b);
+} kinds[] = {
+	{ "log", log_one, create_accounts },
+	{ "offline", offline_one, create_accounts },
+	{ "open", key_one, create_accounts },
+	{ "fetch", fetch_one, create_accounts },
+	{ "delivered", delivered_one, create_accounts },
+	{ "query", query_one, create_accounts },
+	{ "credentials", key_one, create_accounts },
+	{ "spool", spool_one, fill_spool },
+	{ "mqtt", mqtt_one, fill_mqtt },
+	{ "receive", receive_one, fill_mqtt },
+	{ "retain", retain_one, NULL },
+};
 
 static void run_for(struct bench *b, uint64_t ms)
 {
@@ -462,7 +664,7 @@ static void open_store(struct bench *b)
 		.wait_ms = 500,
 		.queue_max = 1000000,
 		.queue_bytes = (size_t)1 << 30,
-		.limits = { 10000, 1 << 20 },
+		.limits = { 10000, 1 << 20, b->max, b->max ? UINT32_MAX : 0 },
 		.on_ready = on_ready,
 		.on_refused = on_refused,
 		.ctx = b,
@@ -514,6 +716,8 @@ static void arguments(struct bench *b, int argc, char **argv)
 		{ "--max", &b->max },
 		{ "--partitions", &b->partitions },
 		{ "--backlog", &b->backlog },
+		{ "--qos", &b->qos },
+		{ "--fan", &b->fan },
 	};
 
 	for (int i = 1; i < argc; i++) {
@@ -553,7 +757,9 @@ int main(int argc, char **argv)
 		           .connections = 4,
 		           .writers = 1,
 		           .batch_max = 256,
-		           .window_ms = 0 };
+		           .window_ms = 0,
+		           .qos = 1,
+		           .fan = 1 };
 
 	arguments(&b, argc, argv);
 	if (!*b.dsn)
@@ -564,10 +770,8 @@ int main(int argc, char **argv)
 	open_store(&b);
 	if (b.partitions)
 		more_partitions(&b);
-	if (kinds[b.method].one == spool_one)
-		fill_spool(&b);
-	else
-		create_accounts(&b);
+	if (kinds[b.method].fill)
+		kinds[b.method].fill(&b);
 	measure(&b);
 	store_free(&b.store);
 	uv_close((uv_handle_t *)&b.tick, NULL);
@@ -575,6 +779,7 @@ int main(int argc, char **argv)
 	uv_loop_close(&b.loop);
 	mem_free(b.latency_us);
 	mem_free(b.stanza);
+	mem_free(b.sessions);
 	stop_server(&b);
 	return b.failed ? 1 : 0;
 }

@@ -35,10 +35,10 @@ class Failed(Exception):
 def free_offset():
     """An offset at which the standard ports are free now."""
     for _ in range(200):
-        offset = random.randrange(5000, 26000, 10)
+        offset = random.randrange(5000, 23500, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223, 5269):
+                for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset
@@ -57,7 +57,7 @@ def merge(into, other):
 
 class Flock:
     """settings: merged into starling.yml before the first start."""
-    unless_said = "s2s=0"  # tests/federation has its own flocks
+    unless_said = ("s2s=0", "mqtt-broker=0")  # tests/federation and tests/mqtt have flocks of their own
 
     def __init__(self, directory=None, binaries=None, hosts=("starling.test", "second.test"), settings=None):
         self.own_directory = directory is None
@@ -113,8 +113,7 @@ class Flock:
 
     def up(self, scale=None):
         scale = scale if scale is not None else os.environ.get("STARLING_SCALE", "")
-        if "s2s" not in scale:
-            scale = ",".join(filter(None, (scale, self.unless_said)))
+        scale = ",".join(filter(None, [scale, *(s for s in self.unless_said if s.split("=")[0] not in scale)]))
         extra = ["--scale", scale]
         try:
             self.ctl("up", "--detach", "--port-offset", str(self.offset), *extra, timeout=120)

@@ -22,6 +22,9 @@ extern const char *const log_query_backward_sql, *const log_query_ids_sql, *cons
 extern const char *const log_query_head_sql, *const log_query_head_full_sql;
 /* spool_owner.c, spool_append.c, spool_read.c, spool_done.c: stanzas for other servers */
 extern const struct method spool_claim, spool_release, spool_append, spool_fetch, spool_domains, spool_done;
+/* mqtt_session.c, mqtt_adopt.c, mqtt_subscribe.c, mqtt_queue.c, mqtt_fetch.c, mqtt_done.c, mqtt_receive.c, mqtt_retain.c: an mqtt-broker's */
+extern const struct method mqtt_open, mqtt_session_set, mqtt_close, mqtt_subscribe, mqtt_done, mqtt_receive, mqtt_released, mqtt_queue,
+        mqtt_fetch, mqtt_adopt, mqtt_retain, mqtt_retained_list;
 /* Second halves: of log_open, and of log_retract. */
 extern const struct method log_move, log_tombstone;
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * access: who may publish and subscribe to what: a file of rules, one a line; the first that fits decides, and none means no.
+ *
+ *   allow publish   devices/%c/state              %c: client identifier, %u: user name without its host
+ *   deny  subscribe secret/# anonymous            anonymous, authenticated, user NAME; nothing: everybody
+ *   allow all       #
+ *
+ * A publish fits when the rule's filter matches the topic. A subscription fits an `allow` when the rule's filter matches all that it asks for, and a
+ * `deny` when it matches any of it. Unlike in subscriptions a wildcard at the beginning stands for what begins with $ as well. */
+#ifndef MQTT_BROKER_ACCESS_H
+#define MQTT_BROKER_ACCESS_H
+
+#include <stdbool.h>
+
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+#define MQ_ACCESS_RULES_MAX 10000u
+
+struct mq_access;
+
+enum mq_access_what { MQ_ACCESS_PUBLISH = 1, MQ_ACCESS_SUBSCRIBE = 2 };
+
+struct mq_access_who {
+	struct str client;  /* client identifier */
+	struct str account; /* bare JID; .p is NULL: anonymous */
+};
+
+/* path empty: the rules that there are without a file. NULL with e set: the file cannot be read, or a line of it is wrong. */
+struct mq_access *mq_access_load(const char *path, struct err *e);
+struct mq_access *mq_access_parse(struct str text, struct err *e);
+void mq_access_free(struct mq_access **a);
+/* topic: valid; for MQ_ACCESS_SUBSCRIBE a filter without its share name. */
+bool mq_access_allows(const struct mq_access *a, enum mq_access_what what, const struct mq_access_who *who, struct str topic);
+
+#endif

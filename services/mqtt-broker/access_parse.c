@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * access_parse: the file of access rules. It is an operator's, read at start and on SIGHUP; errors name the line. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "common/mqtt/mqtt_topic.h"
+#include "common/text/utf8.h"
+#include "services/mqtt-broker/access_rule.h"
+
+#define FILE_MAX (4u << 20)
+#define WORDS    5u
+
+static const char built_in[] = "deny publish $SYS/#\nallow all #\n";
+
+struct word {
+	const char *name;
+	unsigned value;
+};
+
+static const struct word actions[] = { { "allow", 1 }, { "deny", 0 }, { NULL, 0 } };
+static const struct word whats[] = { { "publish", MQ_ACCESS_PUBLISH },
+	                             { "subscribe", MQ_ACCESS_SUBSCRIBE },
+	                             { "all", MQ_ACCESS_PUBLISH | MQ_ACCESS_SUBSCRIBE },
+	                             { NULL, 0 } };
+static const struct word whos[] = { { "everybody", MQ_WHO_ALL },
+	                            { "anonymous", MQ_WHO_ANONYMOUS },
+	                            { "authenticated", MQ_WHO_AUTHENTICATED },
+	                            { "user", MQ_WHO_USER },
+	                            { NULL, 0 } };
+
+static bool look_up(const struct word *words, struct str name, unsigned *out)
+{
+	for (; words->name; words++) {
+		if (str_is(name, words->name)) {
+			*out = words->value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Up to WORDS words; more count as one more. */
+static size_t cut(struct str line, struct str words[WORDS])
+{
+	size_t count = 0, at = 0;
+
+	while (at < line.n) {
+		size_t start;
+
+		while (at < line.n && (line.p[at] == ' ' || line.p[at] == '\t'))
+			at++;
+		start = at;
+		while (at < line.n && line.p[at] != ' ' && line.p[at] != '\t')
+			at++;
+		if (at == start)
+			break;
+		if (count == WORDS)
+			return WORDS + 1;
+		words[count++] = str_make(line.p + start, at - start);
+	}
+	return count;
+}
+
+static const char *parse_line(struct str line, struct mq_rule *out)
+{
+	unsigned action, what, who = MQ_WHO_ALL;
+	struct str words[WORDS];
+	size_t n = cut(line, words);
+
+	if (n < 3 || n > WORDS)
+		return "a rule is: allow|deny publish|subscribe|all FILTER [anonymous|authenticated|user NAME]";
+	if (!look_up(actions, words[0], &action))
+		return "the first word is neither allow nor deny";
+	if (!look_up(whats, words[1], &what))
+		return "the second word is none of publish, subscribe and all";
+	if (!mqtt_topic_filter_valid(words[2], 0))
+		return "the third word is not a topic filter";
+	if (words[2].n >= 7 && memcmp(words[2].p, "$share/", 7) == 0)
+		return "a rule is for the filter of a shared subscription, without $share and its name";
+	if (n > 3 && !look_up(whos, words[3], &who))
+		return "the fourth word is none of everybody, anonymous, authenticated and user";
+	if ((who == MQ_WHO_USER) != (n == 5))
+		return "a name follows the word user, and no other";
+	*out = (struct mq_rule){ .filter = words[2],
+		                 .user = n == 5 ? words[4] : (struct str){ 0 },
+		                 .what = (uint8_t)what,
+		                 .who = (uint8_t)who,
+		                 .allow = action != 0 };
+	return NULL;
+}
+
+static bool is_rule(struct str line)
+{
+	size_t at = 0;
+
+	while (at < line.n && (line.p[at] == ' ' || line.p[at] == '\t'))
+		at++;
+	/* A comment takes a line of its own: # is a filter, too. */
+	return at < line.n && line.p[at] != '#';
+}
+
+static int parse(struct mq_access *a, size_t n, struct err *e)
+{
+	size_t cap = 0;
+	unsigned number = 0;
+
+	for (size_t at = 0; at < n;) {
+		const char *end = memchr(a->text + at, '\n', n - at);
+		struct str line = str_make(a->text + at, (end ? (size_t)(end - a->text) : n) - at);
+		const char *wrong;
+
+		number++;
+		at += line.n + 1;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (!utf8_valid(line) || memchr(line.p, '\0', line.n))
+			return err_set(e, "line %u: not UTF-8", number);
+		if (!is_rule(line))
+			continue;
+		if (a->count == MQ_ACCESS_RULES_MAX)
+			return err_set(e, "line %u: more than %u rules", number, MQ_ACCESS_RULES_MAX);
+		if (a->count == cap) {
+			cap = cap ? cap * 2 : 16;
+			a->rules = mem_realloc(a->rules, cap * sizeof(*a->rules));
+		}
+		wrong = parse_line(line, &a->rules[a->count++]);
+		if (wrong)
+			return err_set(e, "line %u: %s", number, wrong);
+	}
+	return 0;
+}
+
+struct mq_access *mq_access_parse(struct str text, struct err *e)
+{
+	struct mq_access *a = mem_new(struct mq_access);
+
+	a->text = mem_strndup(text.p, text.n);
+	if (parse(a, text.n, e) < 0)
+		mq_access_free(&a);
+	return a;
+}
+
+static int read_file(const char *path, struct buf *out, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	if (!f)
+		return err_set(e, "access rules %s: %s", path, strerror(errno));
+	buf_init(out, FILE_MAX);
+	do {
+		char *room = buf_reserve(out, 16384);
+
+		n = room ? fread(room, 1, 16384, f) : 0;
+		buf_commit(out, n);
+	} while (n > 0);
+	if (ferror(f) || out->overflow)
+		err_set(e, "access rules %s: %s", path, out->overflow ? "longer than 4 MiB" : "cannot be read");
+	n = (size_t)(ferror(f) || out->overflow);
+	fclose(f);
+	return n ? -1 : 0;
+}
+
+struct mq_access *mq_access_load(const char *path, struct err *e)
+{
+	struct mq_access *a = NULL;
+	struct buf text = { 0 };
+	struct err why;
+
+	if (!path || !path[0])
+		return mq_access_parse(str_from(built_in), e);
+	if (read_file(path, &text, e) == 0) {
+		a = mq_access_parse(buf_str(&text), &why);
+		if (!a)
+			err_set(e, "access rules %s, %s", path, why.text);
+	}
+	buf_fini(&text);
+	return a;
+}
+
+void mq_access_free(struct mq_access **a)
+{
+	if (!*a)
+		return;
+	mem_free((*a)->text);
+	mem_free((*a)->rules);
+	mem_free(*a);
+	*a = NULL;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * alias: topic aliases of one connection (MQTT 5.0 section 3.3.2.3.4). The client's are a table by number. Ours are for the topics that it gets most
+ * often: each topic has one alias that it may have, and of those that share it the one that comes more often than the others gets it. */
+#ifndef MQTT_BROKER_ALIAS_H
+#define MQTT_BROKER_ALIAS_H
+
+#include "common/mqtt/mqtt_deliver.h"
+
+struct mq_alias {
+	char *topic; /* NULL: not set */
+	uint32_t n;
+	uint32_t score; /* ours: times that it came, less times that others did */
+};
+
+struct mq_aliases {
+	struct mq_alias *slots; /* of max; made with the first */
+	uint16_t max;           /* 0: none are used */
+};
+
+void mq_aliases_fini(struct mq_aliases *a);
+/* The client says that `alias` (1 to max) stands for the topic from now on. */
+void mq_aliases_set(struct mq_aliases *a, uint16_t alias, struct str topic);
+/* What it stands for; .p is NULL: nothing yet. */
+struct str mq_aliases_get(const struct mq_aliases *a, uint16_t alias);
+
+/* The alias for this topic, into *d; alias_known: it is set at the other side. mq_aliases_sent must follow when it was written and not known. */
+void mq_aliases_choose(struct mq_aliases *a, struct str topic, struct mqtt_delivery *d);
+void mq_aliases_sent(struct mq_aliases *a, struct str topic, const struct mqtt_delivery *d);
+
+#endif

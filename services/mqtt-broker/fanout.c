@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fanout: from one message to its receivers (MQTT 5.0 sections 3.3.4 and 4.8): first all who match, each once with its highest QoS and all its
+ * subscription identifiers, then one after the other. What many get alike is written once and copied. Nobody ends meanwhile. */
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/queueing.h"
+
+#define NO_ID UINT32_MAX
+
+struct match {
+	struct mq_session *session;
+	uint32_t first_id, last_id; /* in ids */
+	uint8_t qos;                /* the highest of its subscriptions */
+	bool retain_as_published, shared;
+};
+
+struct id {
+	uint32_t id, next;
+};
+
+struct mq_fanout {
+	struct match *matches;
+	struct id *ids;
+	uint32_t *list; /* those of one receiver */
+	uint32_t n, cap, ids_n, ids_cap, list_cap;
+	uint64_t mark; /* of the publication; rises */
+	const struct mq_publication *p;
+	struct mq_tenant *tenant;
+	struct mq_wait *wait;
+	struct mq_queueing *queueing[2]; /* for sessions that last: by their own subscriptions, by shared ones */
+	struct {
+		struct mqtt_template t;
+		bool tried, usable;
+	} templates[2][3][2]; /* 5.0, QoS, retain */
+};
+
+struct mq_fanout *mq_fanout_new(void)
+{
+	return mem_new(struct mq_fanout);
+}
+
+void mq_fanout_free(struct mq_fanout **f)
+{
+	if (!*f)
+		return;
+	mem_free((*f)->matches);
+	mem_free((*f)->ids);
+	mem_free((*f)->list);
+	mem_free(*f);
+	*f = NULL;
+}
+
+/* --- who ---------------------------------------------------------------------------------------------------------- */
+
+static struct mq_session *session_of(const struct index_subscription *sub)
+{
+	return (struct mq_session *)((char *)sub->who - offsetof(struct mq_session, subscriber));
+}
+
+static uint32_t add_match(struct mq_fanout *f, struct mq_session *s)
+{
+	if (f->n == f->cap) {
+		f->cap = f->cap ? f->cap * 2 : 64;
+		f->matches = mem_realloc(f->matches, f->cap * sizeof(*f->matches));
+	}
+	f->matches[f->n] = (struct match){ .session = s, .first_id = NO_ID, .last_id = NO_ID };
+	return f->n++;
+}
+
+static void merge(struct mq_fanout *f, struct match *m, const struct index_subscription *sub)
+{
+	if (sub->qos > m->qos)
+		m->qos = sub->qos;
+	m->retain_as_published |= sub->retain_as_published;
+	if (!sub->identifier)
+		return;
+	if (f->ids_n == f->ids_cap) {
+		f->ids_cap = f->ids_cap ? f->ids_cap * 2 : 64;
+		f->ids = mem_realloc(f->ids, f->ids_cap * sizeof(*f->ids));
+	}
+	f->ids[f->ids_n] = (struct id){ sub->identifier, NO_ID };
+	if (m->first_id == NO_ID)
+		m->first_id = f->ids_n;
+	else
+		f->ids[m->last_id].next = f->ids_n;
+	m->last_id = f->ids_n++;
+}
+
+static void on_subscription(void *ctx, const struct index_subscription *sub)
+{
+	struct mq_fanout *f = ctx;
+	struct mq_session *s = session_of(sub);
+
+	if (sub->no_local && s == f->p->from)
+		return;
+	if (s->fan_mark != f->mark) {
+		s->fan_mark = f->mark;
+		s->fan_at = add_match(f, s);
+	}
+	merge(f, &f->matches[s->fan_at], sub);
+}
+
+/* --- shared subscriptions ----------------------------------------------------------------------------------------- */
+
+/* From `start` on the first who can take it at once; all being full, the first. */
+static const struct index_subscription *next_member(const struct index_share *share, uint32_t start)
+{
+	const struct index_subscription *any = NULL;
+
+	for (uint32_t i = 0; i < share->count; i++) {
+		const struct index_subscription *m = &share->members[(start + i) % share->count];
+
+		if (!m->who)
+			continue;
+		if (!mq_deliver_blocked(session_of(m)))
+			return m;
+		any = any ? any : m;
+	}
+	return any;
+}
+
+/* What a member has not acknowledged yet; who is away comes last. */
+static uint64_t load_of(const struct mq_session *s)
+{
+	if (!s->client)
+		return UINT64_MAX - 1;
+	return s->lasting ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
+}
+
+static const struct index_subscription *least_inflight(const struct index_share *share, uint32_t start)
+{
+	const struct index_subscription *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < share->count; i++) {
+		const struct index_subscription *m = &share->members[(start + i) % share->count];
+
+		if (m->who && load_of(session_of(m)) < least) {
+			least = load_of(session_of(m));
+			best = m;
+		}
+	}
+	return best;
+}
+
+static void on_share(void *ctx, struct index_share *share)
+{
+	struct mq_fanout *f = ctx;
+	const struct index_subscription *m;
+	enum mq_share choice = (enum mq_share)f->tenant->broker->config->share;
+
+	if (choice == MQ_SHARE_LEAST_INFLIGHT)
+		m = least_inflight(share, share->turn++);
+	else
+		m = next_member(share, choice == MQ_SHARE_HASH ? (uint32_t)hash_fnv1a64(f->p->m.topic) : share->turn++);
+	/* Beside what the member gets by subscriptions of its own (section 4.8.2). */
+	if (m) {
+		uint32_t at = add_match(f, session_of(m));
+
+		f->matches[at].shared = true;
+		merge(f, &f->matches[at], m);
+	}
+}
+
+/* --- what --------------------------------------------------------------------------------------------------------- */
+
+static struct mqtt_template *template_for(struct mq_fanout *f, unsigned version, const struct mqtt_delivery *d)
+{
+	bool five = version == MQTT_5;
+	__typeof__(&f->templates[0][0][0]) t = &f->templates[five][d->qos][d->retain];
+
+	if (!t->tried) {
+		t->tried = true;
+		t->usable = mqtt_template_init(&t->t, version, &f->p->m, d);
+	}
+	return t->usable ? &t->t : NULL;
+}
+
+static void drop_templates(struct mq_fanout *f)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		__typeof__(&f->templates[0][0][0]) t = &f->templates[i / 6][i / 2 % 3][i % 2];
+
+		if (t->tried)
+			mqtt_template_fini(&t->t);
+		t->tried = t->usable = false;
+	}
+}
+
+static void take_ids(struct mq_fanout *f, const struct match *m, struct mqtt_delivery *d)
+{
+	uint32_t n = 0;
+
+	for (uint32_t at = m->first_id; at != NO_ID; at = f->ids[at].next) {
+		if (n == f->list_cap) {
+			f->list_cap = f->list_cap ? f->list_cap * 2 : 16;
+			f->list = mem_realloc(f->list, f->list_cap * sizeof(*f->list));
+		}
+		f->list[n++] = f->ids[at].id;
+	}
+	d->subscription_ids = f->list;
+	d->subscription_id_count = n;
+}
+
+static void store(struct mq_fanout *f, struct mq_publication *p, const struct match *m, const struct mqtt_delivery *d)
+{
+	struct mq_queueing **q = &f->queueing[m->shared];
+
+	if (!mq_deliver_has_room(m->session))
+		return;
+	if (!*q)
+		*q = mq_queueing_new(f->tenant, p, f->n, m->shared, f->wait);
+	mq_queueing_add(*q, m->session, d);
+}
+
+static void deliver_one(struct mq_fanout *f, struct mq_publication *p, const struct match *m, const struct mqtt_delivery *common)
+{
+	struct mqtt_delivery d = *common;
+	const struct mq_client *client = m->session->client;
+
+	d.qos = p->qos < m->qos ? p->qos : m->qos;
+	d.retain = p->retain && m->retain_as_published; /* [MQTT-3.3.1-12], -13 */
+	if (m->first_id != NO_ID)
+		take_ids(f, m, &d);
+	if (d.qos > 0 && m->session->lasting)
+		store(f, p, m, &d);
+	else if (client)
+		mq_deliver(m->session, p, &d, f->n > 1 && m->first_id == NO_ID ? template_for(f, client->peer.version, &d) : NULL);
+}
+
+uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
+{
+	static const struct index_subs_visitor visitor = { on_subscription, on_share };
+	struct mq_fanout *f = t->broker->fanout;
+	struct mqtt_delivery common = { 0 };
+
+	f->mark++;
+	f->n = f->ids_n = 0;
+	f->p = p;
+	f->tenant = t;
+	f->wait = wait;
+	index_subs_match(t->subs, p->m.topic, &visitor, f);
+	if (f->n > 0) {
+		/* Whoever can get it now gets it, however short its life is. */
+		mq_message_expiry(p->expires_ms, net_now(t->broker->net), &common);
+		for (uint32_t i = 0; i < f->n; i++)
+			deliver_one(f, p, &f->matches[i], &common);
+		if (f->n > 1)
+			drop_templates(f);
+	}
+	f->p = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		if (f->queueing[i])
+			mq_queueing_send(f->queueing[i]);
+		f->queueing[i] = NULL;
+	}
+	return f->n;
+}

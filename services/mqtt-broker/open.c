@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * open: a client and its session come together (MQTT 5.0 sections 3.1.2.4 and 3.1.4): who had it before goes; what shall last is opened in the store, and
+ * CONNACK waits for that. What is not known here is nowhere, or another broker's: a session that does not last asks the store nothing. */
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/wire.h"
+
+#define RETRY_MS    512u
+#define BROKERS_MAX 256u
+
+/* --- the store ---------------------------------------------------------------------------------------------------- */
+
+uint32_t mq_alive(struct mq_broker *b, uint64_t *out, uint32_t max)
+{
+	const Starling__Registration *all[BROKERS_MAX];
+	uint32_t n = ipc_bus_instances(b->bus, "mqtt-broker", all, BROKERS_MAX), used = 0;
+
+	if (n > BROKERS_MAX)
+		n = BROKERS_MAX;
+	for (uint32_t i = 0; i < n && used < max; i++) {
+		if (all[i]->instance != ipc_bus_instance(b->bus))
+			out[used++] = all[i]->instance;
+	}
+	return used;
+}
+
+/* What whoever had it before left. Who is back before its delay is over left nothing; of a session that is over it is due. */
+static void former_will(struct mq_session *s, bool present, uint32_t delay_s)
+{
+	struct mq_will *will = s->will;
+
+	s->will = NULL;
+	if (will && (!present || delay_s == 0))
+		mq_will_send(s, &will, NULL);
+	mq_will_free(&will);
+}
+
+/* The session is there; for whom it was asked may be gone, or have been followed by another one. */
+static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
+{
+	struct mq_lasting *l = s->lasting;
+	struct mq_client *c = l->opener;
+	uint32_t expiry_s = l->expiry_s;
+
+	mq_lasting_load(s, reply->session);
+	former_will(s, reply->present, l->will_delay_s);
+	l->expiry_s = expiry_s;
+	l->opener = NULL;
+	if (c)
+		c->opening = NULL;
+	if (c && c->number == l->asked_for) {
+		l->will_delay_s = c->login->will_delay;
+		l->will_due_us = l->disconnected_us = 0;
+		mq_connect_done(c, s, reply->present);
+		return;
+	}
+	/* Nobody was told of what was asked for, so none of it was. */
+	l->disconnected_us = clock_wall_us();
+	if (!reply->present)
+		l->expiry_s = 0;
+	if (c) {
+		mq_connect_accept(c);
+	} else {
+		mq_lasting_save(s);
+		mq_lasting_wait(s);
+	}
+}
+
+static void refused(struct mq_session *s, const struct ipc_result *result)
+{
+	struct mq_client *c = s->lasting->opener;
+
+	if (c && result->code == STARLING__CODE__CODE_EXISTS) {
+		/* Its broker has died and is not known to have, or lets it go just now. */
+		net_timer_set(s->lasting->broker->net, &s->lasting->retry, RETRY_MS);
+		return;
+	}
+	s->lasting->opener = NULL;
+	mq_session_end(s);
+	if (!c)
+		return;
+	c->opening = NULL;
+	if (result->code == STARLING__CODE__CODE_DENIED) {
+		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
+		return;
+	}
+	metric_inc(&mq_metrics.store_failed);
+	log_info(&c->log, "the session was not opened: %s %s", ipc_code_name(result->code), result->text);
+	mq_connect_refuse(c, MQTT_SERVER_UNAVAILABLE, "sessions cannot be stored now, try again later");
+}
+
+static void on_open(const struct ipc_result *result, const Starling__MqttOpenReply *reply, void *ctx)
+{
+	struct mq_session *s = ctx;
+
+	if (!s->ended) {
+		if (ipc_ok(result) && reply->session && reply->session->fence)
+			opened(s, reply);
+		else
+			refused(s, result);
+	}
+	mq_session_unref(&s);
+}
+
+static void fill_will(Starling__MqttSession *row, struct mq_wire *wire, const struct mq_client *c)
+{
+	const struct mq_will *will = c->login->will;
+
+	mq_wire_init(wire, c->tenant, will->message, will->qos, will->retain, true);
+	if (will->expires)
+		wire->message.expires_us = wire->message.time_us + will->expiry_s * INT64_C(1000000);
+	row->will = &wire->message;
+	row->will_delay_s = c->login->will_delay;
+}
+
+void mq_open_call(struct mq_session *s)
+{
+	Starling__MqttOpenRequest request = STARLING__MQTT_OPEN_REQUEST__INIT;
+	Starling__MqttSession row = STARLING__MQTT_SESSION__INIT;
+	struct mq_lasting *l = s->lasting;
+	struct mq_client *c = l->opener;
+	struct ipc_opts opts = mq_wire_opts(l->broker);
+	uint64_t alive[BROKERS_MAX];
+	struct mq_wire wire = { 0 };
+
+	if (!c) {
+		mq_session_end(s);
+		return;
+	}
+	l->asked_for = c->number;
+	l->expiry_s = c->login->session_expiry;
+	row.name = mq_wire_name(s->tenant, s->id);
+	row.user = s->user ? s->user : (char *)(uintptr_t) "";
+	row.version = c->peer.version;
+	row.expiry_s = c->login->session_expiry;
+	if (c->login->will)
+		fill_will(&row, &wire, c);
+	request.session = &row;
+	request.clean = c->login->clean;
+	request.instance = ipc_bus_instance(l->broker->bus);
+	request.alive = alive;
+	request.n_alive = mq_alive(l->broker, alive, BROKERS_MAX);
+	call_storage_mqtt_open(l->broker->bus, ipc_any("storage"), &opts, &request, on_open, mq_session_ref(s));
+	mq_wire_fini(&wire);
+	mem_free(row.name);
+}
+
+/* --- the client --------------------------------------------------------------------------------------------------- */
+
+static void wait_for(struct mq_client *c, struct mq_session *s)
+{
+	s->lasting->opener = c;
+	c->opening = s;
+	if (c->state != MQ_LOGIN)
+		mq_client_set_state(c, MQ_LOGIN);
+}
+
+/* It was without a client, and has this one now: what is changed about it is stored first. */
+static void come_back(struct mq_client *c, struct mq_session *s)
+{
+	struct mq_lasting *l = s->lasting;
+
+	net_timer_cancel(l->broker->net, &l->due);
+	/* Section 3.1.3.2.2: who is back before the delay is over left nothing. */
+	mq_will_free(&s->will);
+	s->will = c->login->will;
+	c->login->will = NULL;
+	l->will_due_us = 0;
+	l->will_delay_s = c->login->will_delay;
+	l->expiry_s = c->login->session_expiry;
+	l->disconnected_us = 0;
+	mq_lasting_save(s);
+}
+
+void mq_open_saved(struct mq_session *s)
+{
+	struct mq_client *c = s->lasting->opener;
+
+	s->lasting->opener = NULL;
+	c->opening = NULL;
+	mq_connect_done(c, s, true);
+}
+
+void mq_open_abandon(struct mq_client *c)
+{
+	struct mq_session *s = c->opening;
+	struct mq_lasting *l;
+
+	list_remove(&c->held);
+	if (!s)
+		return;
+	c->opening = NULL;
+	l = s->lasting;
+	l->opener = NULL;
+	if (l->state != MQ_LASTING_READY || l->broker->stopped)
+		return;
+	/* It did not come back after all. */
+	mq_will_free(&s->will);
+	l->disconnected_us = clock_wall_us();
+	mq_lasting_save(s);
+	mq_lasting_wait(s);
+}
+
+/* [MQTT-3.1.4-3]: whoever has the session, or is about to. */
+static void end_others(struct mq_session *s)
+{
+	struct mq_client *had = s->client, *waits = s->lasting ? s->lasting->opener : NULL;
+
+	if (had)
+		mq_client_end(had, MQTT_SESSION_TAKEN_OVER, "");
+	if (waits)
+		mq_client_end(waits, MQTT_SESSION_TAKEN_OVER, "");
+}
+
+void mq_open(struct mq_client *c)
+{
+	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->id);
+
+	if (s) {
+		end_others(s);
+		s = mq_names_get(&c->tenant->sessions, c->id);
+	}
+	if (s) {
+		wait_for(c, s);
+		/* Otherwise it is being opened or closed, and what then is seen when that is over. */
+		if (s->lasting->state == MQ_LASTING_READY && c->login->clean)
+			mq_lasting_close(s);
+		else if (s->lasting->state == MQ_LASTING_READY)
+			come_back(c, s);
+		return;
+	}
+	s = mq_session_new(c->tenant, c->id, c->user);
+	if (c->login->session_expiry == 0) {
+		mq_connect_done(c, s, false);
+		return;
+	}
+	mq_lasting_new(s);
+	wait_for(c, s);
+	mq_open_call(s);
+}

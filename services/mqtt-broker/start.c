@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/mqtt-broker/start.h"
+
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/wire.h"
+
+#define PAGE        500u
+#define RETRY_MS    512u
+#define BROKERS_MAX 256u
+
+enum step { STEP_OTHERS, STEP_SESSIONS, STEP_RETAINED };
+
+struct mq_start {
+	struct mq_broker *broker;
+	struct wheel_timer timer;
+	char *after; /* the last name or topic that was read; "" at first */
+	enum step step;
+	uint32_t sessions, retained;
+	bool said;
+};
+
+static void go_on(struct mq_start *st);
+
+static void next_step(struct mq_start *st)
+{
+	mem_free(st->after);
+	st->after = mem_strdup("");
+	st->step++;
+	go_on(st);
+}
+
+static void next_page(struct mq_start *st, const char *after)
+{
+	mem_free(st->after);
+	st->after = mem_strdup(after);
+	go_on(st);
+}
+
+static void retry(struct mq_start *st, const struct ipc_result *result)
+{
+	metric_inc(&mq_metrics.store_failed);
+	if (!st->said)
+		log_info(st->broker->log, "waiting for the store: %s %s", ipc_code_name(result->code), result->text);
+	st->said = true;
+	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
+}
+
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
+
+/* Whoever was connected is not any more: since now, as far as anybody knows. */
+static void adopt(struct mq_broker *b, const Starling__MqttSession *row)
+{
+	struct str id;
+	struct mq_tenant *t = mq_wire_tenant(b, str_from(row->name), &id);
+	struct mq_session *s;
+
+	if (!t || id.n == 0 || !row->fence || mq_names_get(&t->sessions, id))
+		return; /* of a host that is ours no more: it stays in the store */
+	s = mq_session_new(t, id, row->user[0] ? row->user : NULL);
+	mq_lasting_new(s);
+	mq_lasting_load(s, row);
+	mq_outbox_rewind(&s->lasting->box);
+	if (row->disconnected_us)
+		mq_lasting_wait(s);
+	else
+		mq_lasting_leave(s);
+}
+
+static void on_adopted(const struct ipc_result *result, const Starling__MqttAdoptReply *reply, void *ctx)
+{
+	struct mq_start *st = ctx;
+
+	if (!ipc_ok(result)) {
+		retry(st, result);
+		return;
+	}
+	for (size_t i = 0; i < reply->n_sessions; i++)
+		adopt(st->broker, reply->sessions[i]);
+	st->sessions += (uint32_t)reply->n_sessions;
+	if (reply->complete || reply->n_sessions == 0)
+		next_step(st);
+	else
+		next_page(st, reply->sessions[reply->n_sessions - 1]->name);
+}
+
+static void ask_sessions(struct mq_start *st)
+{
+	Starling__MqttAdoptRequest request = STARLING__MQTT_ADOPT_REQUEST__INIT;
+	struct ipc_opts opts = mq_wire_opts(st->broker);
+	uint32_t slots[SLOT_COUNT];
+
+	for (uint32_t i = 0; i < SLOT_COUNT; i++)
+		slots[i] = i;
+	request.slots = slots;
+	request.n_slots = SLOT_COUNT;
+	request.instance = ipc_bus_instance(st->broker->bus);
+	request.after = st->after;
+	request.limit = PAGE;
+	call_storage_mqtt_adopt(st->broker->bus, ipc_any("storage"), &opts, &request, on_adopted, st);
+}
+
+/* --- retained messages -------------------------------------------------------------------------------------------- */
+
+static void load(struct mq_broker *b, const Starling__MqttRetained *row)
+{
+	struct mq_tenant *t;
+	struct mq_message *m = row->message ? mq_wire_message(b, row->message, (struct str){ 0 }, &t) : NULL;
+
+	if (m)
+		mq_retained_load(t, m, row->message->qos & 3);
+}
+
+static void on_retained(const struct ipc_result *result, const Starling__MqttRetainedReply *reply, void *ctx)
+{
+	struct mq_start *st = ctx;
+
+	if (!ipc_ok(result)) {
+		retry(st, result);
+		return;
+	}
+	for (size_t i = 0; i < reply->n_retained; i++)
+		load(st->broker, reply->retained[i]);
+	st->retained += (uint32_t)reply->n_retained;
+	if (reply->complete || reply->n_retained == 0)
+		next_step(st);
+	else
+		next_page(st, reply->retained[reply->n_retained - 1]->message->topic);
+}
+
+static void ask_retained(struct mq_start *st)
+{
+	Starling__MqttRetainedRequest request = STARLING__MQTT_RETAINED_REQUEST__INIT;
+	struct ipc_opts opts = mq_wire_opts(st->broker);
+
+	request.after = st->after;
+	request.limit = PAGE;
+	call_storage_mqtt_retained_list(st->broker->bus, ipc_any("storage"), &opts, &request, on_retained, st);
+}
+
+/* --- steps -------------------------------------------------------------------------------------------------------- */
+
+/* One broker serves: whoever is listed beside it has died and is not known to have, or ends just now; another one that lives is waited for. */
+static void wait_for_others(struct mq_start *st)
+{
+	uint64_t alive[BROKERS_MAX];
+
+	if (mq_alive(st->broker, alive, BROKERS_MAX) == 0) {
+		next_step(st);
+		return;
+	}
+	if (!st->said)
+		log_info(st->broker->log, "waiting for the broker before this one to end instance=%016llx", (unsigned long long)alive[0]);
+	st->said = true;
+	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
+}
+
+static void finish(struct mq_start *st)
+{
+	struct mq_broker *b = st->broker;
+
+	if (st->sessions || st->retained)
+		log_info(b->log, "taken from the store sessions=%u retained=%u", st->sessions, st->retained);
+	mq_start_end(b);
+	mq_started(b);
+}
+
+static void go_on(struct mq_start *st)
+{
+	switch (st->step) {
+	case STEP_OTHERS:
+		wait_for_others(st);
+		break;
+	case STEP_SESSIONS:
+		ask_sessions(st);
+		break;
+	case STEP_RETAINED:
+		ask_retained(st);
+		break;
+	default:
+		finish(st);
+		break;
+	}
+}
+
+static void on_timer(struct wheel_timer *t)
+{
+	go_on(list_entry(t, struct mq_start, timer));
+}
+
+void mq_start_begin(struct mq_broker *b)
+{
+	struct mq_start *st = mem_new(struct mq_start);
+
+	b->start = st;
+	st->broker = b;
+	st->after = mem_strdup("");
+	wheel_timer_init(&st->timer, on_timer);
+	go_on(st);
+}
+
+void mq_start_end(struct mq_broker *b)
+{
+	if (!b->start)
+		return;
+	net_timer_cancel(b->net, &b->start->timer);
+	mem_free(b->start->after);
+	mem_free(b->start);
+	b->start = NULL;
+}
+
+void mq_start_lost(struct mq_broker *b)
+{
+	if (b->start && b->start->step == STEP_OTHERS)
+		net_timer_set(b->net, &b->start->timer, 0);
+}
