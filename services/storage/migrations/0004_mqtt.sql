@@ -101,13 +101,15 @@ CREATE FUNCTION mqtt_open(a_name text, a_slot integer, a_account text, a_version
                           OUT o_queued bigint, OUT o_filters text[], OUT o_bits bigint[], OUT o_received bigint[], OUT o_expiry bigint,
                           OUT o_version integer) LANGUAGE plpgsql AS $$
 DECLARE
-	s mqtt_session;
+	s     mqtt_session;
+	ended boolean;
 BEGIN
 	o_code := 0;
 	o_present := false;
 	SELECT m.* INTO s FROM mqtt_session m WHERE left(m.name, 512) = left(a_name, 512) AND m.name = a_name;
 	IF FOUND THEN
-		IF s.account <> a_account THEN
+		ended := s.disconnected_us > 0 AND s.expiry_s < 4294967295 AND s.disconnected_us + s.expiry_s * 1000000 <= mqtt_now();
+		IF s.account <> a_account AND NOT ended THEN
 			o_code := 10;
 			RETURN;
 		END IF;
@@ -115,7 +117,7 @@ BEGIN
 			o_code := 9;
 			RETURN;
 		END IF;
-		o_present := NOT a_clean AND (s.disconnected_us = 0 OR s.expiry_s = 4294967295 OR s.disconnected_us + s.expiry_s * 1000000 > mqtt_now());
+		o_present := NOT a_clean AND NOT ended;
 		o_disconnected := s.disconnected_us;
 		o_will := s.will;
 		o_delay := s.will_delay_s;
