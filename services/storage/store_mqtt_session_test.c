@@ -125,7 +125,7 @@ static void test_clean(void **state)
 static void test_expiry(void **state)
 {
 	struct fixture *f = *state;
-	struct opening o = { .name = "expiry.example/dev", .expiry_s = 10 };
+	struct opening o = { .name = "expiry.example/dev", .user = "u@expiry.example", .expiry_s = 10 };
 	Starling__MqttFence fence = open_ok(f, &o, false);
 	int64_t now = clock_wall_us();
 
@@ -135,6 +135,18 @@ static void test_expiry(void **state)
 	assert_int_equal(set_call(f, fence, UINT32_MAX, 1), OK);
 	fence = open_ok(f, &o, true);
 	assert_int_equal(set_call(f, fence, 10, now - 11000000), OK);
+	assert_true(open_ok(f, &o, false).session != fence.session);
+	/* Then it is nobody's, unless a living broker has it still. */
+	o.user = "v@expiry.example";
+	assert_int_equal(open_code(f, &o), DENIED);
+	o.user = "u@expiry.example";
+	fence = open_ok(f, &o, true);
+	assert_int_equal(set_call(f, fence, 10, now - 11000000), OK);
+	o.user = "v@expiry.example";
+	o.instance = B;
+	o.alive[0] = A;
+	assert_int_equal(open_code(f, &o), EXISTS);
+	o.alive[0] = 0;
 	assert_true(open_ok(f, &o, false).session != fence.session);
 }
 
