@@ -97,8 +97,9 @@ static struct {
 		struct packet_key key;
 		bool again;
 	} routed_as[FAKE_MAX];
-	bool s2s_alive;  /* there is an s2s */
-	bool redis_says; /* yes, to a GET */
+	const char *relays[2]; /* where turn-relays say that they are reached; NULL: there is none */
+	bool s2s_alive;        /* there is an s2s */
+	bool redis_says;       /* yes, to a GET */
 	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, hold_routes;
 } fake;
 
@@ -279,9 +280,27 @@ static const Starling__Registration *fake_s2s(void)
 	return &some;
 }
 
+static uint32_t fake_relays(const Starling__Registration **out)
+{
+	static Starling__Registration some[2];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		if (!fake.relays[i])
+			continue;
+		some[n] = *fake_registration();
+		some[n].public_address = TEXT(fake.relays[i]);
+		out[n] = &some[n];
+		n++;
+	}
+	return n;
+}
+
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
 	(void)bus, (void)max;
+	if (role && strcmp(role, "turn-relay") == 0)
+		return fake_relays(out);
 	if (role && strcmp(role, "storage") == 0)
 		out[0] = fake_registration();
 	else if (role && strcmp(role, "s2s") == 0 && fake.s2s_alive)
