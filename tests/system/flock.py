@@ -38,7 +38,7 @@ def free_offset():
         offset = random.randrange(5000, 26000, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223, 5269):
+                for port in (5222, 5223, 5269, 7777):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset
