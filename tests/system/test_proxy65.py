@@ -21,7 +21,7 @@ from xmpp import Client, error_of, local, q
 
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
-USUAL = {"announce": {"host": "127.0.0.1"}, "limits": {"connect_rate": 0, "connections_per_address": 0, "user_streams": 100, "user_rate": 0, "stream_rate": 0},
+USUAL = {"announce": {"host": "127.0.0.1", "port": 0}, "limits": {"connect_rate": 0, "connections_per_address": 0, "user_streams": 100, "user_rate": 0, "stream_rate": 0},
          "quota": {"size": 0, "period": "1d"}, "timeouts": {"handshake": "20s", "activation": "60s", "idle": "5m"}, "allow": []}
 
 
@@ -92,7 +92,7 @@ def stream(people, sid, place=None, **options):
         target.join(name)
         requester.join(name)
         answer = activate(juliet, sid, romeo.jid)
-        assert answer.get("type") == "result" and len(answer) == 0, answer
+        assert answer.get("type") == "result" and not list(answer), answer
         yield requester, target
 
 
