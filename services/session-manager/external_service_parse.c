@@ -260,7 +260,7 @@ int external_service_parse(struct arena *arena, struct str line, const char *key
 {
 	struct err why = { "" };
 	struct reading r = { .arena = arena, .out = out, .e = &why, .restricted = -1 };
-	struct str rest = line, key, value;
+	struct str rest = line, key = STR(""), value = STR("");
 	uint32_t seen = 0;
 	int rc;
 
