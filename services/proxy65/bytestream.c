@@ -234,7 +234,7 @@ static void begin(struct bytestream *b, struct user *user)
 	watch(b);
 }
 
-/* XEP-0065 section 9.1: bytes from before are not delivered; and so it shows whether both are still there. */
+/* XEP-0065 section 10.1: bytes from before are not delivered; and so it shows whether both are still there. */
 static bool both_there(struct bytestream *b)
 {
 	for (int i = 0; i < 2; i++) {

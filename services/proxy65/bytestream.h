@@ -23,7 +23,7 @@ struct bytestream {
 	struct wheel_timer idle;
 };
 
-/* False: two are there already, which is all (XEP-0065 section 9.1). */
+/* False: two are there already, which is all (XEP-0065 section 10.1). */
 bool bytestream_join(struct proxy65 *proxy, struct peer *peer, const char *dst);
 /* A connection that waits is going away. */
 void bytestream_leave(struct peer *peer);

@@ -178,9 +178,18 @@ static int check_announced(const char *host, struct err *e)
 	struct sockaddr_storage address;
 	socklen_t n;
 	size_t length = strlen(host);
+	char text[NET_ADDR_TEXT_MAX];
+	struct net_addr numeric;
 
-	if (length == 0 || net_addr_parse(host, 0, &address, &n, NULL) == 0)
+	if (length == 0)
 		return 0;
+	if (net_addr_parse(host, 0, &address, &n, NULL) == 0) {
+		/* XEP-0065 section 4: as RFC 5952 has it. */
+		net_addr_from((struct sockaddr *)&address, &numeric);
+		if (strcmp(net_addr_text(&numeric, text), host) != 0)
+			return err_set(e, "announce.host: %s is written %s", host, text);
+		return 0;
+	}
 	if (length > 253 || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != length || host[0] == '-' ||
 	    host[0] == '.')
 		return err_set(e, "announce.host: a domain name (in ASCII) or a numeric address without brackets is needed");

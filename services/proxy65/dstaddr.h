@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dstaddr: what both parties of a bytestream ask the relay for, and what it knows the stream by (XEP-0065 section 5.3.2). */
+ * dstaddr: what both parties of a bytestream ask the relay for, and what it knows the stream by (XEP-0065 section 6.3.2). */
 #ifndef PROXY65_DSTADDR_H
 #define PROXY65_DSTADDR_H
 

@@ -11,7 +11,7 @@ struct bytestream;
 
 enum peer_state {
 	PEER_HANDSHAKE,
-	PEER_WAITING,  /* what it sends is ignored (XEP-0065 section 9.1) */
+	PEER_WAITING,  /* what it sends is ignored (XEP-0065 section 10.1) */
 	PEER_RELAYING, /* its stream's */
 	PEER_LEAVING,  /* refused: what it still sends is read, or it would not get the refusal */
 };

@@ -65,7 +65,7 @@ static bool take_hash(struct socks5 *s)
 	return true;
 }
 
-/* VER CMD RSV ATYP DST.ADDR DST.PORT. The port should be 0; a host may ignore it (XEP-0065 section 9.1). */
+/* VER CMD RSV ATYP DST.ADDR DST.PORT. The port should be 0; a host may ignore it (XEP-0065 section 10.1). */
 static enum socks5_verdict request(struct socks5 *s)
 {
 	if (s->in[1] != CONNECT) {

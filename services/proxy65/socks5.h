@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * socks5: the server's half of a SOCKS5 handshake (RFC 1928 sections 3, 4, 6) as XEP-0065 section 9.2 narrows it: no authentication, CONNECT alone, and the
+ * socks5: the server's half of a SOCKS5 handshake (RFC 1928 sections 3, 4, 6) as XEP-0065 section 10.2 narrows it: no authentication, CONNECT alone, and the
  * destination is a hash, not a place. Bytes in, bytes out; no I/O.
  *
  *   on bytes:  used = socks5_feed(&s, p, n, &verdict)
@@ -45,7 +45,7 @@ struct socks5 {
 
 /* Returns how many of the bytes were used. */
 size_t socks5_feed(struct socks5 *s, const uint8_t *p, size_t n, enum socks5_verdict *out_verdict);
-/* After SOCKS5_REQUEST: puts the reply into out. XEP-0065 section 5.3.2: BND.ADDR and BND.PORT are what the client sent. */
+/* After SOCKS5_REQUEST: puts the reply into out. XEP-0065 section 6.3.2: BND.ADDR and BND.PORT are what the client sent. */
 void socks5_reply(struct socks5 *s, enum socks5_code code);
 
 #endif
