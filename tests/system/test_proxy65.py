@@ -166,7 +166,7 @@ def test_the_full_and_the_bare_jid_are_different_targets(people):
 
 
 def test_addresses_are_normalised(people):
-    """XEP-0065 section 5.3.2: the hash is of prepared addresses, however they are written in the request."""
+    """XEP-0065 section 6.3.2: the hash is of prepared addresses, however they are written in the request."""
     juliet, romeo = people
     name = hash_of("prep", juliet.jid, romeo.bare)
     with Socks(place_of(juliet)).join(name), Socks(place_of(juliet)).join(name.upper()):
@@ -219,7 +219,7 @@ def test_activations_that_are_refused(people, query, condition):
 
 
 def test_what_came_too_early_is_ignored(people):
-    """XEP-0065 section 9.1."""
+    """XEP-0065 section 10.1."""
     juliet, romeo = people
     place, name = place_of(juliet), hash_of("early", juliet.jid, romeo.jid)
     with Socks(place) as target, Socks(place).join(name) as requester:
@@ -497,6 +497,7 @@ def figures(flock):
 
 @pytest.mark.parametrize("settings, why", [
     ({"subdomain": "Pro xy"}, "subdomain:"), ({"announce": {"host": "[::1]"}}, "announce.host:"), ({"announce": {"host": "a/b"}}, "announce.host:"),
+    ({"announce": {"host": "2001:DB8:0::1"}}, "is written 2001:db8::1"),
     ({"port": 65530}, "ports: they end"), ({"addresses": ["localhost"]}, "localhost"), ({"addresses": []}, "addresses:")])
 def test_settings_that_are_refused(flock, settings, why):
     flock.changed = True
