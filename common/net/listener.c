@@ -107,7 +107,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	}
 }
 
-static int open_socket(const char *address, uint16_t port, struct err *e)
+static int open_socket(const char *address, uint16_t port, bool shared, struct err *e)
 {
 	struct sockaddr_storage sa;
 	socklen_t n;
@@ -119,7 +119,8 @@ static int open_socket(const char *address, uint16_t port, struct err *e)
 	if (fd < 0)
 		return err_set(e, "%s port %u: %s", address, port, strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, BACKLOG) < 0) {
@@ -133,14 +134,13 @@ static int open_socket(const char *address, uint16_t port, struct err *e)
 	return fd;
 }
 
-struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
-                              const struct listener_events *events, void *ctx, struct err *e)
+static struct listener *listener_of(int fd, struct net_loop *loop, struct ratelimit *limits, const struct listener_events *events,
+                                    void *ctx)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = sizeof(sa);
 	struct net_addr bound;
 	struct listener *l;
-	int fd = open_socket(address, port, e);
 
 	if (fd < 0)
 		return NULL;
@@ -158,6 +158,18 @@ struct listener *listener_new(struct net_loop *loop, const char *address, uint16
 	uv_poll_init(loop->uv, &l->poll, fd);
 	l->poll.data = l;
 	return l;
+}
+
+struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                              const struct listener_events *events, void *ctx, struct err *e)
+{
+	return listener_of(open_socket(address, port, true, e), loop, limits, events, ctx);
+}
+
+struct listener *listener_new_alone(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                                    const struct listener_events *events, void *ctx, struct err *e)
+{
+	return listener_of(open_socket(address, port, false, e), loop, limits, events, ctx);
 }
 
 static void on_closed(uv_handle_t *h)

@@ -32,6 +32,9 @@ struct listener_proxy {
  * receiver's to count, since it knows when a connection ends. NULL with e and errno set. */
 struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                               const struct listener_events *events, void *ctx, struct err *e);
+/* The same, for a port that nobody shares: errno is EADDRINUSE where somebody else listens on it. */
+struct listener *listener_new_alone(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                                    const struct listener_events *events, void *ctx, struct err *e);
 void listener_free(struct listener **l);
 /* Every connection must begin with a PROXY header and come from a trusted address. Peer is the address that the header tells, and what the limits are for;
  * where it tells none (the proxy's own checks), the proxy's. Once, before it accepts: the same port cannot serve others as well, or anybody could say whose

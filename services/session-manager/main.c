@@ -18,6 +18,7 @@ static const struct daemon_spec spec = {
 	.start = sm_start,
 	.run = sm_run,
 	.drain = sm_drain,
+	.reload = sm_reload,
 	.stop = sm_stop,
 	.status = sm_status,
 	.connected = sm_admin_connected,

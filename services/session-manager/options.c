@@ -3,6 +3,8 @@
  * Defaults, ranges and meanings; docs and --print-config come from here. */
 #include "services/session-manager/options.h"
 
+#include "services/session-manager/external_services.h"
+
 static const char *const conflict_choices[] = { "replace", "reject", "rename", NULL };
 static const char *const archive_choices[] = { "always", "never", "roster", NULL };
 
@@ -95,13 +97,33 @@ const struct config_option sm_config_options[] = {
 	  .max = 500,
 	  .reloads = true,
 	  .doc = "Messages in one answer to a query of an archive, at most." },
+	{ .name = "external.services",
+	  .type = CONFIG_LIST,
+	  .offset = AT(external_services),
+	  .reloads = true,
+	  .doc = "Services outside of XMPP that users' clients are told of (XEP-0215), each as words: type=turn host=turn.example.org "
+	         "port=3478 transport=udp name=\"Calls\"; host=* is every turn-relay of this flock." },
+	{ .name = "external.lifetime",
+	  .type = CONFIG_DURATION,
+	  .offset = AT(external_lifetime_ms),
+	  .fallback = "12h",
+	  .min = 60000,
+	  .max = 30LL * 86400000,
+	  .reloads = true,
+	  .doc = "How long credentials made for one account are valid; a call does not outlive them." },
 	CONFIG_END,
 };
 
 int sm_options_check(const struct config_shared *shared, const void *config, struct err *e)
 {
-	(void)config;
+	const struct sm_options *options = config;
+	struct external_list *external;
+	int rc;
+
 	if (shared->hosts.count == 0)
 		return err_set(e, "hosts: at least one host is needed");
-	return 0;
+	external = external_list_load(&options->external_services, shared->keys_dir, e);
+	rc = external ? 0 : -1;
+	external_list_free(&external);
+	return rc;
 }

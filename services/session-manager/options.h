@@ -24,6 +24,8 @@ struct sm_options {
 	int64_t edge_grace_ms;
 	int archive_default; /* enum archive_default */
 	int64_t archive_page_max;
+	struct config_list external_services;
+	int64_t external_lifetime_ms;
 };
 
 extern const struct config_option sm_config_options[];

@@ -224,6 +224,14 @@ static bool ours(const struct sm *sm, const char *jid)
 	return jid_view_local(str_from(jid)).n == 0 || ownership_serving(sm, hash_slot(str_from(jid)));
 }
 
+/* A host, or a domain of another daemon: what other servers send to it comes here, too. */
+static bool ours_to_route(struct sm *sm, const char *to)
+{
+	struct str domain = jid_view_domain(str_from(to));
+
+	return sm_local_host(sm, domain) || ipc_bus_domain_instance(sm->bus, domain) != 0;
+}
+
 static bool all_ours(const struct sm *sm, const Starling__RouteRequest *r)
 {
 	for (size_t i = 0; i < r->n_targets; i++) {
@@ -286,7 +294,7 @@ static void set_again(struct sm *sm, const struct ipc_call *call, const Starling
 
 static bool refused(struct sm *sm, struct ipc_call *call, const Starling__RouteRequest *r)
 {
-	if (!r->meta || (r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->to))))) {
+	if (!r->meta || (r->n_targets == 0 && !ours_to_route(sm, r->meta->to))) {
 		ipc_fail(call, CODE(INVALID), "no address of ours");
 		return true;
 	}

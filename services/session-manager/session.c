@@ -48,6 +48,7 @@ struct session *session_new(struct account *a, struct str resource, uint64_t str
 	list_init(&s->unsaved);
 	list_init(&s->lazy);
 	list_init(&s->behind);
+	list_init(&s->services_node);
 	list_push_back(&a->sessions, &s->of_account);
 	s->edge = edge_get(a->sm, edge_instance);
 	list_push_back(&s->edge->sessions, &s->of_edge);
@@ -121,6 +122,8 @@ void session_free(struct session *s)
 		list_remove(&s->lazy);
 	if (!list_unlinked(&s->behind))
 		list_remove(&s->behind);
+	if (!list_unlinked(&s->services_node))
+		list_remove(&s->services_node);
 	edge_drop_if_unused(a->sm, s->edge);
 	unacked_clear(&s->list, NULL, NULL);
 	window_fini(&s->window);

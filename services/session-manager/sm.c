@@ -8,6 +8,7 @@
 #include "services/session-manager/append.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/external_services.h"
 #include "services/session-manager/federates.h"
 #include "services/session-manager/lane.h"
 #include "services/session-manager/later.h"
@@ -125,11 +126,15 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 	struct sm *sm = mem_new(struct sm);
 	struct redis_config redis = { .url = shared->redis, .password_file = shared->redis_password_file, .on_state = on_redis, .ctx = sm };
 
-	(void)e;
 	sm->daemon = d;
 	sm->loop = daemon_loop(d);
 	sm->bus = daemon_bus(d);
 	sm->options = daemon_config(d);
+	sm->external = external_services_new(sm, &sm->options->external_services, shared->keys_dir, e);
+	if (!sm->external) {
+		mem_free(sm);
+		return -1;
+	}
 	sm->hosts = &shared->hosts;
 	sm->log.parent = daemon_log(d);
 	list_init(&sm->idle);
@@ -153,6 +158,16 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 void sm_run(void *state)
 {
 	ownership_start(state);
+}
+
+/* Files may have changed under the same names since the configuration was checked. */
+void sm_reload(void *state)
+{
+	struct sm *sm = state;
+	struct err e = { "" };
+
+	if (external_services_reload(sm->external, &sm->options->external_services, daemon_shared(sm->daemon)->keys_dir, &e) != 0)
+		log_warn(&sm->log, "services not reloaded, the old ones stay why=\"%s\"", e.text);
 }
 
 static void drained(struct sm *sm)
@@ -194,6 +209,7 @@ void sm_stop(void *state)
 	session_store_fini(sm);
 	submit_fini(sm);
 	ownership_fini(sm);
+	external_services_free(&sm->external);
 	table_fini(&sm->accounts);
 	table_fini(&sm->streams);
 	table_fini(&sm->edges);
@@ -225,6 +241,7 @@ void sm_on_directory(void *ctx)
 
 	edge_check_all(sm);
 	ownership_soon(sm);
+	external_services_look(sm->external);
 }
 
 void sm_on_lost(uint64_t instance, const char *role, void *ctx)

@@ -17,6 +17,7 @@
 #include "services/session-manager/options.h"
 #include "services/session-manager/table.h"
 
+struct external_services;
 struct lane;
 struct ownership;
 struct receipt;
@@ -48,6 +49,7 @@ struct sm {
 	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot: a former one's requests are refused */
 	struct list_node dirty_edges;       /* edges with something to be told at the end of this loop turn */
 	struct resent *resent;              /* what other servers sent again */
+	struct external_services *external; /* XEP-0215 */
 	bool federates;                     /* an s2s has been seen, here or by another owner */
 	uint64_t federates_told_ms;         /* when Redis was told so */
 	struct lane *lanes[2 * SLOT_COUNT]; /* stanzas for slots of other owners, then for remote domains; made when needed */
@@ -78,6 +80,7 @@ void sm_account_pending(struct sm *sm, size_t bytes, bool add);
 int sm_start(struct daemon *d, void **out_state, struct err *e);
 void sm_run(void *state);
 void sm_drain(void *state);
+void sm_reload(void *state);
 void sm_stop(void *state);
 void sm_status(void *state, struct daemon_status *out);
 void sm_on_directory(void *ctx);

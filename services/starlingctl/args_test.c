@@ -95,7 +95,7 @@ static void test_help_needs_no_words(void **state)
 
 static void test_scale(void **state)
 {
-	unsigned counts[ROLE_COUNT] = { 1, 1, 1, 1, 1, 1, 1 };
+	unsigned counts[ROLE_COUNT] = { 1, 1, 1, 1, 1, 1, 1, 0 };
 	struct err e;
 
 	(void)state;
@@ -106,6 +106,8 @@ static void test_scale(void **state)
 	assert_int_equal(roles_parse_scale(NULL, counts, &e), 0);
 	assert_int_equal(roles_parse_scale("auth=0", counts, &e), 0);
 	assert_int_equal(counts[2], 0);
+	assert_int_equal(roles_parse_scale("proxy65=1", counts, &e), 0);
+	assert_int_equal(counts[7], 1);
 	assert_int_equal(roles_parse_scale("c2s=2", counts, &e), -1);
 	assert_int_equal(roles_parse_scale("auth", counts, &e), -1);
 	assert_int_equal(roles_parse_scale("auth=", counts, &e), -1);
@@ -121,6 +123,14 @@ static void test_waves_are_in_order(void **state)
 		assert_non_null(roles[i].name);
 	for (int i = 1; i < ROLE_COUNT; i++)
 		assert_true(roles[i - 1].wave <= roles[i].wave && roles[i].wave > WAVE_STORES);
+}
+
+/* Whoever upgrades gets no new open port, and needs no new key. */
+static void test_relays_run_only_when_asked_for(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROLE_COUNT; i++)
+		assert_int_equal(roles[i].usual, strcmp(roles[i].name, "proxy65") != 0);
 }
 
 static void test_backoff(void **state)
@@ -141,10 +151,15 @@ static void test_backoff(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options_anywhere),    cmocka_unit_test(test_repeated_domain),
-		cmocka_unit_test(test_words_behind_dashes), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_help_needs_no_words), cmocka_unit_test(test_scale),
-		cmocka_unit_test(test_waves_are_in_order),  cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_options_anywhere),
+		cmocka_unit_test(test_repeated_domain),
+		cmocka_unit_test(test_words_behind_dashes),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_help_needs_no_words),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_waves_are_in_order),
+		cmocka_unit_test(test_relays_run_only_when_asked_for),
+		cmocka_unit_test(test_backoff),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static const char body[] =
         "  starlingctl:\n"
         "    postgres: private  # kept in pg/, on a socket in run/pg; external: the one that services.storage.dsn names\n"
         "    redis: private     # external: the one that redis.url names\n"
-        "    # scale: [c2s-edge=2, router=2, s2s=1]\n";
+        "    # scale: [c2s-edge=2, router=2, s2s=1, proxy65=1]   # proxy65 (files between clients behind NAT) runs only when asked for\n";
 
 int init_config(const char *const *domains, unsigned count, struct err *e)
 {

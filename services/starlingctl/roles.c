@@ -6,13 +6,14 @@
 
 /* clang-format off */
 const struct role roles[ROLE_COUNT] = {
-	{ "router", 1 },
-	{ "storage", 2 },
-	{ "auth", 3 },
-	{ "session-manager", 3 },
-	{ "c2s-edge", 4 },
-	{ "s2s", 4 },
-	{ "mqtt-broker", 4 },
+	{ "router", 1, 1 },
+	{ "storage", 2, 1 },
+	{ "auth", 3, 1 },
+	{ "session-manager", 3, 1 },
+	{ "c2s-edge", 4, 1 },
+	{ "s2s", 4, 1 },
+	{ "mqtt-broker", 4, 1 },
+	{ "proxy65", 4, 0 }, /* needs a port, and a name or address that clients reach: only where the operator says so */
 };
 /* clang-format on */
 

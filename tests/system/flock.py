@@ -38,7 +38,7 @@ def free_offset():
         offset = random.randrange(5000, 23500, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084):
+                for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084, 7777):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset

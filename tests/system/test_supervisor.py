@@ -108,7 +108,7 @@ def alive(pid):
 
 def test_init_makes_a_complete_folder(box):
     box.ctl("init", "--domain", "a.test", "--domain", "b.test")
-    for name in ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "starlingctl"]:
+    for name in ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "proxy65", "starlingctl"]:
         path = "%s/keys/%s.key" % (box.state, name)
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         with open(path) as f:
@@ -118,6 +118,9 @@ def test_init_makes_a_complete_folder(box):
         assert len(keys["secret"]) == 40
     with open(box.state + "/keys/auth-seal.key") as f:
         assert len(base64.b64decode(f.read())) == 32
+    assert stat.S_IMODE(os.stat(box.state + "/keys/turn.secrets").st_mode) == 0o600
+    with open(box.state + "/keys/turn.secrets") as f:
+        assert re.fullmatch(r"[a-z0-9]{40}\n", f.read())
     assert stat.S_IMODE(os.stat(box.state + "/keys/auth-seal.key").st_mode) == 0o600
     for host in ["a.test", "b.test"]:
         assert stat.S_IMODE(os.stat("%s/tls/%s.key" % (box.state, host)).st_mode) == 0o600

@@ -8,6 +8,7 @@
 
 extern const struct iq_feature carbons_feature;
 extern const struct iq_feature disco_feature;
+extern const struct iq_feature external_services_feature;
 extern const struct iq_feature flexible_offline_feature;
 extern const struct iq_feature last_feature;
 extern const struct iq_feature mam_feature;
