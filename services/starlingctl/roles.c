@@ -12,6 +12,7 @@ const struct role roles[ROLE_COUNT] = {
 	{ "session-manager", 3 },
 	{ "c2s-edge", 4 },
 	{ "s2s", 4 },
+	{ "turn-relay", 4 },
 };
 /* clang-format on */
 

@@ -11,7 +11,7 @@ struct role {
 	unsigned wave;    /* started when all of lower waves are ready, stopped before them */
 };
 
-enum { ROLE_COUNT = 6, WAVE_STORES = 0, ROLE_MAX_SCALE = 64 };
+enum { ROLE_COUNT = 7, WAVE_STORES = 0, ROLE_MAX_SCALE = 64 };
 
 extern const struct role roles[ROLE_COUNT];
 

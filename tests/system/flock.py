@@ -38,7 +38,7 @@ def free_offset():
         offset = random.randrange(5000, 26000, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223, 5269):
+                for port in (5222, 5223, 5269, 3478, 5349):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset
@@ -57,7 +57,7 @@ def merge(into, other):
 
 class Flock:
     """settings: merged into starling.yml before the first start."""
-    unless_said = "s2s=0"  # tests/federation has its own flocks
+    unless_said = ("s2s=0", "turn-relay=0")  # tests/federation and tests/turn have flocks of their own
 
     def __init__(self, directory=None, binaries=None, hosts=("starling.test", "second.test"), settings=None):
         self.own_directory = directory is None
@@ -113,8 +113,7 @@ class Flock:
 
     def up(self, scale=None):
         scale = scale if scale is not None else os.environ.get("STARLING_SCALE", "")
-        if "s2s" not in scale:
-            scale = ",".join(filter(None, (scale, self.unless_said)))
+        scale = ",".join(filter(None, [scale, *(s for s in self.unless_said if s.split("=")[0] not in scale)]))
         extra = ["--scale", scale]
         try:
             self.ctl("up", "--detach", "--port-offset", str(self.offset), *extra, timeout=120)
