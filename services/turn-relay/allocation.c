@@ -27,6 +27,7 @@ struct allocation *allocation_new(struct worker *w, const struct client *c, stru
 	wheel_timer_init(&a->expiry, on_expiry);
 	if (c->stream) {
 		c->stream->allocation = a;
+		stream_settled(c->stream);
 	} else {
 		sock_from(&a->to, &c->addr);
 		table_add(w, a);

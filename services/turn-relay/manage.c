@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * manage: what a client does with its allocation: Refresh, CreatePermission, ChannelBind (RFC 8656 sections 8, 10, 12). */
-#include "common/base/clock.h"
 #include "services/turn-relay/request.h"
-
-/* With strict_expiry an allocation lasts no longer than the name that refreshes it. */
-static uint32_t within_name(const struct request *r, uint32_t seconds)
-{
-	int64_t left = r->user.expires_s - clock_wall_us() / 1000000;
-
-	if (!r->w->shared->config->strict_expiry || r->user.expires_s == 0 || left >= seconds)
-		return seconds;
-	return left > 0 ? (uint32_t)left : 0;
-}
 
 void turn_refresh(struct request *r)
 {
-	uint32_t seconds = within_name(r, request_lifetime(r));
+	uint32_t seconds = request_lifetime(r);
 	int family = -1;
 
 	if (stun_has(r->m, STUN_A_REQUESTED_FAMILY)) {

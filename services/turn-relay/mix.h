@@ -21,12 +21,12 @@ static inline uint64_t mix_bytes16(const uint8_t p[16], uint64_t key)
 
 	memcpy(&a, p, 8);
 	memcpy(&b, p + 8, 8);
-	return mix(mix(a ^ key, 0x9e3779b97f4a7c15u) ^ b, key | 1);
+	return mix(mix(a ^ 0x9e3779b97f4a7c15u, b ^ key) ^ key, 0xd6e8feb86659fd93u);
 }
 
 static inline uint64_t mix_address(const uint8_t ip[16], uint16_t port, uint16_t place, uint64_t key)
 {
-	return mix(mix_bytes16(ip, key) ^ ((uint64_t)port << 16 | place), 0xd6e8feb86659fd93u);
+	return mix(mix_bytes16(ip, key) ^ ((uint64_t)port << 16 | place), 0x9e3779b97f4a7c15u);
 }
 
 #endif

@@ -11,10 +11,11 @@
 /* Last: it takes struct timespec for granted. */
 #include <linux/errqueue.h>
 
-#define TRIES       16u /* ports that somebody else on this machine has */
-#define BATCH       32u
-#define ERRORS_MAX  16u /* ICMP messages in one turn */
-#define ICMPV6_KIND SO_EE_ORIGIN_ICMP6
+#define TRIES        16u /* ports that somebody else on this machine has */
+#define BATCH        32u
+#define SOCKET_BYTES (1 << 20) /* of the kernel, at most: what nobody sends takes none */
+#define ERRORS_MAX   16u       /* ICMP messages in one turn */
+#define ICMPV6_KIND  SO_EE_ORIGIN_ICMP6
 
 static void on_poll(uv_poll_t *h, int status, int events);
 
@@ -43,13 +44,15 @@ static int open_socket(const struct net_addr *address, uint16_t port)
 {
 	struct net_addr a = *address;
 	struct sock to;
-	int fd, on = 1, off = 0, dont = IP_PMTUDISC_DONT;
+	int fd, on = 1, off = 0, dont = IP_PMTUDISC_DONT, size = SOCKET_BYTES;
 
 	a.port = port;
 	sock_from(&to, &a);
 	fd = socket(to.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (to.sa.sa_family == AF_INET6) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));

@@ -3,6 +3,8 @@
  * request: from a STUN message to its handler, and answers (RFC 8489 section 6.3, RFC 8656 section 5). */
 #include "services/turn-relay/request.h"
 
+#include "common/base/clock.h"
+
 static const struct method {
 	uint16_t number;
 	bool open;  /* anybody may */
@@ -94,19 +96,29 @@ bool request_within_budget(struct request *r)
 	return false;
 }
 
+/* With strict_expiry an allocation lasts no longer than the name that refreshes it. */
+static uint32_t within_name(const struct request *r, uint32_t seconds)
+{
+	int64_t left = r->user.expires_s - clock_wall_us() / 1000000;
+
+	if (!r->w->shared->config->strict_expiry || r->user.expires_s == 0 || left >= seconds)
+		return seconds;
+	return left > 0 ? (uint32_t)left : 0;
+}
+
 uint32_t request_lifetime(const struct request *r)
 {
 	const struct turn_config *c = r->w->shared->config;
 	uint32_t longest = (uint32_t)(c->allocation_max_ms / 1000), wanted;
 
 	if (!stun_has(r->m, STUN_A_LIFETIME))
-		return TURN_LIFETIME_S;
+		return within_name(r, TURN_LIFETIME_S);
 	wanted = stun_u32(r->m, STUN_A_LIFETIME);
 	if (wanted == 0 && r->m->method == STUN_REFRESH)
 		return 0;
 	if (wanted > longest)
 		wanted = longest;
-	return wanted > TURN_LIFETIME_S ? wanted : TURN_LIFETIME_S;
+	return within_name(r, wanted > TURN_LIFETIME_S ? wanted : TURN_LIFETIME_S);
 }
 
 int request_family(const struct request *r, enum stun_attr attr)
@@ -129,7 +141,7 @@ static void handle(struct request *r, const struct method *method)
 		request_refuse(r, STUN_ALLOCATION_MISMATCH);
 	else if (method->needs && !str_is(r->user.account, r->a->account))
 		request_refuse(r, STUN_WRONG_CREDENTIALS);
-	else if (r->m->unknown_count)
+	else if (r->m->unknown_count && !method->open)
 		request_refuse(r, STUN_UNKNOWN_ATTRIBUTE);
 	else
 		method->handle(r);

@@ -282,8 +282,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct turn *t = h->data;
 
-	/* The second of the two. */
-	if (h != (uv_handle_t *)&t->answered)
+	if (--t->closing > 0)
 		return;
 	pthread_mutex_destroy(&t->lock);
 	mem_free(t);
@@ -306,6 +305,7 @@ void turn_free(struct turn **t)
 	creds_unref(&it->creds);
 	mem_wipe(&it->shared.nonce_key, sizeof(it->shared.nonce_key));
 	uv_timer_stop(&it->tick);
+	it->closing = 2;
 	uv_close((uv_handle_t *)&it->tick, on_closed);
 	uv_close((uv_handle_t *)&it->answered, on_closed);
 }

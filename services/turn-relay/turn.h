@@ -23,7 +23,7 @@ struct turn {
 	uv_async_t answered;
 	pthread_mutex_t lock; /* for what workers have answered */
 	struct question *answers;
-	uint32_t questions; /* under way */
+	unsigned closing; /* handles not yet closed */
 	bool running, drained;
 };
 
