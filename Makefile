@@ -2,7 +2,7 @@
 # Starling: everything is built, run and tested from here. `make help` lists the targets.
 
 # The daemons, and the programs beside them. One more daemon is one more word here.
-DAEMONS := router storage auth session-manager c2s-edge s2s mqtt-broker proxy65
+DAEMONS := router storage auth session-manager c2s-edge s2s mqtt-broker proxy65 turn-relay
 PROGRAMS := $(DAEMONS) starlingctl
 
 CC ?= gcc
@@ -25,7 +25,7 @@ include tools/mk/flags.mk
 # --- sources ---------------------------------------------------------------------------------------------------------
 GEN := $(BUILD)/gen
 PROTOS := $(sort $(wildcard ipc/proto/*.proto))
-INTERFACES := bus admin auth storage session edge stanza link s2s
+INTERFACES := bus admin auth storage session edge stanza link s2s turn
 include tools/mk/build.mk
 include tools/mk/test.mk
 include tools/mk/bench.mk

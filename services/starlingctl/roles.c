@@ -14,6 +14,7 @@ const struct role roles[ROLE_COUNT] = {
 	{ "s2s", 4, 1 },
 	{ "mqtt-broker", 4, 1 },
 	{ "proxy65", 4, 0 }, /* needs a port, and a name or address that clients reach: only where the operator says so */
+	{ "turn-relay", 4, 1 },
 };
 /* clang-format on */
 

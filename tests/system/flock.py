@@ -38,7 +38,7 @@ def free_offset():
         offset = random.randrange(5000, 23500, 10)
         with contextlib.ExitStack() as stack:
             try:
-                for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084, 7777):
+                for port in (5222, 5223, 5269, 1883, 8883, 8083, 8084, 7777, 3478, 5349):
                     probe = stack.enter_context(socket.socket())
                     probe.bind(("127.0.0.1", port + offset))
                 return offset
@@ -57,7 +57,7 @@ def merge(into, other):
 
 class Flock:
     """settings: merged into starling.yml before the first start."""
-    unless_said = ("s2s=0", "mqtt-broker=0")  # tests/federation and tests/mqtt have flocks of their own
+    unless_said = ("s2s=0", "mqtt-broker=0", "turn-relay=0")  # tests/federation, tests/mqtt and tests/turn have flocks of their own
 
     def __init__(self, directory=None, binaries=None, hosts=("starling.test", "second.test"), settings=None):
         self.own_directory = directory is None

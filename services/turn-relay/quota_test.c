@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/turn-relay/quota.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct net_addr client(uint8_t last)
+{
+	return (struct net_addr){ { [10] = 0xff, [11] = 0xff, 192, 0, 2, last }, last };
+}
+
+static void test_counts(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3 });
+	struct net_addr here = client(1), there = client(2);
+
+	(void)state;
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("romeo"), &there, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 0), QUOTA_USER);
+	assert_int_equal(quota_enter(q, STR("rome"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("juliet"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("tybalt"), &here, 0), QUOTA_ADDRESS);
+	assert_int_equal(quota_enter(q, STR("tybalt"), &there, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("nurse"), &there, 0), QUOTA_TOTAL);
+	quota_leave(q, STR("romeo"), &here);
+	assert_int_equal(quota_enter(q, STR("nurse"), &here, 0), QUOTA_OK);
+	quota_free(&q);
+	assert_null(q);
+}
+
+static void test_blocked(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3 });
+	struct net_addr here = client(1);
+
+	(void)state;
+	assert_true(quota_block(q, STR("romeo"), 1000, 0));
+	assert_false(quota_block(q, STR("juliet"), 5, 5));
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 999), QUOTA_BLOCKED);
+	assert_int_equal(quota_enter(q, STR("juliet"), &here, 999), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 1000), QUOTA_OK);
+	quota_free(&q);
+}
+
+static void test_block_has_a_limit(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3 });
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < QUOTA_BLOCKED_MAX; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		assert_true(quota_block(q, str_from(name), i == 7 ? 10 : 1000, 0));
+	}
+	assert_true(quota_block(q, STR("user5"), 2000, 0) == false);
+	assert_true(quota_block(q, STR("one more"), 2000, 20)); /* user7 has gone */
+	assert_false(quota_block(q, STR("another"), 2000, 20));
+	quota_free(&q);
+}
+
+static void test_failures(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3, .failures_a_minute = 6 });
+	struct net_addr here = client(1), there = client(2);
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(quota_may_try(q, &here, 0));
+		assert_true(quota_may_try(q, &here, 0)); /* right attempts cost nothing */
+		quota_failed(q, &here, 0);
+	}
+	assert_false(quota_may_try(q, &here, 0));
+	assert_true(quota_may_try(q, &there, 0));
+	assert_false(quota_may_try(q, &here, 9000));
+	assert_true(quota_may_try(q, &here, 11000));
+	quota_free(&q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_counts), cmocka_unit_test(test_blocked),
+		                            cmocka_unit_test(test_block_has_a_limit), cmocka_unit_test(test_failures) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * relayed: a socket for peers: its port, what comes to it, and what ICMP says about what left it (RFC 8656 section 11.5). */
+#include <errno.h>
+#include <netinet/ip_icmp.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "services/turn-relay/worker.h"
+
+/* Last: it takes struct timespec for granted. */
+#include <linux/errqueue.h>
+
+#define TRIES        16u /* ports that somebody else on this machine has */
+#define BATCH        32u
+#define SOCKET_BYTES (1 << 20) /* of the kernel, at most: what nobody sends takes none */
+#define ERRORS_MAX   16u       /* ICMP messages in one turn */
+#define ICMPV6_KIND  SO_EE_ORIGIN_ICMP6
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+int relay_place(struct worker *w, const struct client *c, int family)
+{
+	const struct turn_addresses *all = &w->shared->addresses;
+	uint32_t start = (uint32_t)worker_random(w) % (uint32_t)all->relay_count;
+	int found = -1;
+
+	for (size_t i = 0; i < all->relay_count; i++) {
+		size_t place = (start + i) % all->relay_count;
+
+		if (net_addr_is_v4(&all->relay[place]) != (family == RELAYED_V4))
+			continue;
+		/* Where the client is reached peers may be, too. */
+		if (c->udp && memcmp(c->udp->addr.ip, all->relay[place].ip, 16) == 0)
+			return (int)place;
+		if (found < 0)
+			found = (int)place;
+	}
+	return found;
+}
+
+/* With DF clear (RFC 8656 section 14: the alternate behaviour), and ICMP errors kept. */
+static int open_socket(const struct net_addr *address, uint16_t port)
+{
+	struct net_addr a = *address;
+	struct sock to;
+	int fd, on = 1, off = 0, dont = IP_PMTUDISC_DONT, size = SOCKET_BYTES;
+
+	a.port = port;
+	sock_from(&to, &a);
+	fd = socket(to.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (to.sa.sa_family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_DONTFRAG, &off, sizeof(off));
+	} else {
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
+	}
+	if (bind(fd, &to.sa, to.n) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static struct relayed *attach(struct allocation *a, uint16_t place, uint16_t port, int fd)
+{
+	struct worker *w = a->worker;
+	struct relayed *r = mem_new(struct relayed);
+
+	*r = (struct relayed){ .worker = w, .owner = a, .fd = fd, .place = place, .port = port, .told = w->shared->addresses.told[place] };
+	r->told.port = port;
+	uv_poll_init(&w->uv, &r->poll, fd);
+	r->poll.data = r;
+	uv_poll_start(&r->poll, UV_READABLE, on_poll);
+	return r;
+}
+
+/* The socket behind it as well, when there is to be one. */
+static int open_pair(const struct net_addr *address, uint16_t port, int *pair_fd)
+{
+	int fd = open_socket(address, port);
+
+	if (fd < 0 || !pair_fd)
+		return fd;
+	*pair_fd = open_socket(address, (uint16_t)(port + 1));
+	if (*pair_fd >= 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int *pair_fd)
+{
+	struct shared *sh = a->worker->shared;
+	struct relay_ports *ports = &sh->ports[place];
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint16_t port = relay_ports_any(ports, (uint32_t)worker_random(a->worker), even || pair_fd, pair_fd != NULL);
+		int fd = port ? open_pair(&sh->addresses.relay[place], port, pair_fd) : -1, why = errno;
+
+		if (fd >= 0)
+			return attach(a, place, port, fd);
+		if (!port)
+			break;
+		relay_ports_give(ports, port);
+		if (pair_fd)
+			relay_ports_give(ports, (uint16_t)(port + 1));
+		/* Of another process on this machine; anything else will not get better. */
+		if (why != EADDRINUSE)
+			break;
+	}
+	return NULL;
+}
+
+struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r)
+{
+	return attach(a, r->place, r->port, r->fd);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	mem_free(h->data);
+}
+
+void relayed_free(struct relayed **r)
+{
+	struct relayed *it = *r;
+
+	*r = NULL;
+	if (!it)
+		return;
+	uv_poll_stop(&it->poll);
+	uv_close((uv_handle_t *)&it->poll, on_closed);
+	close(it->fd);
+	relay_ports_give(&it->worker->shared->ports[it->place], it->port);
+	it->owner = NULL;
+}
+
+/* --- ICMP --------------------------------------------------------------------------------------------------------- */
+
+static void tell_icmp(struct relayed *r, const struct sock *to, const struct sock_extended_err *e)
+{
+	bool v4 = e->ee_origin == SO_EE_ORIGIN_ICMP;
+	struct net_addr peer;
+
+	/* Destination unreachable and time exceeded; of IPv6 packet too big as well (section 11.5). */
+	if (v4 ? e->ee_type != ICMP_DEST_UNREACH && e->ee_type != ICMP_TIME_EXCEEDED : e->ee_type < 1 || e->ee_type > 3)
+		return;
+	net_addr_from(&to->sa, &peer);
+	data_icmp(r, &peer, e->ee_type, e->ee_code,
+	          (v4 && e->ee_type == ICMP_DEST_UNREACH && e->ee_code == ICMP_FRAG_NEEDED) || (!v4 && e->ee_type == 2) ? e->ee_info : 0);
+}
+
+static bool read_error(struct relayed *r)
+{
+	union {
+		char bytes[512];
+		struct cmsghdr align;
+	} control;
+	char payload[64];
+	struct sock to;
+	struct iovec piece = { .iov_base = payload, .iov_len = sizeof(payload) };
+	struct msghdr h = { .msg_name = &to.sa,
+		            .msg_namelen = sizeof(to.in6),
+		            .msg_iov = &piece,
+		            .msg_iovlen = 1,
+		            .msg_control = control.bytes,
+		            .msg_controllen = sizeof(control.bytes) };
+
+	if (recvmsg(r->fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		return false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+		struct sock_extended_err e;
+
+		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		if (h.msg_namelen > 0 && (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == ICMPV6_KIND))
+			tell_icmp(r, &to, &e);
+	}
+	return true;
+}
+
+/* --- data --------------------------------------------------------------------------------------------------------- */
+
+static void receive(struct relayed *r)
+{
+	struct worker *w = r->worker;
+	unsigned room = slots_room(w, BATCH), first;
+	int n = slots_receive(w, r->fd, room, &first);
+
+	for (int i = 0; i < n && r->owner; i++) {
+		unsigned slot = first + (unsigned)i;
+		struct net_addr peer;
+
+		net_addr_from(&w->slots.from[slot].sa, &peer);
+		data_from_peer(r, slot_data(&w->slots, slot), w->slots.headers[slot].msg_len, &peer);
+	}
+}
+
+/* libuv stops watching a socket with an error. */
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+	struct relayed *r = h->data;
+	int error;
+	socklen_t n = sizeof(error);
+
+	(void)events;
+	if (status < 0) {
+		for (unsigned i = 0; i < ERRORS_MAX && read_error(r); i++)
+			;
+		getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &n);
+		uv_poll_start(&r->poll, UV_READABLE, on_poll);
+	}
+	receive(r);
+}

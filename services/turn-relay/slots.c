@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * slots: where datagrams are received, with room for a header in front and padding behind, so that they leave from where they came. */
+#include "common/base/mem.h"
+#include "services/turn-relay/worker.h"
+
+void slots_init(struct slots *s)
+{
+	/* Pages that no datagram reaches are never there. */
+	s->memory = mem_alloc((size_t)TURN_SLOTS * TURN_SLOT_SIZE);
+	for (unsigned i = 0; i < TURN_SLOTS; i++) {
+		s->pieces[i] = (struct iovec){ .iov_base = slot_data(s, i), .iov_len = TURN_DATA_MAX };
+		s->headers[i] = (struct mmsghdr){
+			.msg_hdr = { .msg_name = &s->from[i].sa,
+			             .msg_namelen = sizeof(s->from[i].in6),
+			             .msg_iov = &s->pieces[i],
+			             .msg_iovlen = 1 },
+		};
+	}
+	s->used = 0;
+}
+
+void slots_fini(struct slots *s)
+{
+	mem_free(s->memory);
+	s->memory = NULL;
+}
+
+unsigned slots_room(struct worker *w, unsigned want)
+{
+	if (TURN_SLOTS - w->slots.used < want) {
+		out_flush(w);
+		w->slots.used = 0;
+	}
+	return want;
+}
+
+int slots_receive(struct worker *w, int fd, unsigned room, unsigned *out_first)
+{
+	struct slots *s = &w->slots;
+	int n = recvmmsg(fd, &s->headers[s->used], room, MSG_DONTWAIT, NULL);
+
+	*out_first = s->used;
+	if (n > 0)
+		s->used += (unsigned)n;
+	for (int i = 0; i < n; i++)
+		s->headers[*out_first + (unsigned)i].msg_hdr.msg_namelen = sizeof(s->from[0].in6);
+	return n;
+}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""coturn's own client programs against this relay."""
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import stun
+from stun import Transport
+
+needs_tools = pytest.mark.skipif(not shutil.which("turnutils_uclient"), reason="coturn's tools are not installed")
+
+
+class Echo:
+    """turnutils_peer: sends back what comes."""
+
+    def __init__(self, port, address="127.0.0.1"):
+        self.process = subprocess.Popen(["turnutils_peer", "-p", str(port), "-L", address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        probe = Transport(address, port)
+        for _ in range(100):
+            try:
+                probe.send(b"there?")
+                probe.receive(0.1)
+                break
+            except OSError:
+                continue
+        else:
+            raise AssertionError("turnutils_peer does not answer")
+        probe.close()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def echo(relay):
+    peer = Echo(relay.port + 2)
+    yield relay.port + 2
+    peer.close()
+
+
+def uclient(relay, *args, port=None, server="127.0.0.1"):
+    command = ["turnutils_uclient", "-p", str(port or relay.port), *args, server]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+    assert result.returncode == 0, result.stdout
+    total = re.search(r"Total lost packets (\d+)", result.stdout) or re.search(r"Total lost packets (\d+)", result.stdout)
+    assert total and int(total[1]) == 0, result.stdout
+    sent = re.search(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", result.stdout[result.stdout.rindex("tot_send_msgs"):])
+    assert int(sent[1]) == int(sent[2]) > 0, result.stdout
+    return result.stdout
+
+
+@needs_tools
+@pytest.mark.parametrize("flags", (
+    ("-u", "juliet", "-w", "balcony"),
+    ("-W", "the-secret-of-the-relay", "-u", "romeo@turn.test"),
+    ("-s", "-u", "juliet", "-w", "balcony"),
+    ("-D", "-u", "juliet", "-w", "balcony"),
+    ("-g", "-u", "juliet", "-w", "balcony"),
+    ("-G", "-u", "juliet", "-w", "balcony"),
+    ("-c", "-u", "juliet", "-w", "balcony"),
+    ("-t", "-u", "juliet", "-w", "balcony"),
+    ("-t", "-s", "-u", "juliet", "-w", "balcony"),
+), ids=lambda f: " ".join(f[:2]))
+def test_uclient(relay, echo, flags):
+    uclient(relay, "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "5", "-l", "170", *flags)
+
+
+@needs_tools
+def test_uclient_over_tls(relay, echo):
+    uclient(relay, "-t", "-S", "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony", port=relay.tls_port)
+
+
+@needs_tools
+def test_uclient_to_uclient(relay):
+    """Both ends are relayed."""
+    uclient(relay, "-y", "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony")
+
+
+@needs_tools
+def test_uclient_ipv6(relay):
+    peer = Echo(relay.port + 2, "::1")
+    try:
+        uclient(relay, "-x", "-e", "::1", "-r", str(relay.port + 2), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony")
+        uclient(relay, "-x", "-e", "::1", "-r", str(relay.port + 2), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony", server="::1")
+    finally:
+        peer.close()
+
+
+@needs_tools
+def test_stunclient(relay):
+    result = subprocess.run(["turnutils_stunclient", "-p", str(relay.port), "127.0.0.1"], stdout=subprocess.PIPE, universal_newlines=True, timeout=20)
+    assert "UDP reflexive addr: 127.0.0.1:" in result.stdout, result.stdout
+
+
+# --- NAT discovery (RFC 5780) ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_addresses(special):
+    return special({"addresses": ["127.0.0.1", "::1"], "discovery": {"address": "127.0.0.2", "port": 3479}})
+
+
+def test_discovery(two_addresses):
+    relay = two_addresses
+    t = Transport("127.0.0.1", relay.port)
+    t.sock.close()
+    import os
+    import socket
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    s.settimeout(5)
+    other = relay.port + 1
+    for change, origin in ((0, ("127.0.0.1", relay.port)), (2, ("127.0.0.1", other)), (4, ("127.0.0.2", relay.port)), (6, ("127.0.0.2", other))):
+        s.sendto(stun.message(stun.BINDING, stun.u32(stun.CHANGE_REQUEST, change), os.urandom(12)), ("127.0.0.1", relay.port))
+        data, where = s.recvfrom(2048)
+        answer = stun.Message(data)
+        assert where == origin == answer.plain_address(stun.RESPONSE_ORIGIN)
+        assert answer.plain_address(stun.OTHER_ADDRESS) == ("127.0.0.2", other)
+        assert answer.address(stun.XOR_MAPPED_ADDRESS) == s.getsockname()
+    # Asked at the other address, the first one is the other.
+    s.sendto(stun.message(stun.BINDING, b"", os.urandom(12)), ("127.0.0.2", other))
+    answer = stun.Message(s.recvfrom(2048)[0])
+    assert answer.plain_address(stun.OTHER_ADDRESS) == ("127.0.0.1", relay.port)
+    # The answer to another port of the same client; never a longer one than it must be.
+    with stun.Peer() as second:
+        s.sendto(stun.message(stun.BINDING, stun.attr(stun.RESPONSE_PORT, second.name[1].to_bytes(2, "big")), os.urandom(12)), ("127.0.0.1", relay.port))
+        assert stun.Message(second.receive()[0]).address(stun.XOR_MAPPED_ADDRESS) == s.getsockname()
+    s.sendto(stun.message(stun.BINDING, stun.attr(stun.PADDING, b"x" * 500), os.urandom(12)), ("127.0.0.1", relay.port))
+    assert stun.Message(s.recvfrom(2048)[0]).code == 420
+    s.close()
+
+
+@needs_tools
+def test_natdiscovery(two_addresses):
+    relay = two_addresses
+    result = subprocess.run(["turnutils_natdiscovery", "-m", "-f", "-L", "127.0.0.1", "-p", str(relay.port), "127.0.0.1"], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+    assert "NAT with Endpoint Independent Mapping" in result.stdout or "No NAT" in result.stdout, result.stdout
+    assert "Endpoint Independent Filtering" in result.stdout, result.stdout
