@@ -14,7 +14,8 @@ static bool output_full(const struct mq_session *s)
 
 bool mq_deliver_blocked(const struct mq_session *s)
 {
-	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN || output_full(s);
+	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN ||
+	       output_full(s);
 }
 
 bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl)

@@ -225,7 +225,7 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 		will = store_copy(&r->row->will->base);
 	if (r && q->clean)
 		store_remove(r);
-	for (int i = 0; i < ROWS && (!r || !r->session); i++) {
+	for (int i = 0; i < ROWS && !r; i++) {
 		if (!store.rows[i].session)
 			r = &store.rows[i];
 	}

@@ -167,7 +167,6 @@ void mq_lasting_load(struct mq_session *s, const Starling__MqttSession *row)
 
 	l->fence = (struct mq_fence){ row->fence->session, row->fence->epoch };
 	l->state = MQ_LASTING_READY;
-	l->version = (uint8_t)row->version;
 	l->expiry_s = row->expiry_s;
 	l->disconnected_us = row->disconnected_us;
 	l->will_delay_s = row->will_delay_s;

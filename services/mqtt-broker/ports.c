@@ -96,8 +96,9 @@ int mq_relaxed_check(const struct config_list *list, struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (find_port(list->items[i]) == MQ_PORTS)
-			return err_set(e, "services.mqtt-broker: relaxed: '%s' is not one of port, tls.port, websocket.port, websocket.tls_port",
-			               list->items[i]);
+			return err_set(
+			        e, "services.mqtt-broker: relaxed: '%s' is not one of port, tls.port, websocket.port, websocket.tls_port",
+			        list->items[i]);
 	}
 	return 0;
 }

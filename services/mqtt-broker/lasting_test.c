@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sessions that last, with a store that answers late, or never, or that is away; and a broker that is killed in between. */
+#include "services/mqtt-broker/fake_flock.h"
+#include "services/mqtt-broker/ports.h"
+
+/* CONNACK with more behind it. */
+#define PRESENT_5G "20 (01 00 (21 0100 22 0004 27 00010000))"
+
+/* Until what is tried again has been. */
+static void later(void)
+{
+	uint64_t until = uv_now(&fake.loop) + 1200;
+
+	while (uv_now(&fake.loop) < until) {
+		uv_run(&fake.loop, UV_RUN_ONCE);
+		turn();
+	}
+}
+
+/* b has a session that lasts and what is published to x; a publishes. */
+static void pair(const char *qos)
+{
+	char packet[100];
+
+	last5(1, "b", CONNACK_5);
+	snprintf(packet, sizeof(packet), "82 . 0001 () s'x' %s", qos);
+	say(1, packet);
+	snprintf(packet, sizeof(packet), "90 . 0001 () %s", qos);
+	hear(1, packet);
+	live5(0, "a");
+}
+
+/* --- connecting --------------------------------------------------------------------------------------------------- */
+
+static void test_connack_waits(void **state)
+{
+	(void)state;
+	store.mode = STORE_HOLDS;
+	last5(0, "a", "");
+	store_answer(0);
+	hear(0, CONNACK_5);
+	say(0, "82 . 0001 () s'x' 01");
+	say(0, "C0 00");
+	hear(0, "");
+	store_answer(0);
+	hear(0, "90 (0001 () 01) D0 00");
+	assert_int_equal(store.rows[0].filter_n, 1);
+	/* What is no subscription needs no store. */
+	say(0, "A2 . 0002 () s'never'");
+	hear(0, "B0 . 0002 () 11");
+	say(0, "A2 . 0003 () s'x'");
+	hear(0, "");
+	store_answer(0);
+	hear(0, "B0 . 0003 () 00");
+	assert_int_equal(store.rows[0].filter_n, 0);
+}
+
+static void test_store_is_away(void **state)
+{
+	(void)state;
+	store.mode = STORE_AWAY;
+	join(0);
+	say(0, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'a' s'romeo' s'secret'");
+	hear(0, "20 . 00 88 (1F s'sessions cannot be stored now, try again later')");
+	gone(0);
+	/* What does not last does not need it. */
+	live5(1, "a");
+	assert_int_equal(fake.broker->lasting_count, 0);
+}
+
+static void test_who_opens_is_followed(void **state)
+{
+	(void)state;
+	store.mode = STORE_HOLDS;
+	last5(0, "a", "");
+	last5(1, "a", "");
+	hear(0, "20 . 00 80 ()");
+	gone(0);
+	store.mode = STORE_ANSWERS;
+	hear(1, PRESENT_5);
+	assert_int_equal(store.open_calls, 1);
+	/* And one who leaves before it is opened leaves nothing. */
+	store.mode = STORE_HOLDS;
+	last5(2, "b", "");
+	mq_client_end(session_of("b")->lasting->opener, MQTT_SERVER_BUSY, "");
+	store.mode = STORE_ANSWERS;
+	later();
+	assert_null(session_of("b"));
+	assert_null(store_named("a.test/b"));
+}
+
+static void test_another_user(void **state)
+{
+	(void)state;
+	last5(0, "a", CONNACK_5);
+	join(1);
+	say(1, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'a' s'juliet' s'secret'");
+	hear(1, "20 . 00 85 (1F s'another user has this client identifier')");
+	say(0, "C0 00");
+	hear(0, "D0 00");
+}
+
+static void test_clean_start(void **state)
+{
+	(void)state;
+	pair("01");
+	say(1, "E0 00");
+	say(0, "32 . s'x' 0001 () '1'");
+	hear(0, "40 02 0001");
+	join(1);
+	say(1, "10 . s'MQTT' 05 C2 0000 (11 00000E10) s'b' s'romeo' s'secret'");
+	hear(1, CONNACK_5);
+	assert_int_equal(session_of("b")->subscriber.count, 0);
+	say(0, "32 . s'x' 0001 () '1'");
+	hear(0, "40 03 0001 10");
+	say(1, "C0 00");
+	hear(1, "D0 00");
+}
+
+static void test_longest_expiry(void **state)
+{
+	(void)state;
+	fake.config.session_max_ms = 60000;
+	last5(0, "a", "20 . 00 00 (11 0000003C 21 0100 22 0004 27 00010000)");
+	join(1);
+	say(1, "10 . s'MQTT' 04 C0 0000 s'b' s'romeo' s'secret'");
+	hear(1, "20 02 00 00");
+	assert_int_equal(store_named("a.test/b")->row->expiry_s, 60);
+	say(0, "E0 . 00 (11 FFFFFFFF)");
+	turn();
+	assert_int_equal(store_named("a.test/a")->row->expiry_s, 60);
+}
+
+/* The store says that it is somebody else's now. */
+static void test_fenced(void **state)
+{
+	(void)state;
+	pair("01");
+	store.rows[0].epoch++;
+	say(0, "32 . s'x' 0001 () '1'");
+	hear(0, "40 02 0001");
+	hear(1, "E0 01 8E");
+	gone(1);
+	assert_int_equal(fake.broker->lasting_count, 0);
+}
+
+/* --- to who subscribed -------------------------------------------------------------------------------------------- */
+
+static void test_puback_waits(void **state)
+{
+	(void)state;
+	pair("01");
+	store.mode = STORE_HOLDS;
+	say(0, "32 . s'x' 0001 () '1'");
+	say(0, "32 . s'nobody' 0002 () '2'");
+	hear(0, "");
+	hear(1, "");
+	store_answer(0);
+	/* In their order [MQTT-4.6.0-2]. */
+	hear(0, "40 02 0001 40 03 0002 10");
+	hear(1, "32 . s'x' 0002 () '1'");
+	say(1, "40 02 0002");
+	store_answer(0);
+	assert_int_equal(session_of("b")->lasting->queued, 0);
+	assert_true(store.entries[0].done);
+}
+
+static void test_relaxed(void **state)
+{
+	char *names[] = { (char *)(uintptr_t) "port" };
+
+	(void)state;
+	fake.config.relaxed = (struct config_list){ names, 1 };
+	mq_ports_relax(fake.broker);
+	pair("01");
+	store.mode = STORE_HOLDS;
+	say(0, "32 . s'x' 0001 () '1'");
+	hear(0, "40 02 0001");
+	say(0, "34 . s'x' 0002 () '2'");
+	hear(0, "50 02 0002");
+	hear(1, "");
+	store_answer(0);
+	hear(1, "32 (s'x' 0002 () '1') 32 (s'x' 0003 () '2')");
+}
+
+static void test_tried_again(void **state)
+{
+	(void)state;
+	pair("02");
+	store.mode = STORE_AWAY;
+	say(0, "34 . s'x' 0001 () '1'");
+	hear(0, "");
+	store.mode = STORE_LOSES; /* it does it this time, and nobody hears of it */
+	later();
+	hear(0, "");
+	hear(1, "");
+	store.mode = STORE_ANSWERS;
+	later();
+	hear(0, "50 02 0001");
+	hear(1, "34 . s'x' 0002 () '1'");
+	assert_int_equal(store.entry_n, 1);
+	assert_true(store.queue_calls >= 3);
+	say(1, "50 02 0002");
+	hear(1, "62 02 0002");
+	say(1, "70 02 0002");
+	say(0, "34 . s'x' 0003 () '2'");
+	hear(1, "34 . s'x' 0003 () '2'");
+}
+
+static void test_publishers_are_held(void **state)
+{
+	static char payload[40001], packet[40100];
+
+	(void)state;
+	fake.config.storing_bytes = 65536;
+	pair("01");
+	memset(payload, 'x', sizeof(payload) - 1);
+	store.mode = STORE_HOLDS;
+	for (int i = 1; i <= 2; i++) {
+		snprintf(packet, sizeof(packet), "32 . s'x' %04X () '%s'", i, payload);
+		say(0, packet);
+	}
+	say(0, "C0 00");
+	hear(0, "");
+	assert_int_equal(session_of("a")->client->holds, MQ_HOLD_STORE);
+	store_answer(0);
+	hear(0, "40 02 0001 40 02 0002 D0 00");
+	assert_int_equal(fake.broker->storing_bytes, 0);
+}
+
+static void test_release_waits(void **state)
+{
+	(void)state;
+	pair("02");
+	say(0, "34 . s'x' 0001 () '1'");
+	hear(0, "50 02 0001");
+	hear(1, "34 . s'x' 0002 () '1'");
+	store.mode = STORE_HOLDS;
+	say(1, "50 02 0002 50 02 0002");
+	hear(1, "");
+	store_answer(0);
+	hear(1, "62 02 0002");
+	assert_true(store.entries[0].received);
+}
+
+/* --- killed ------------------------------------------------------------------------------------------------------- */
+
+/* Between any two steps of a message with QoS 2 to who subscribed. */
+static void test_killed_while_sending(void **state)
+{
+	for (int step = 0; step < 4; step++) {
+		if (step)
+			fake_setup(state);
+		pair("02");
+		say(0, "34 . s'x' 0001 () '1'");
+		hear(1, "34 . s'x' 0002 () '1'");
+		if (step == 1)
+			store.mode = STORE_HOLDS;
+		if (step >= 1)
+			say(1, "50 02 0002");
+		if (step == 3)
+			store.mode = STORE_HOLDS;
+		if (step >= 2)
+			say(1, "70 02 0002");
+		fake_kill();
+		/* Told before it died, PUBREC is enough; and PUBCOMP. */
+		last5(1, "b", step == 0 ? PRESENT_5G "3C (s'x' 0002 () '1')" : step == 1 ? PRESENT_5G "62 02 0002" : PRESENT_5);
+		if (step == 0) {
+			say(1, "50 02 0002");
+			hear(1, "62 02 0002");
+		}
+		if (step < 2)
+			say(1, "70 02 0002");
+		turn();
+		assert_true(store.entries[0].done);
+		if (step < 3)
+			fake_teardown(state);
+	}
+}
+
+/* Between any two steps of a message with QoS 2 from a client: it is routed once. */
+static void test_killed_while_taking(void **state)
+{
+	for (int step = 0; step < 4; step++) {
+		if (step)
+			fake_setup(state);
+		pair("02");
+		last5(2, "p", CONNACK_5);
+		store.mode = STORE_HOLDS;
+		say(2, "34 . s'x' 0007 () 'once'");
+		if (step >= 1)
+			store_answer(0); /* it has its name, and the queue has it */
+		if (step >= 2) {
+			store_answer(0);
+			hear(2, "50 02 0007");
+		}
+		if (step == 3)
+			say(2, "62 02 0007"); /* the store has forgotten it, and nobody has heard that */
+		fake_kill();
+		last5(2, "p", PRESENT_5);
+		if (step < 2) {
+			say(2, "3C . s'x' 0007 () 'once'");
+			hear(2, "50 02 0007");
+		}
+		say(2, "62 02 0007");
+		hear(2, step == 3 ? "70 03 0007 92" : "70 02 0007");
+		say(2, "34 . s'x' 0007 () 'more'");
+		hear(2, "50 02 0007");
+		last5(1, "b",
+		      step == 0 ? PRESENT_5G "34 (s'x' 0002 () 'once') 34 (s'x' 0003 () 'more')"
+		                : PRESENT_5G "3C (s'x' 0002 () 'once') 34 (s'x' 0003 () 'more')");
+		assert_int_equal(store.entry_n, 2);
+		if (step < 3)
+			fake_teardown(state);
+	}
+}
+
+/* A session that was never told that its client is gone still ends in its time. */
+static void test_killed_with_an_expiry(void **state)
+{
+	(void)state;
+	join(0);
+	say(0, "10 . s'MQTT' 05 C0 0000 (11 00000001) s'a' s'romeo' s'secret'");
+	hear(0, CONNACK_5);
+	fake_kill();
+	assert_non_null(session_of("a"));
+	later();
+	assert_null(session_of("a"));
+	assert_null(store_named("a.test/a"));
+}
+
+static void test_retained(void **state)
+{
+	(void)state;
+	live5(0, "a");
+	store.mode = STORE_HOLDS;
+	/* Those between are never written: nobody could have read them. */
+	say(0, "33 . s'r' 0001 () '1'");
+	say(0, "33 . s'r' 0002 () '2'");
+	say(0, "33 . s'r' 0003 () '3'");
+	hear(0, "");
+	store_answer(0);
+	hear(0, "40 03 0001 10");
+	store_answer(0);
+	hear(0, "40 03 0002 10 40 03 0003 10");
+	assert_int_equal(store.version, 2);
+	store.mode = STORE_ANSWERS;
+	fake_kill();
+	live3(1, "b");
+	say(1, "82 . 0001 s'r' 00");
+	hear(1, "90 (0001 00) 31 (s'r' '3')");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_connack_waits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_store_is_away, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_who_opens_is_followed, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_another_user, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_clean_start, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_longest_expiry, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_fenced, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_puback_waits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_relaxed, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_tried_again, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_publishers_are_held, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_release_waits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_while_sending, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_while_taking, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_with_an_expiry, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
