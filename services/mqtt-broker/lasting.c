@@ -93,6 +93,9 @@ void mq_lasting_free(struct mq_lasting **out)
 	net_timer_cancel(net, &l->tell_timer);
 	net_timer_cancel(net, &l->release_timer);
 	net_task_cancel(&l->tell_task);
+	/* They are their messages', and end with those. */
+	while (!list_empty(&l->pending))
+		list_remove(l->pending.next);
 	mq_intakes_end(l);
 	mq_releases_end(l);
 	mq_subscribings_end(l);

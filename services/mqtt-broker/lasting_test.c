@@ -118,6 +118,32 @@ static void test_clean_start(void **state)
 	hear(1, "D0 00");
 }
 
+/* It ends while all kinds of things are on their way to the store for it. */
+static void test_ends_meanwhile(void **state)
+{
+	(void)state;
+	pair("02");
+	say(0, "34 . s'x' 0001 () '1'");
+	hear(0, "50 02 0001");
+	hear(1, "34 . s'x' 0002 () '1'");
+	store.mode = STORE_HOLDS;
+	say(0, "34 . s'x' 0002 () '2'");
+	say(1, "50 02 0002");
+	say(1, "34 (s'y' 0009 () '3') 82 (0003 () s'y' 01)");
+	join(2);
+	say(2, "10 . s'MQTT' 05 C2 0000 () s'b' s'romeo' s'secret'");
+	hear(1, "E0 01 8E");
+	hear(2, "");
+	store_answer(0);
+	store_answer(0);
+	store.mode = STORE_ANSWERS;
+	hear(2, CONNACK_5);
+	hear(0, "50 02 0002");
+	assert_int_equal(fake.broker->lasting_count, 0);
+	say(0, "32 . s'x' 0003 () '4'");
+	hear(0, "40 03 0003 10");
+}
+
 static void test_longest_expiry(void **state)
 {
 	(void)state;
@@ -360,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_opens_is_followed, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_another_user, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_clean_start, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_ends_meanwhile, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_longest_expiry, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_fenced, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_puback_waits, fake_setup, fake_teardown),

@@ -291,6 +291,8 @@ bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct
 bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p);
 void mq_retained_free(struct mq_tenant *t);
 /* The retained messages of a filter are for the session. */
+/* It has none, after all. */
+void mq_retained_drop(struct mq_tenant *t, struct str topic);
 /* From the store, at start. Takes over the message. */
 void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos);
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier);

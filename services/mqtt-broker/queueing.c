@@ -222,6 +222,7 @@ static void give_up(struct mq_queueing *q, const struct ipc_result *result)
 static void on_queued(const struct ipc_result *result, const Starling__MqttQueueReply *reply, void *ctx)
 {
 	struct mq_queueing *q = ctx;
+
 	if (!ipc_ok(result)) {
 		metric_inc(&mq_metrics.store_failed);
 		q->doubt |= mq_wire_doubtful(result->code);

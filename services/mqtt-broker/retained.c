@@ -70,6 +70,11 @@ bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p)
 	return true;
 }
 
+void mq_retained_drop(struct mq_tenant *t, struct str topic)
+{
+	drop(t, index_retained_remove(t->retained, topic));
+}
+
 void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos)
 {
 	struct mq_retained *r = mem_new(struct mq_retained);

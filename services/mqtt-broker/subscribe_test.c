@@ -129,6 +129,7 @@ static void test_store_refuses(void **state)
 	assert_int_equal(session_of("a")->subscriber.count, 0);
 	say(0, "33 . s'r' 0002 () 'kept'");
 	hear(0, "40 03 0002 97");
+	assert_int_equal(index_retained_count(fake.broker->tenants[0].retained), 0);
 	store.refuses = 0;
 	say(0, "82 . 0003 () s'x' 01");
 	hear(0, "90 . 0003 () 01");
@@ -137,7 +138,7 @@ static void test_store_refuses(void **state)
 	hear(0, "40 03 0004 83");
 	store.refuses = 0;
 	say(0, "32 . s'x' 0005 () '2'");
-	hear(0, "40 02 0005 32 (s'x' 0003 () '2')");
+	hear(0, "32 (s'x' 0003 () '2') 40 02 0005");
 }
 
 int main(void)
