@@ -3,16 +3,6 @@
  * The beginning and the end of a broker: what it waits for before it takes clients, and before it goes. */
 #include "services/mqtt-broker/fake_flock.h"
 
-static void later(void)
-{
-	uint64_t until = uv_now(&fake.loop) + 1200;
-
-	while (uv_now(&fake.loop) < until) {
-		uv_run(&fake.loop, UV_RUN_ONCE);
-		turn();
-	}
-}
-
 static void test_waits_for_the_store(void **state)
 {
 	(void)state;

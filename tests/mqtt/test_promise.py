@@ -309,17 +309,6 @@ class Subscriber(Client):
                 raw.send(ack(PUBCOMP, ident))
 
 
-@pytest.fixture
-def roomy(flock):
-    """No queue is full."""
-    def limit(messages):
-        flock.configure({"services": {"mqtt-broker": {"limits": {"queue": messages}}}})
-        flock.ctl("reload", "mqtt-broker")
-    limit(100000)
-    yield
-    limit(20)
-
-
 def test_history(flock, raw, kill, roomy, name):
     """Broker, store and broker again are killed under the traffic: of what was acknowledged nothing is missing, and with QoS 2 nothing comes twice."""
     count, subscribers, publishers = 400, [], []
