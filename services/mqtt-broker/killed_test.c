@@ -87,6 +87,46 @@ static void test_killed_with_an_expiry(void **state)
 	assert_null(store_named("a.test/a"));
 }
 
+/* Also of a session that would have ended with its connection. */
+static void test_killed_with_a_will(void **state)
+{
+	(void)state;
+	fake.config.wills_stored = true;
+	pair("01");
+	join(2);
+	say(2, "10 . s'MQTT' 05 CE 0000 () s'w' () s'x' s'gone' s'romeo' s'secret'");
+	hear(2, CONNACK_5);
+	assert_non_null(store_named("a.test/w"));
+	/* Its queue is its own. */
+	say(2, "82 . 0001 () s'y' 01");
+	hear(2, "90 . 0001 () 01");
+	say(0, "32 . s'y' 0001 () '1'");
+	hear(0, "40 02 0001");
+	hear(2, "32 . s'y' 0001 () '1'");
+	assert_int_equal(store.entry_n, 0);
+	fake_kill();
+	assert_null(store_named("a.test/w"));
+	last5(1, "b", PRESENT_5G "32 (s'x' 0002 () 'gone')");
+}
+
+/* The store that is away keeps nobody out who does not need it. */
+static void test_will_without_a_store(void **state)
+{
+	(void)state;
+	fake.config.wills_stored = true;
+	live5(0, "a");
+	say(0, "82 . 0001 () s'x' 00");
+	hear(0, "90 . 0001 () 00");
+	store.mode = STORE_AWAY;
+	join(2);
+	say(2, "10 . s'MQTT' 05 C6 0000 () s'w' () s'x' s'gone' s'romeo' s'secret'");
+	hear(2, CONNACK_5);
+	close(fake.peers[2]);
+	fake.peers[2] = -1;
+	hear(0, "30 . s'x' () 'gone'");
+	assert_int_equal(fake.broker->lasting_count, 0);
+}
+
 static void test_retained(void **state)
 {
 	(void)state;
@@ -115,6 +155,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_killed_while_sending, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_while_taking, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_with_an_expiry, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_with_a_will, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_will_without_a_store, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),
 	};
 

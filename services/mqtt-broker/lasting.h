@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lasting: what a session that outlives its connections has beside the others: its row in the store, its queue there, and what is being written about it.
- * The store is the truth; this is what must be known to write it. Every write is tried again until the store has it or says that the session is another's. */
+ * lasting: what a session that outlives its connections has beside the others: its row in the store, its queue there, and what is being written about it. One
+ * that does not, but leaves a will, has a row for that alone. The store is the truth; this is what must be known to write it. Every write is tried again until the store has it or says that the session is another's. */
 #ifndef MQTT_BROKER_LASTING_H
 #define MQTT_BROKER_LASTING_H
 

@@ -113,7 +113,8 @@ struct mq_session {
 	struct mq_tenant *tenant;
 	struct str id;              /* client identifier; owned */
 	char *user;                 /* bare JID; NULL: anonymous; owned */
-	struct mq_lasting *lasting; /* NULL: it ends with its connection */
+	struct mq_lasting *lasting; /* its row in the store; NULL: it has none */
+	bool lasts;                 /* beyond its connection, and its queue is the store's; otherwise its row has no more than the will */
 	struct mq_will *will;       /* NULL: none */
 	struct mq_inflight inflight;
 	struct mq_queue queue; /* unless it lasts */

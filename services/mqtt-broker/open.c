@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * open: a client and its session come together (MQTT 5.0 sections 3.1.2.4 and 3.1.4): who had it before goes; what shall last is opened in the store, and
- * CONNACK waits for that. What is not known here is nowhere, or another broker's: a session that does not last asks the store nothing. */
+ * CONNACK waits for that. What is not known here is nowhere: a session that does not last, and leaves no will, asks the store nothing. */
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
@@ -48,6 +48,7 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	mq_lasting_load(s, reply->session);
 	former_will(s, reply->present, l->will_delay_s);
 	l->expiry_s = expiry_s;
+	s->lasts = reply->present || expiry_s > 0;
 	l->opener = NULL;
 	if (c)
 		c->opening = NULL;
@@ -79,10 +80,18 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 		return;
 	}
 	s->lasting->opener = NULL;
+	if (c)
+		c->opening = NULL;
+	if (c && c->login->session_expiry == 0 && result->code != STARLING__CODE__CODE_DENIED) {
+		/* It was for the will alone, which then goes when the broker does. */
+		metric_inc(&mq_metrics.store_failed);
+		mq_lasting_free(&s->lasting);
+		mq_connect_done(c, s, false);
+		return;
+	}
 	mq_session_end(s);
 	if (!c)
 		return;
-	c->opening = NULL;
 	if (result->code == STARLING__CODE__CODE_DENIED) {
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
 		return;
@@ -233,7 +242,7 @@ void mq_open(struct mq_client *c)
 		return;
 	}
 	s = mq_session_new(c->tenant, c->id, c->user);
-	if (c->login->session_expiry == 0) {
+	if (c->login->session_expiry == 0 && !(c->login->will && c->broker->config->wills_stored)) {
 		mq_connect_done(c, s, false);
 		return;
 	}

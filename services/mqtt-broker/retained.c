@@ -121,7 +121,7 @@ void mq_replay_end(struct mq_session *s)
 
 static bool waits(const struct mq_session *s)
 {
-	return s->queue.count > 0 || (s->lasting && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
+	return s->queue.count > 0 || (s->lasts && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
 }
 
 void mq_replay_wake(struct mq_session *s)

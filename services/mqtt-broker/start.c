@@ -62,6 +62,7 @@ static void adopt(struct mq_broker *b, const Starling__MqttSession *row)
 	s = mq_session_new(t, id, row->user[0] ? row->user : NULL);
 	mq_lasting_new(s);
 	mq_lasting_load(s, row);
+	s->lasts = true;
 	mq_outbox_rewind(&s->lasting->box);
 	if (row->disconnected_us)
 		mq_lasting_wait(s);

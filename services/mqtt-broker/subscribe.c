@@ -80,7 +80,7 @@ static void answer(struct mq_client *c, struct mq_subscribing *o, bool changed)
 {
 	struct mq_subscribing *kept;
 
-	if (!c->session->lasting || !changed) {
+	if (!c->session->lasts || !changed) {
 		mq_suback(c, o);
 		return;
 	}

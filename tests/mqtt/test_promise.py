@@ -140,13 +140,14 @@ def retained_messages_survive(raw, name):
         b.send(publish(name + "/" + topic, b"", 1, retain=True))
 
 
-@scenario("delay, vanished", [(0, False), (1, False), (3, True)])
-def wills_survive(raw, name, delay, vanished):
+@scenario("delay, vanished, lasts", [(0, False, True), (1, False, True), (3, True, True), (5, False, False)])
+def wills_survive(raw, name, delay, vanished, lasts):
     """Of a client that was connected when its broker died, and of one that had vanished before and whose delay was not over."""
     b = raw().lasting(name)
     b.subscribed((name, 1))
     b.close()
-    a = raw().lasting(name + "-a", will=(name, b"gone", 1, False, b"\x18" + u32(delay) + b"\x02" + u32(60)))
+    will = (name, b"gone", 1, False, b"\x18" + u32(delay) + b"\x02" + u32(60))
+    a = raw().lasting(name + "-a", will=will) if lasts else raw().live(client=name + "-a", will=will)
     if vanished:
         a.close()
         raw().live(client=name + "-x").nothing_more()
