@@ -42,6 +42,18 @@ static void test_store_is_away(void **state)
 	assert_int_equal(fake.broker->lasting_count, 0);
 }
 
+/* It was opened, and nobody was told: asked again, it is none that was there. */
+static void test_open_is_lost(void **state)
+{
+	(void)state;
+	store.mode = STORE_LOSES;
+	last5(0, "a", "");
+	store.mode = STORE_ANSWERS;
+	later();
+	hear(0, CONNACK_5);
+	assert_int_equal(store.open_calls, 2);
+}
+
 static void test_who_opens_is_followed(void **state)
 {
 	(void)state;
@@ -248,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_connack_waits, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_store_is_away, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_open_is_lost, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_who_opens_is_followed, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_another_user, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_clean_start, fake_setup, fake_teardown),

@@ -38,29 +38,40 @@ static void former_will(struct mq_session *s, bool present, uint32_t delay_s)
 	mq_will_free(&will);
 }
 
+/* When the answer to an earlier call was lost: what there is may be of that call, which nobody was told of. */
+static bool is_present(const struct mq_session *s, const Starling__MqttOpenReply *reply)
+{
+	const Starling__MqttSession *row = reply->session;
+
+	return reply->present && !(s->lasting->doubt && row->n_subscriptions == 0 && row->queued == 0 && row->n_received == 0);
+}
+
 /* The session is there; for whom it was asked may be gone, or have been followed by another one. */
 static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 {
 	struct mq_lasting *l = s->lasting;
 	struct mq_client *c = l->opener;
 	uint32_t expiry_s = l->expiry_s;
+	bool present = is_present(s, reply);
 
 	mq_lasting_load(s, reply->session);
-	former_will(s, reply->present, l->will_delay_s);
+	if (l->doubt)
+		mq_will_free(&s->will);
+	former_will(s, present, l->will_delay_s);
 	l->expiry_s = expiry_s;
-	s->lasts = reply->present || expiry_s > 0;
+	s->lasts = present || expiry_s > 0;
 	l->opener = NULL;
 	if (c)
 		c->opening = NULL;
 	if (c && c->number == l->asked_for) {
 		l->will_delay_s = c->login->will_delay;
 		l->will_due_us = l->disconnected_us = 0;
-		mq_connect_done(c, s, reply->present);
+		mq_connect_done(c, s, present);
 		return;
 	}
 	/* Nobody was told of what was asked for, so none of it was. */
 	l->disconnected_us = clock_wall_us();
-	if (!reply->present)
+	if (!present)
 		l->expiry_s = 0;
 	if (c) {
 		mq_connect_accept(c);
@@ -72,14 +83,16 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 
 static void refused(struct mq_session *s, const struct ipc_result *result)
 {
-	struct mq_client *c = s->lasting->opener;
+	struct mq_lasting *l = s->lasting;
+	struct mq_client *c = l->opener;
 
-	if (c && result->code == STARLING__CODE__CODE_EXISTS) {
-		/* Its broker has died and is not known to have, or lets it go just now. */
-		net_timer_set(s->lasting->broker->net, &s->lasting->retry, RETRY_MS);
+	l->doubt |= mq_wire_doubtful(result->code);
+	if (c && (result->code == STARLING__CODE__CODE_EXISTS || mq_wire_doubtful(result->code))) {
+		/* Its broker has died and is not known to have. Or nobody knows whether it was opened. */
+		net_timer_set(l->broker->net, &l->retry, RETRY_MS);
 		return;
 	}
-	s->lasting->opener = NULL;
+	l->opener = NULL;
 	if (c)
 		c->opening = NULL;
 	if (c && c->login->session_expiry == 0 && result->code != STARLING__CODE__CODE_DENIED) {
