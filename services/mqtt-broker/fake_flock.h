@@ -87,6 +87,11 @@ void daemon_drained(struct daemon *d)
 	(void)d;
 	fake.drained = true;
 }
+void daemon_fail(struct daemon *d, const char *fmt, ...)
+{
+	(void)d;
+	fail_msg("%s", fmt);
+}
 void metrics_register(struct metric *m)
 {
 	(void)m;

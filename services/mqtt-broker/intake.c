@@ -42,7 +42,6 @@ void mq_intakes_end(struct mq_lasting *l)
 {
 	list_for_each_safe (n, &l->intakes) {
 		struct mq_intake *in = list_entry(n, struct mq_intake, node);
-
 		bool waits = in->routed || (!in->named && list_unlinked(&in->retry.node));
 
 		list_remove(&in->node);

@@ -117,6 +117,7 @@ int mq_ports_open(struct mq_broker *b, struct err *e)
 	const int64_t numbers[MQ_PORTS] = { c->port, c->tls_port, c->websocket_port, c->websocket_tls_port };
 
 	if (c->proxies.count > 0) {
+		mem_free(b->proxies);
 		b->proxies = mem_zalloc(c->proxies.count * sizeof(struct cidr));
 		mq_proxies_parse(&c->proxies, b->proxies, NULL);
 		b->proxy = (struct listener_proxy){

@@ -5,6 +5,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/ports.h"
 #include "services/mqtt-broker/wire.h"
 
 #define PAGE        500u
@@ -152,8 +153,11 @@ static void wait_for_others(struct mq_start *st)
 		next_step(st);
 		return;
 	}
-	if (!st->said)
+	if (!st->said) {
 		log_info(st->broker->log, "waiting for the broker before this one to end instance=%016llx", (unsigned long long)alive[0]);
+		/* On one machine both have the same ports, and who waits here would keep clients from the one that serves. */
+		mq_ports_close(st->broker);
+	}
 	st->said = true;
 	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
 }
