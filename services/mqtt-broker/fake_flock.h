@@ -32,8 +32,9 @@ struct fake {
 	char *hosts[2];
 	char dir[64];
 	int peers[CLIENTS];
-	bool drained, away; /* auth does not answer */
-	const char *elsewhere;
+	bool drained, away;    /* auth does not answer */
+	const char *elsewhere; /* another broker's public address; NULL: there is none */
+	bool begins;           /* it is not ready yet */
 	struct {
 		auth_sasl_fn done;
 		void *ctx;
@@ -126,7 +127,7 @@ uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const St
 	(void)role;
 	(void)max;
 	other.instance = 2;
-	other.state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+	other.state = fake.begins ? STARLING__INSTANCE_STATE__INSTANCE_STARTING : STARLING__INSTANCE_STATE__INSTANCE_READY;
 	other.public_address = (char *)(uintptr_t)fake.elsewhere;
 	out[0] = &other;
 	return fake.elsewhere ? 1 : 0;

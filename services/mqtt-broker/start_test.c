@@ -28,6 +28,12 @@ static void test_waits_for_the_one_before(void **state)
 	fake.elsewhere = NULL;
 	later();
 	assert_null(fake.broker->start);
+	/* Of two that begin one does not wait. */
+	fake_end();
+	fake.elsewhere = "beside.test:1883";
+	fake.begins = true;
+	assert_int_equal(fake_begin(), 0);
+	assert_null(fake.broker->start);
 }
 
 /* Sessions of those who were there, and of those who were not. */
