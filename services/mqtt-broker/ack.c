@@ -21,7 +21,7 @@ static void received(struct mq_client *c, uint16_t packet_id)
 {
 	struct mq_inflight *flight = &c->session->inflight;
 
-	if (c->session->lasting && mq_inflight_get(flight, packet_id) == MQ_FLIGHT_QOS2) {
+	if (c->session->lasts && mq_inflight_get(flight, packet_id) == MQ_FLIGHT_QOS2) {
 		mq_inflight_set(flight, packet_id, MQ_FLIGHT_RECEIVED);
 		mq_got(c->session, mq_inflight_number(flight, packet_id));
 		return;
@@ -44,7 +44,7 @@ bool mq_on_ack(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_erro
 		step = STEP_DONE;
 	switch (step) {
 	case STEP_DONE:
-		if (c->session->lasting)
+		if (c->session->lasts)
 			mq_done(c->session, mq_inflight_number(flight, p.packet_id));
 		mq_inflight_set(flight, p.packet_id, MQ_FLIGHT_NONE);
 		mq_deliver_more(c->session);

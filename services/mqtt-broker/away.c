@@ -181,7 +181,8 @@ static void on_closed(const struct ipc_result *result, const Starling__Empty *re
 		struct mq_client *opener = s->lasting->opener;
 
 		if (!ipc_ok(result) && result->code != STARLING__CODE__CODE_FENCED && result->code != STARLING__CODE__CODE_NOT_FOUND)
-			log_error(s->tenant->broker->log, "the store does not end a session: %s %s", ipc_code_name(result->code), result->text);
+			log_error(s->tenant->broker->log, "the store does not end a session: %s %s", ipc_code_name(result->code),
+			          result->text);
 		mq_session_end(s);
 		if (opener) {
 			opener->opening = NULL;

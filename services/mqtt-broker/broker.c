@@ -162,6 +162,12 @@ void mq_broker_run(struct mq_broker *b)
 
 void mq_started(struct mq_broker *b)
 {
+	struct err e = { 0 };
+
+	if (b->listener_count == 0 && mq_ports_open(b, &e) < 0) {
+		daemon_fail(b->daemon, "%s", e.text);
+		return;
+	}
 	mq_gate(b);
 	daemon_ready(b->daemon);
 }

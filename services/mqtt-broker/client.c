@@ -37,7 +37,8 @@ static bool change_expiry(struct mq_client *c, uint32_t seconds, struct mqtt_err
 	struct mq_lasting *l = c->session->lasting;
 
 	if (seconds > 0 && (!l || l->expiry_s == 0)) {
-		*e = (struct mqtt_error){ .reason = MQTT_PROTOCOL_ERROR, .why = "section 3.14.2.2.2: a Session Expiry Interval after one of 0" };
+		*e = (struct mqtt_error){ .reason = MQTT_PROTOCOL_ERROR,
+			                  .why = "section 3.14.2.2.2: a Session Expiry Interval after one of 0" };
 		return false;
 	}
 	if (l)

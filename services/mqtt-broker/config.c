@@ -58,6 +58,8 @@ const struct config_option mq_config_options[] = {
 	{ .name = "relaxed", .type = CONFIG_LIST, OPT(relaxed), .reloads = true,
 	  .doc = "Listeners (port, tls.port, websocket.port, websocket.tls_port) whose messages are acknowledged before they are in the store: what a "
 	         "broker that dies had not written yet is lost." },
+	{ .name = "wills.stored", .type = CONFIG_BOOL, OPT(wills_stored), .fallback = "true", .reloads = true,
+	  .doc = "Keep wills in the store, those of sessions that end with their connection as well: such a connect and its end are a commit each." },
 	TIME("sys.interval", sys_ms, "10s", 0, HOUR_MS, "Time between two updates of the topics below $SYS; 0: there are none."),
 
 	NUMBER("limits.connections", connections, "200000", 1, 10000000, "Connections at a time; more wait in the kernel."),

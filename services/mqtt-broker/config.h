@@ -24,6 +24,7 @@ struct mq_config {
 	char *access_file;
 	int share;
 	struct config_list relaxed;
+	bool wills_stored;
 	int64_t sys_ms;
 
 	int64_t connections, connect_rate, connect_burst, logins;

@@ -218,9 +218,9 @@ void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)
 		net_timer_set(c->broker->net, &c->timer, c->keepalive_ms * 3ull / 2);
 	mq_client_set_state(c, MQ_LIVE);
 	log_info(&c->log, "connected version=%u user=%s session=%s", c->peer.version, c->user ? c->user : "-",
-	         present      ? "present"
-	         : s->lasting ? "new"
-	                      : "transient");
-	if (s->lasting)
+	         present    ? "present"
+	         : s->lasts ? "new"
+	                    : "transient");
+	if (s->lasts)
 		mq_stored_begin(s);
 }

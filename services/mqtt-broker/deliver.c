@@ -14,7 +14,8 @@ static bool output_full(const struct mq_session *s)
 
 bool mq_deliver_blocked(const struct mq_session *s)
 {
-	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN || output_full(s);
+	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN ||
+	       output_full(s);
 }
 
 bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl)
@@ -79,7 +80,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 {
 	struct mqtt_delivery one = *d;
 
-	if (s->lasting && d->qos > 0) {
+	if (s->lasts && d->qos > 0) {
 		if (mq_deliver_has_room(s)) {
 			struct mq_queueing *q = mq_queueing_new(s->tenant, p, 1, false, NULL);
 
@@ -102,7 +103,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 
 void mq_deliver_more(struct mq_session *s)
 {
-	if (s->lasting) {
+	if (s->lasts) {
 		mq_stored_more(s);
 		return;
 	}

@@ -32,8 +32,9 @@ struct fake {
 	char *hosts[2];
 	char dir[64];
 	int peers[CLIENTS];
-	bool drained, away; /* auth does not answer */
-	const char *elsewhere;
+	bool drained, away;    /* auth does not answer */
+	const char *elsewhere; /* another broker's public address; NULL: there is none */
+	bool begins;           /* it is not ready yet */
 	struct {
 		auth_sasl_fn done;
 		void *ctx;
@@ -87,6 +88,11 @@ void daemon_drained(struct daemon *d)
 	(void)d;
 	fake.drained = true;
 }
+void daemon_fail(struct daemon *d, const char *fmt, ...)
+{
+	(void)d;
+	fail_msg("%s", fmt);
+}
 void metrics_register(struct metric *m)
 {
 	(void)m;
@@ -121,7 +127,7 @@ uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const St
 	(void)role;
 	(void)max;
 	other.instance = 2;
-	other.state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+	other.state = fake.begins ? STARLING__INSTANCE_STATE__INSTANCE_STARTING : STARLING__INSTANCE_STATE__INSTANCE_READY;
 	other.public_address = (char *)(uintptr_t)fake.elsewhere;
 	out[0] = &other;
 	return fake.elsewhere ? 1 : 0;
@@ -253,6 +259,9 @@ static inline void live5(int who, const char *id)
 
 #define PRESENT_5 "20 . 01 00 (21 0100 22 0004 27 00010000)"
 
+/* CONNACK with more behind it. */
+#define PRESENT_5G "20 (01 00 (21 0100 22 0004 27 00010000))"
+
 /* A session that is kept for an hour. */
 static inline void last5(int who, const char *id, const char *connack)
 {
@@ -272,6 +281,19 @@ static inline void live3(int who, const char *id)
 	snprintf(packet, sizeof(packet), "10 . s'MQTT' 04 C2 0000 s'%s' s'romeo' s'secret'", id);
 	say(who, packet);
 	hear(who, "20 02 00 00");
+}
+
+/* b has a session that lasts and what is published to x; a publishes. */
+static inline void pair(const char *qos)
+{
+	char packet[100];
+
+	last5(1, "b", CONNACK_5);
+	snprintf(packet, sizeof(packet), "82 . 0001 () s'x' %s", qos);
+	say(1, packet);
+	snprintf(packet, sizeof(packet), "90 . 0001 () %s", qos);
+	hear(1, packet);
+	live5(0, "a");
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -316,6 +338,17 @@ static inline void fake_kill(void)
 static inline struct mq_session *session_of(const char *id)
 {
 	return mq_names_get(&fake.broker->tenants[0].sessions, str_from(id));
+}
+
+/* Until what is tried again has been. */
+static inline void later(void)
+{
+	uint64_t until = uv_now(&fake.loop) + 1200;
+
+	while (uv_now(&fake.loop) < until) {
+		uv_run(&fake.loop, UV_RUN_ONCE);
+		turn();
+	}
 }
 
 static inline int fake_setup(void **state)

@@ -41,7 +41,8 @@ struct store_entry {
 
 struct store {
 	enum store_mode mode;
-	bool ended; /* the bus is: nothing is done, and nothing answered */
+	int refuses; /* a code: nothing is done, and this answered */
+	bool ended;  /* the bus is: nothing is done, and nothing answered */
 	struct store_row rows[ROWS];
 	struct store_entry entries[ENTRIES];
 	Starling__MqttMessage *retained[ROWS];
@@ -84,7 +85,7 @@ static inline bool store_asked(void (*done)(void), void *ctx)
 {
 	struct ipc_result away = { .code = STARLING__CODE__CODE_UNAVAILABLE, .text = "" };
 
-	if (store.mode != STORE_AWAY && !store.ended)
+	if (store.mode != STORE_AWAY && !store.ended && !store.refuses)
 		return true;
 	if (store.ended) {
 		((ipc_done_fn)done)(&away, NULL, ctx);
@@ -93,7 +94,7 @@ static inline bool store_asked(void (*done)(void), void *ctx)
 	assert_true(store.answer_n < ANSWERS);
 	store.answers[store.answer_n].done = (ipc_done_fn)done;
 	store.answers[store.answer_n].ctx = ctx;
-	store.answers[store.answer_n].code = STARLING__CODE__CODE_UNAVAILABLE;
+	store.answers[store.answer_n].code = store.refuses ? store.refuses : STARLING__CODE__CODE_UNAVAILABLE;
 	store.answers[store.answer_n++].reply = NULL;
 	return false;
 }
@@ -225,7 +226,7 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 		will = store_copy(&r->row->will->base);
 	if (r && q->clean)
 		store_remove(r);
-	for (int i = 0; i < ROWS && (!r || !r->session); i++) {
+	for (int i = 0; i < ROWS && !r; i++) {
 		if (!store.rows[i].session)
 			r = &store.rows[i];
 	}

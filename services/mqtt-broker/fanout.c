@@ -127,7 +127,7 @@ static uint64_t load_of(const struct mq_session *s)
 {
 	if (!s->client)
 		return UINT64_MAX - 1;
-	return s->lasting ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
+	return s->lasts ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
 }
 
 static const struct index_subscription *least_inflight(const struct index_share *share, uint32_t start)
@@ -225,7 +225,7 @@ static void deliver_one(struct mq_fanout *f, struct mq_publication *p, const str
 	d.retain = p->retain && m->retain_as_published; /* [MQTT-3.3.1-12], -13 */
 	if (m->first_id != NO_ID)
 		take_ids(f, m, &d);
-	if (d.qos > 0 && m->session->lasting)
+	if (d.qos > 0 && m->session->lasts)
 		store(f, p, m, &d);
 	else if (client)
 		mq_deliver(m->session, p, &d, f->n > 1 && m->first_id == NO_ID ? template_for(f, client->peer.version, &d) : NULL);

@@ -37,17 +37,17 @@ static void intake_free(struct mq_intake *in)
 	mem_free(in);
 }
 
-/* Those that wait for an answer end when it comes. */
+/* Those that wait for an answer of the store end when it comes. */
 void mq_intakes_end(struct mq_lasting *l)
 {
 	list_for_each_safe (n, &l->intakes) {
 		struct mq_intake *in = list_entry(n, struct mq_intake, node);
+		bool waits = in->routed || (!in->named && list_unlinked(&in->retry.node));
 
 		list_remove(&in->node);
-		if (list_unlinked(&in->retry.node))
-			continue;
 		net_timer_cancel(l->broker->net, &in->retry);
-		intake_free(in);
+		if (!waits)
+			intake_free(in);
 	}
 }
 

@@ -93,6 +93,9 @@ void mq_lasting_free(struct mq_lasting **out)
 	net_timer_cancel(net, &l->tell_timer);
 	net_timer_cancel(net, &l->release_timer);
 	net_task_cancel(&l->tell_task);
+	/* They are their messages', and end with those. */
+	while (!list_empty(&l->pending))
+		list_remove(l->pending.next);
 	mq_intakes_end(l);
 	mq_releases_end(l);
 	mq_subscribings_end(l);
@@ -167,7 +170,6 @@ void mq_lasting_load(struct mq_session *s, const Starling__MqttSession *row)
 
 	l->fence = (struct mq_fence){ row->fence->session, row->fence->epoch };
 	l->state = MQ_LASTING_READY;
-	l->version = (uint8_t)row->version;
 	l->expiry_s = row->expiry_s;
 	l->disconnected_us = row->disconnected_us;
 	l->will_delay_s = row->will_delay_s;

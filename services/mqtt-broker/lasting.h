@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lasting: what a session that outlives its connections has beside the others: its row in the store, its queue there, and what is being written about it.
- * The store is the truth; this is what must be known to write it. Every write is tried again until the store has it or says that the session is another's. */
+ * lasting: what a session that outlives its connections has beside the others: its row in the store, its queue there, and what is being written about it. One
+ * that does not, but leaves a will, has a row for that alone. The store is the truth; this is what must be known to write it. Every write is tried again until the store has it or says that the session is another's. */
 #ifndef MQTT_BROKER_LASTING_H
 #define MQTT_BROKER_LASTING_H
 
@@ -35,36 +35,37 @@ enum mq_lasting_state {
 struct mq_lasting {
 	struct mq_session *session;
 	struct mq_broker *broker;
-	struct list_node node;   /* of the broker's */
+	struct list_node node;    /* of the broker's */
 	struct mq_client *opener; /* waits for it; NULL: nobody */
 	struct mq_fence fence;
 	uint8_t state;
-	uint8_t version;      /* protocol level of its last connection */
-	bool saving, dirty;   /* away.c: MqttSessionSet is on its way, and what it says is old */
-	bool unsaved;         /* it failed */
-	bool fetching;        /* stored.c: a page is being read, up to */
-	uint64_t fetch_to;    /* this seq, at most; 0: it is of no use any more */
-	uint64_t asked_for;   /* open.c: mq_client.number of whom the store is asked for */
+	bool saving, dirty;       /* away.c: MqttSessionSet is on its way, and what it says is old */
+	bool unsaved;             /* it failed */
+	bool fetching;            /* stored.c: a page is being read, up to */
+	uint64_t fetch_to;        /* this seq, at most; 0: it is of no use any more */
+	bool doubt;               /* open.c: the answer to a call was lost */
+	uint64_t asked_for;       /* open.c: mq_client.number of whom the store is asked for */
 	struct wheel_timer retry; /* for what failed last, by the state */
 	struct wheel_timer due;   /* its end, or its will's, whichever comes first */
 	uint32_t expiry_s, will_delay_s;
 	int64_t disconnected_us, will_due_us; /* 0: it has a client; no will waits */
 
 	struct mq_outbox box;
-	uint64_t queued;           /* rows that are not complete */
-	uint64_t sent;             /* the highest seq that a client may have seen */
-	struct list_node pending;  /* struct mq_target.node by rising seq: on its way to the store */
+	uint64_t queued;          /* rows that are not complete */
+	uint64_t sent;            /* the highest seq that a client may have seen */
+	struct list_node pending; /* struct mq_target.node by rising seq: on its way to the store */
 
-	struct mq_news done, got;   /* done.c: complete; PUBREC */
+	struct mq_news done, got;      /* done.c: complete; PUBREC */
 	struct mq_news told, told_got; /* of the call that is on its way */
 	bool telling;
 	struct net_task tell_task;
 	struct wheel_timer tell_timer;
 
-	struct list_node intakes;   /* intake.c: struct mq_intake.node: incoming QoS 2, in order */
-	struct mq_received unsure;  /* packet identifiers that the store knew at start: whether they were routed, only their sender can say */
-	struct list_node releases;  /* release.c: struct mq_release.node: PUBREL has come, */
-	struct list_node releasing; /* and the store is told */
+	struct list_node intakes; /* intake.c: struct mq_intake.node: incoming QoS 2, in order */
+	struct mq_received
+	        unsure; /* packet identifiers that the store knew at start: whether they were routed, only their sender can say */
+	struct list_node releases;     /* release.c: struct mq_release.node: PUBREL has come, */
+	struct list_node releasing;    /* and the store is told */
 	struct list_node subscribings; /* subscribing.c: struct mq_subscribing.node: those that wait to be tried again */
 	struct wheel_timer release_timer;
 };
@@ -142,7 +143,7 @@ struct mq_subscribing {
 	char *reasons; /* one for each filter, and behind them, whether what is retained is wanted; owned */
 	uint32_t payload_n, count, identifier;
 	uint16_t packet_id;
-	bool remove;   /* UNSUBSCRIBE */
+	bool remove; /* UNSUBSCRIBE */
 };
 
 /* Tells the store, then the client (mq_suback); takes over o, which has all but node and retry. */

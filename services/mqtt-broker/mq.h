@@ -113,7 +113,8 @@ struct mq_session {
 	struct mq_tenant *tenant;
 	struct str id;              /* client identifier; owned */
 	char *user;                 /* bare JID; NULL: anonymous; owned */
-	struct mq_lasting *lasting; /* NULL: it ends with its connection */
+	struct mq_lasting *lasting; /* its row in the store; NULL: it has none */
+	bool lasts;                 /* beyond its connection, and its queue is the store's; otherwise its row has no more than the will */
 	struct mq_will *will;       /* NULL: none */
 	struct mq_inflight inflight;
 	struct mq_queue queue; /* unless it lasts */
@@ -291,6 +292,8 @@ bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct
 bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p);
 void mq_retained_free(struct mq_tenant *t);
 /* The retained messages of a filter are for the session. */
+/* It has none, after all. */
+void mq_retained_drop(struct mq_tenant *t, struct str topic);
 /* From the store, at start. Takes over the message. */
 void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos);
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * open: a client and its session come together (MQTT 5.0 sections 3.1.2.4 and 3.1.4): who had it before goes; what shall last is opened in the store, and
- * CONNACK waits for that. What is not known here is nowhere, or another broker's: a session that does not last asks the store nothing. */
+ * CONNACK waits for that. What is not known here is nowhere: a session that does not last, and leaves no will, asks the store nothing. */
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
@@ -38,28 +38,40 @@ static void former_will(struct mq_session *s, bool present, uint32_t delay_s)
 	mq_will_free(&will);
 }
 
+/* When the answer to an earlier call was lost: what there is may be of that call, which nobody was told of. */
+static bool is_present(const struct mq_session *s, const Starling__MqttOpenReply *reply)
+{
+	const Starling__MqttSession *row = reply->session;
+
+	return reply->present && !(s->lasting->doubt && row->n_subscriptions == 0 && row->queued == 0 && row->n_received == 0);
+}
+
 /* The session is there; for whom it was asked may be gone, or have been followed by another one. */
 static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 {
 	struct mq_lasting *l = s->lasting;
 	struct mq_client *c = l->opener;
 	uint32_t expiry_s = l->expiry_s;
+	bool present = is_present(s, reply);
 
 	mq_lasting_load(s, reply->session);
-	former_will(s, reply->present, l->will_delay_s);
+	if (l->doubt)
+		mq_will_free(&s->will);
+	former_will(s, present, l->will_delay_s);
 	l->expiry_s = expiry_s;
+	s->lasts = present || expiry_s > 0;
 	l->opener = NULL;
 	if (c)
 		c->opening = NULL;
 	if (c && c->number == l->asked_for) {
 		l->will_delay_s = c->login->will_delay;
 		l->will_due_us = l->disconnected_us = 0;
-		mq_connect_done(c, s, reply->present);
+		mq_connect_done(c, s, present);
 		return;
 	}
 	/* Nobody was told of what was asked for, so none of it was. */
 	l->disconnected_us = clock_wall_us();
-	if (!reply->present)
+	if (!present)
 		l->expiry_s = 0;
 	if (c) {
 		mq_connect_accept(c);
@@ -71,18 +83,28 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 
 static void refused(struct mq_session *s, const struct ipc_result *result)
 {
-	struct mq_client *c = s->lasting->opener;
+	struct mq_lasting *l = s->lasting;
+	struct mq_client *c = l->opener;
 
-	if (c && result->code == STARLING__CODE__CODE_EXISTS) {
-		/* Its broker has died and is not known to have, or lets it go just now. */
-		net_timer_set(s->lasting->broker->net, &s->lasting->retry, RETRY_MS);
+	l->doubt |= mq_wire_doubtful(result->code);
+	if (c && (result->code == STARLING__CODE__CODE_EXISTS || mq_wire_doubtful(result->code))) {
+		/* Its broker has died and is not known to have. Or nobody knows whether it was opened. */
+		net_timer_set(l->broker->net, &l->retry, RETRY_MS);
 		return;
 	}
-	s->lasting->opener = NULL;
+	l->opener = NULL;
+	if (c)
+		c->opening = NULL;
+	if (c && c->login->session_expiry == 0 && result->code != STARLING__CODE__CODE_DENIED) {
+		/* It was for the will alone, which then goes when the broker does. */
+		metric_inc(&mq_metrics.store_failed);
+		mq_lasting_free(&s->lasting);
+		mq_connect_done(c, s, false);
+		return;
+	}
 	mq_session_end(s);
 	if (!c)
 		return;
-	c->opening = NULL;
 	if (result->code == STARLING__CODE__CODE_DENIED) {
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
 		return;
@@ -233,7 +255,7 @@ void mq_open(struct mq_client *c)
 		return;
 	}
 	s = mq_session_new(c->tenant, c->id, c->user);
-	if (c->login->session_expiry == 0) {
+	if (c->login->session_expiry == 0 && !(c->login->will && c->broker->config->wills_stored)) {
 		mq_connect_done(c, s, false);
 		return;
 	}

@@ -96,8 +96,9 @@ int mq_relaxed_check(const struct config_list *list, struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (find_port(list->items[i]) == MQ_PORTS)
-			return err_set(e, "services.mqtt-broker: relaxed: '%s' is not one of port, tls.port, websocket.port, websocket.tls_port",
-			               list->items[i]);
+			return err_set(
+			        e, "services.mqtt-broker: relaxed: '%s' is not one of port, tls.port, websocket.port, websocket.tls_port",
+			        list->items[i]);
 	}
 	return 0;
 }
@@ -116,6 +117,7 @@ int mq_ports_open(struct mq_broker *b, struct err *e)
 	const int64_t numbers[MQ_PORTS] = { c->port, c->tls_port, c->websocket_port, c->websocket_tls_port };
 
 	if (c->proxies.count > 0) {
+		mem_free(b->proxies);
 		b->proxies = mem_zalloc(c->proxies.count * sizeof(struct cidr));
 		mq_proxies_parse(&c->proxies, b->proxies, NULL);
 		b->proxy = (struct listener_proxy){

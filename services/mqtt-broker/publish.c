@@ -160,7 +160,7 @@ static bool on_qos2(struct mq_client *c, const struct mqtt_publish *p, struct mq
 
 	if (mq_received_has(&s->received, p->packet_id)) {
 		/* [MQTT-4.3.3-10]: it is the same message. */
-		if (!s->lasting || !mq_intake_again(c, p->packet_id))
+		if (!s->lasts || !mq_intake_again(c, p->packet_id))
 			mq_answer(c, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS);
 		return true;
 	}
@@ -168,7 +168,7 @@ static bool on_qos2(struct mq_client *c, const struct mqtt_publish *p, struct mq
 		*e = (struct mqtt_error){ .reason = MQTT_RECEIVE_MAX_EXCEEDED, .why = "[MQTT-3.3.4-7] more messages than Receive Maximum" };
 		return false;
 	}
-	if (s->lasting && !c->port->relaxed && allowed(c, p->topic)) {
+	if (s->lasts && (!c->port->relaxed || mq_received_has(&s->lasting->unsure, p->packet_id)) && allowed(c, p->topic)) {
 		make_publication(c, p, &publication);
 		mq_intake(c, &publication, p->packet_id);
 		mq_publication_end(&publication);
@@ -208,10 +208,11 @@ bool mq_on_pubrel(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_e
 
 	if (!mqtt_decode_ack(f, &c->peer, &p, e))
 		return false;
-	if (c->session->lasting && !c->port->relaxed)
+	if (c->session->lasts)
 		mq_release(c->session, c, p.packet_id);
 	else
 		mq_answer(c, MQTT_PUBCOMP, p.packet_id,
 		          mq_received_remove(&c->session->received, p.packet_id) ? MQTT_SUCCESS : MQTT_PACKET_ID_NOT_FOUND);
+	gate(c);
 	return true;
 }

@@ -33,7 +33,7 @@ struct mq_queueing {
 	uint32_t n, first, last; /* targets; those from first to last are being sent */
 	uint32_t retry_ms;
 	uint8_t qos;
-	bool retain, again;
+	bool retain, again, doubt; /* as the publication says; a call's answer was lost */
 	struct mq_target targets[];
 };
 
@@ -106,13 +106,17 @@ static void settle(struct mq_target *t, enum mq_item_state state)
 	mq_session_unref(&s);
 }
 
-/* The queue has a message of this name. If this call, or one of ours before it, put it there, it has this seq; if another did, in an earlier life, it has
- * another one, and is sent as that. The store alone knows. */
-static void settle_duplicate(struct mq_target *t)
+/* The queue has a message of this name. If it may be of a call of ours whose answer was lost, the store alone knows whether it has this seq. */
+static void settle_duplicate(struct mq_target *t, bool doubt)
 {
-	struct mq_session *s = mq_session_ref(t->session);
+	struct mq_session *s;
 	uint64_t seq = t->seq;
 
+	if (!doubt) {
+		settle(t, MQ_ITEM_VOID);
+		return;
+	}
+	s = mq_session_ref(t->session);
 	forget(t);
 	if (!s->ended) {
 		mq_outbox_doubt(&s->lasting->box, seq);
@@ -168,7 +172,7 @@ static bool has(const uint64_t *list, size_t n, uint64_t session)
 	return false;
 }
 
-static void settle_reply(struct mq_target *t, const Starling__MqttQueueReply *reply)
+static void settle_reply(struct mq_target *t, const Starling__MqttQueueReply *reply, bool doubt)
 {
 	struct mq_session *s = t->session;
 
@@ -180,7 +184,7 @@ static void settle_reply(struct mq_target *t, const Starling__MqttQueueReply *re
 		mq_lasting_lost(s);
 		mq_session_unref(&s);
 	} else if (has(reply->duplicates, reply->n_duplicates, s->lasting->fence.session)) {
-		settle_duplicate(t);
+		settle_duplicate(t, doubt);
 	} else {
 		settle(t, MQ_ITEM_READY);
 	}
@@ -218,9 +222,10 @@ static void give_up(struct mq_queueing *q, const struct ipc_result *result)
 static void on_queued(const struct ipc_result *result, const Starling__MqttQueueReply *reply, void *ctx)
 {
 	struct mq_queueing *q = ctx;
+
 	if (!ipc_ok(result)) {
 		metric_inc(&mq_metrics.store_failed);
-		q->again |= mq_wire_doubtful(result->code);
+		q->doubt |= mq_wire_doubtful(result->code);
 		if (mq_wire_passing(result->code))
 			retry(q);
 		else
@@ -230,7 +235,7 @@ static void on_queued(const struct ipc_result *result, const Starling__MqttQueue
 	q->retry_ms = 0;
 	for (uint32_t i = q->first; i < q->last; i++) {
 		if (q->targets[i].session)
-			settle_reply(&q->targets[i], reply);
+			settle_reply(&q->targets[i], reply, q->doubt);
 	}
 	q->first = q->last;
 	call(q);
@@ -290,7 +295,7 @@ static void call(struct mq_queueing *q)
 		request.n_to = n;
 		request.key_origin = q->key_origin;
 		request.key_number = q->key_number;
-		request.again = q->again;
+		request.again = q->again || q->doubt;
 		call_storage_mqtt_queue(q->broker->bus, ipc_any("storage"), &opts, &request, on_queued, q);
 		mq_wire_fini(&wire);
 	}

@@ -113,6 +113,9 @@ static void on_retained(const struct ipc_result *result, const Starling__MqttRet
 		net_timer_set(r->tenant->broker->net, &r->retry, RETRY_MS);
 		return;
 	}
+	/* Nobody is shown what a restart would take away. */
+	if (!ipc_ok(result) && !r->next.message)
+		mq_retained_drop(r->tenant, r->topic);
 	settle(r, &r->now, reason_of(r->tenant->broker, result));
 	if (!r->next.message) {
 		retaining_free(r);

@@ -70,6 +70,11 @@ bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p)
 	return true;
 }
 
+void mq_retained_drop(struct mq_tenant *t, struct str topic)
+{
+	drop(t, index_retained_remove(t->retained, topic));
+}
+
 void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos)
 {
 	struct mq_retained *r = mem_new(struct mq_retained);
@@ -116,7 +121,7 @@ void mq_replay_end(struct mq_session *s)
 
 static bool waits(const struct mq_session *s)
 {
-	return s->queue.count > 0 || (s->lasting && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
+	return s->queue.count > 0 || (s->lasts && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
 }
 
 void mq_replay_wake(struct mq_session *s)

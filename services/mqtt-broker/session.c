@@ -96,6 +96,7 @@ void mq_session_detach(struct mq_client *c)
 	if (s->lasting) {
 		mq_replay_end(s);
 		mq_inflight_fini(&s->inflight);
+		mq_queue_fini(&s->queue);
 		mq_outbox_rewind(&s->lasting->box);
 		mq_lasting_leave(s);
 		return;

@@ -5,6 +5,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/ports.h"
 #include "services/mqtt-broker/wire.h"
 
 #define PAGE        500u
@@ -62,6 +63,7 @@ static void adopt(struct mq_broker *b, const Starling__MqttSession *row)
 	s = mq_session_new(t, id, row->user[0] ? row->user : NULL);
 	mq_lasting_new(s);
 	mq_lasting_load(s, row);
+	s->lasts = true;
 	mq_outbox_rewind(&s->lasting->box);
 	if (row->disconnected_us)
 		mq_lasting_wait(s);
@@ -91,12 +93,15 @@ static void ask_sessions(struct mq_start *st)
 	Starling__MqttAdoptRequest request = STARLING__MQTT_ADOPT_REQUEST__INIT;
 	struct ipc_opts opts = mq_wire_opts(st->broker);
 	uint32_t slots[SLOT_COUNT];
+	uint64_t alive[BROKERS_MAX];
 
 	for (uint32_t i = 0; i < SLOT_COUNT; i++)
 		slots[i] = i;
 	request.slots = slots;
 	request.n_slots = SLOT_COUNT;
 	request.instance = ipc_bus_instance(st->broker->bus);
+	request.alive = alive;
+	request.n_alive = mq_alive(st->broker, alive, BROKERS_MAX);
 	request.after = st->after;
 	request.limit = PAGE;
 	call_storage_mqtt_adopt(st->broker->bus, ipc_any("storage"), &opts, &request, on_adopted, st);
@@ -142,17 +147,35 @@ static void ask_retained(struct mq_start *st)
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
-/* One broker serves: whoever is listed beside it has died and is not known to have, or ends just now; another one that lives is waited for. */
+/* One broker serves. Who does, or did and is not known to have died, is waited for; of those that begin the one with the lowest number goes first. 0: nobody. */
+static uint64_t before_us(struct mq_broker *b)
+{
+	const Starling__Registration *all[BROKERS_MAX];
+	uint32_t n = ipc_bus_instances(b->bus, "mqtt-broker", all, BROKERS_MAX);
+	uint64_t own = ipc_bus_instance(b->bus);
+
+	for (uint32_t i = 0; i < n && i < BROKERS_MAX; i++) {
+		bool begins = all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_STARTING;
+
+		if (all[i]->instance != own && (!begins || all[i]->instance < own))
+			return all[i]->instance;
+	}
+	return 0;
+}
+
 static void wait_for_others(struct mq_start *st)
 {
-	uint64_t alive[BROKERS_MAX];
+	uint64_t other = before_us(st->broker);
 
-	if (mq_alive(st->broker, alive, BROKERS_MAX) == 0) {
+	if (other == 0) {
 		next_step(st);
 		return;
 	}
-	if (!st->said)
-		log_info(st->broker->log, "waiting for the broker before this one to end instance=%016llx", (unsigned long long)alive[0]);
+	if (!st->said) {
+		log_info(st->broker->log, "waiting for the broker before this one to end instance=%016llx", (unsigned long long)other);
+		/* On one machine both have the same ports, and who waits here would keep clients from the one that serves. */
+		mq_ports_close(st->broker);
+	}
 	st->said = true;
 	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
 }

@@ -6,8 +6,8 @@
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/wire.h"
 
-#define PAGE      100u /* rows */
-#define RETRY_MS  512u
+#define PAGE     100u /* rows */
+#define RETRY_MS 512u
 
 /* --- into the connection ------------------------------------------------------------------------------------------ */
 

@@ -80,7 +80,7 @@ static void answer(struct mq_client *c, struct mq_subscribing *o, bool changed)
 {
 	struct mq_subscribing *kept;
 
-	if (!c->session->lasting || !changed) {
+	if (!c->session->lasts || !changed) {
 		mq_suback(c, o);
 		return;
 	}
@@ -151,7 +151,8 @@ bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct m
 		if (mqtt_topic_filter_parse(filter, 0, &parts) == MQTT_RULE_NONE)
 			change = index_subs_remove(c->tenant->subs, &c->session->subscriber, parts.group, parts.topic);
 		changed |= change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST;
-		o.reasons[i] = (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);
+		o.reasons[i] =
+		        (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);
 	}
 	answer(c, &o, changed);
 	return true;

@@ -118,6 +118,29 @@ static void test_sys(void **state)
 	assert_memory_equal(got + 4, "$SYS/broker/clients/connected1", 30);
 }
 
+/* What the store does not take is refused, and nothing stays. */
+static void test_store_refuses(void **state)
+{
+	(void)state;
+	last5(0, "a", CONNACK_5);
+	store.refuses = STARLING__CODE__CODE_LIMIT;
+	say(0, "82 . 0001 () s'x' 01 s'$share/g/y' 02");
+	hear(0, "90 . 0001 () 97 97");
+	assert_int_equal(session_of("a")->subscriber.count, 0);
+	say(0, "33 . s'r' 0002 () 'kept'");
+	hear(0, "40 03 0002 97");
+	assert_int_equal(index_retained_count(fake.broker->tenants[0].retained), 0);
+	store.refuses = 0;
+	say(0, "82 . 0003 () s'x' 01");
+	hear(0, "90 . 0003 () 01");
+	store.refuses = STARLING__CODE__CODE_INVALID;
+	say(0, "32 . s'x' 0004 () '1'");
+	hear(0, "40 03 0004 83");
+	store.refuses = 0;
+	say(0, "32 . s'x' 0005 () '2'");
+	hear(0, "32 (s'x' 0003 () '2') 40 02 0005");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +149,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_will, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_sys, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_store_refuses, fake_setup, fake_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

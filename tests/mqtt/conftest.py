@@ -78,7 +78,18 @@ def restart(flock, name, hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
 @pytest.fixture
 def kill(flock):
     with flock.expect(LOST):
-        yield lambda *args: restart(flock, *args)
+        yield lambda name="mqtt-broker-1", *args: restart(flock, name, *args)
+
+
+@pytest.fixture
+def roomy(flock):
+    """No queue is full."""
+    def limit(messages):
+        flock.configure({"services": {"mqtt-broker": {"limits": {"queue": messages}}}})
+        flock.ctl("reload", "mqtt-broker")
+    limit(100000)
+    yield
+    limit(20)
 
 
 @pytest.fixture

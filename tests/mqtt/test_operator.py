@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does: rules changed and reloaded, a wrong one, drain."""
 import os
+import signal
+import subprocess
+import time
 
 import pytest
 
 from conftest import RULES
-from raw import PUBACK, publish
+from raw import PUBACK, PUBLISH, publish
 
 
 def rewrite(flock, text):
     with open(os.path.join(flock.state, "access.rules"), "w") as f:
         f.write(text)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def reason(client, topic):
@@ -52,3 +62,29 @@ def test_drain_sends_clients_off(flock, raw):
         assert b.disconnected() is None
         flock.wait_healthy()
     raw().live(client="a").nothing_more()
+
+
+def test_one_serves_and_the_next_takes_over(flock, raw, kill, name):
+    """A second broker waits, and keeps nobody from the first; when that is gone it has what lasts."""
+    a = raw().lasting(name)
+    a.subscribed((name, 1))
+    a.close()
+    log = open(os.path.join(flock.state, "log", "second.log"), "w+")
+    second = subprocess.Popen([os.path.join(flock.binaries, "mqtt-broker"), "--config", os.path.join(flock.state, "starling.yml"), "--instance", "second"],
+                              stdout=log, stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
+    try:
+        wait_for(lambda: "waiting for the broker before this one" in flock.log("second"))
+        for i in range(10):
+            p = raw().live(client=name + "-p")
+            p.send(publish(name, b"%d" % i, 1))
+            p.expect(PUBACK)
+        os.kill(flock.pid("mqtt-broker-1"), signal.SIGKILL)
+        wait_for(lambda: " ready " in flock.log("second"))
+        a = raw().lasting(name)
+        assert a.present and [a.expect(PUBLISH).payload for _ in range(10)] == [b"%d" % i for i in range(10)]
+    finally:
+        second.terminate()
+        assert second.wait(30) == 0
+        log.close()
+    flock.wait_healthy()
+    assert raw().lasting(name).present

@@ -97,6 +97,24 @@ def test_more_than_a_window_and_a_full_queue(raw, name):
     assert a.expect(PUBLISH).payload == b"again"
 
 
+def test_a_long_queue_and_more_behind_it(raw, roomy, name):
+    """Read in pages while more is published, in order to the last."""
+    a = raw().lasting(name)
+    a.subscribed((name, 1))
+    a.close()
+    send(raw, name, *(b"%d" % i for i in range(250)))
+    a, p = raw().lasting(name), raw().live(client=name + "-p")
+    for i in range(500):
+        if i % 2 == 0:
+            p.send(publish(name, b"%d" % (250 + i // 2), 1, ident=i + 1))
+        got = a.expect(PUBLISH)
+        assert got.payload == b"%d" % i
+        a.send(ack(PUBACK, got.ident))
+    for _ in range(250):
+        p.expect(PUBACK)
+    a.nothing_more()
+
+
 def test_in_flight_comes_again(raw, name):
     """[MQTT-4.4.0-1]: under the same identifiers, with DUP; what was completed does not."""
     a = raw().lasting(name)
