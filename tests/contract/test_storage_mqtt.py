@@ -74,7 +74,8 @@ def test_open(session):
     will = q.MqttMessage(topic=session.store.host + "/will", payload=b"gone", retain=True)
     session.open(will=will, will_delay_s=9)
     assert session.present and session.fence.session == first.session and session.fence.epoch > first.epoch
-    state = session.open()
+    assert not session.open(will=will, will_delay_s=9).HasField("will")  # it may be a repetition
+    state = session.open(instance=B)
     assert state.will == will and state.will_delay_s == 9  # what was there before
     assert not session.open().HasField("will")
 
@@ -125,11 +126,13 @@ def test_clean(session):
 def test_expired(session):
     now = int(time.time() * 1e6)
     session.store("MqttSessionSet", q.MqttSessionSetRequest(fence=session.fence, expiry_s=100, disconnected_us=now - 50000000))
-    state = session.open()
+    state = session.open(instance=B)
     assert session.present and state.disconnected_us == now - 50000000
     session.store("MqttSessionSet", q.MqttSessionSetRequest(fence=session.fence, expiry_s=100, disconnected_us=now - 150000000))
-    session.open()
+    session.open(instance=B, user="anybody@else.invalid")
     assert not session.present
+    session.open(clean=True, user="anybody@else.invalid")
+    session.close()
 
 
 def test_subscriptions(session):

@@ -94,7 +94,8 @@ BEGIN
 	o_received := ARRAY(SELECT r.packet::bigint FROM mqtt_received r WHERE r.session = a_session ORDER BY r.packet);
 END $$;
 
--- Codes are those of ipc/proto/envelope.proto: 9 EXISTS, 10 DENIED. The former will and times go back to the caller, also of a session that ends by this.
+-- Codes are those of ipc/proto/envelope.proto: 9 EXISTS, 10 DENIED. The former will and times go back to the caller, also of a session that ends by this; but not to
+-- who had it already: if that is a repetition, they are of the first try, and nobody's last will.
 CREATE FUNCTION mqtt_open(a_name text, a_slot integer, a_account text, a_version integer, a_expiry_s bigint, a_will bytea, a_delay_s bigint,
                           a_clean boolean, a_instance bigint, a_alive bigint[], OUT o_code integer, OUT o_present boolean, OUT o_session bigint,
                           OUT o_epoch bigint, OUT o_disconnected bigint, OUT o_will bytea, OUT o_delay bigint, OUT o_due bigint, OUT o_next bigint,
@@ -118,10 +119,12 @@ BEGIN
 			RETURN;
 		END IF;
 		o_present := NOT a_clean AND NOT ended;
-		o_disconnected := s.disconnected_us;
-		o_will := s.will;
-		o_delay := s.will_delay_s;
-		o_due := s.will_due_us;
+		IF s.instance <> a_instance THEN
+			o_disconnected := s.disconnected_us;
+			o_will := s.will;
+			o_delay := s.will_delay_s;
+			o_due := s.will_due_us;
+		END IF;
 		IF NOT o_present THEN
 			DELETE FROM mqtt_session m WHERE m.session = s.session;
 		END IF;
