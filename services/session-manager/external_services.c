@@ -34,95 +34,6 @@ struct external_services {
 	uint64_t number;                 /* of pushes */
 };
 
-/* --- lists --- */
-
-static struct external_list *list_new(uint32_t max)
-{
-	struct external_list *l = mem_new(struct external_list);
-
-	l->arena = arena_new(0);
-	l->items = arena_zalloc(l->arena, (max + 1) * sizeof(*l->items));
-	return l;
-}
-
-void external_list_free(struct external_list **l)
-{
-	struct external_list *it = *l;
-
-	*l = NULL;
-	if (!it)
-		return;
-	for (uint32_t i = 0; i < it->count; i++)
-		if (it->items[i].secret.n)
-			mem_wipe((char *)it->items[i].secret.p, it->items[i].secret.n);
-	arena_free(&it->arena);
-	mem_free(it);
-}
-
-static const struct external_service *find(const struct external_list *l, const struct external_service *s)
-{
-	for (uint32_t i = 0; i < l->count; i++) {
-		if (external_service_is(&l->items[i], s))
-			return &l->items[i];
-	}
-	return NULL;
-}
-
-struct external_list *external_list_load(const struct config_list *lines, const char *keys_dir, struct err *e)
-{
-	struct external_list *l = list_new((uint32_t)lines->count);
-
-	for (size_t i = 0; i < lines->count; i++) {
-		struct external_service *s = &l->items[l->count];
-		int rc = external_service_parse(l->arena, str_from(lines->items[i]), keys_dir, s, e);
-
-		if (rc == 0 && find(l, s))
-			rc = err_set(e, "external.services: %.*s %.*s is there twice", STR_ARG(s->type), STR_ARG(s->host));
-		l->count++;
-		if (rc != 0) {
-			external_list_free(&l);
-			return NULL;
-		}
-	}
-	return l;
-}
-
-static void add(struct external_list *l, const struct external_service *from, struct str host, uint16_t port)
-{
-	struct external_service *s = &l->items[l->count];
-
-	*s = *from;
-	s->type = arena_str(l->arena, from->type);
-	s->host = arena_str(l->arena, host);
-	s->port = port;
-	s->of_flock = false;
-	s->transport = arena_str(l->arena, from->transport);
-	s->username = arena_str(l->arena, from->username);
-	s->secret = arena_str(l->arena, from->secret);
-	for (uint32_t i = 0; i < s->name_count; i++) {
-		s->names[i].lang = arena_str(l->arena, from->names[i].lang);
-		s->names[i].text = arena_str(l->arena, from->names[i].text);
-	}
-	/* Two relays may say the same address. */
-	if (!find(l, s))
-		l->count++;
-}
-
-struct external_list *external_list_expand(const struct external_list *lines, const struct external_relay *relays, uint32_t relay_count)
-{
-	struct external_list *l = list_new(lines->count * (relay_count + 1));
-
-	for (uint32_t i = 0; i < lines->count; i++) {
-		const struct external_service *s = &lines->items[i];
-
-		if (!s->of_flock)
-			add(l, s, s->host, s->port);
-		for (uint32_t k = 0; k < relay_count && s->of_flock; k++)
-			add(l, s, relays[k].host, s->port ? s->port : relays[k].port);
-	}
-	return l;
-}
-
 /* --- relays of this flock --- */
 
 /* "host:port", with an IPv6 address in brackets. False: it says none. */
@@ -189,7 +100,7 @@ static bool asked_for(const struct session *session, struct str type)
 /* NULL: not asked for, or the same. */
 static const char *change_of(const struct external_list *before, const struct session *session, const struct external_service *s)
 {
-	const struct external_service *old = find(before, s);
+	const struct external_service *old = external_list_find(before, s);
 
 	if (!asked_for(session, s->type) || (old && external_service_equal(old, s)))
 		return NULL;
@@ -213,7 +124,7 @@ static void write_changes(const struct external_services *s, const struct sessio
 	for (uint32_t i = 0; i < s->before->count; i++) {
 		const struct external_service *e = &s->before->items[i];
 
-		if (asked_for(session, e->type) && !find(s->now, e) && (!type.n || str_eq(type, e->type)))
+		if (asked_for(session, e->type) && !external_list_find(s->now, e) && (!type.n || str_eq(type, e->type)))
 			external_service_write(e, &reader, "delete", out);
 	}
 }
@@ -287,17 +198,6 @@ static void tell_some(void *ctx)
 		change_to(s, next);
 }
 
-static bool same(const struct external_list *a, const struct external_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (uint32_t i = 0; i < a->count; i++) {
-		if (!external_service_equal(&a->items[i], &b->items[i]))
-			return false;
-	}
-	return true;
-}
-
 static void change_to(struct external_services *s, struct external_list *next)
 {
 	if (s->before) {
@@ -305,7 +205,7 @@ static void change_to(struct external_services *s, struct external_list *next)
 		s->next = next;
 		return;
 	}
-	if (same(s->now, next)) {
+	if (external_list_equal(s->now, next)) {
 		external_list_free(&next);
 		return;
 	}

@@ -5,28 +5,10 @@
 #ifndef SESSION_MANAGER_EXTERNAL_SERVICES_H
 #define SESSION_MANAGER_EXTERNAL_SERVICES_H
 
-#include "common/daemon/config.h"
-#include "services/session-manager/external_service.h"
+#include "services/session-manager/external_list.h"
 
 struct session;
 struct sm;
-
-/* Services by now, host=* told apart. */
-struct external_list {
-	struct arena *arena;
-	struct external_service *items;
-	uint32_t count;
-};
-
-/* As the configuration has it, secrets read. NULL with e set. */
-struct external_list *external_list_load(const struct config_list *lines, const char *keys_dir, struct err *e);
-/* With each host=* replaced by those that are there. Keeps nothing of what it is given. */
-struct external_relay {
-	struct str host;
-	uint16_t port;
-};
-struct external_list *external_list_expand(const struct external_list *lines, const struct external_relay *relays, uint32_t relay_count);
-void external_list_free(struct external_list **l);
 
 struct external_services;
 

@@ -3,7 +3,7 @@
  * Defaults, ranges and meanings; docs and --print-config come from here. */
 #include "services/session-manager/options.h"
 
-#include "services/session-manager/external_services.h"
+#include "services/session-manager/external_list.h"
 
 static const char *const conflict_choices[] = { "replace", "reject", "rename", NULL };
 static const char *const archive_choices[] = { "always", "never", "roster", NULL };
