@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import stun
-from conftest import Relay
+from relay import Relay
 
 needs_tools = pytest.mark.skipif(not shutil.which("turnutils_uclient"), reason="coturn's tools are not installed")
 
