@@ -94,11 +94,15 @@ static void count_in(struct allocation *a, size_t n)
 
 static void to_peer(struct allocation *a, const struct relayed *r, const struct net_addr *peer, struct str data)
 {
+	const struct turn_addresses *all = &a->worker->shared->addresses;
+	struct net_addr where = *peer;
 	struct sock to;
 
 	if (!allocation_may(a, data.n))
 		return;
-	sock_from(&to, peer);
+	if (all->mapped)
+		turn_addresses_localise(all, &where);
+	sock_from(&to, &where);
 	out_add(a->worker, r->fd, &to, (const uint8_t *)data.p, data.n);
 	count_in(a, data.n);
 }

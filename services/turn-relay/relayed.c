@@ -200,6 +200,8 @@ static void receive(struct relayed *r)
 		struct net_addr peer;
 
 		net_addr_from(&w->slots.from[slot].sa, &peer);
+		if (w->shared->addresses.mapped)
+			turn_addresses_tell(&w->shared->addresses, &peer);
 		data_from_peer(r, slot_data(&w->slots, slot), w->slots.headers[slot].msg_len, &peer);
 	}
 }

@@ -73,8 +73,10 @@ static int make_policy(struct turn *t, struct err *e)
 		                           .deny_count = (size_t)denied,
 		                           .own = sh->own,
 		                           .own_count = own,
-		                           .relays = sh->addresses.own,
-		                           .relay_count = sh->addresses.own_count,
+		                           .machine = sh->addresses.own,
+		                           .machine_count = sh->addresses.own_count,
+		                           .relays = sh->addresses.peers,
+		                           .relay_count = sh->addresses.peer_count,
 		                           .is_relayed = is_relayed,
 		                           .ctx = sh };
 	return 0;
