@@ -12,7 +12,7 @@
 struct turn_config {
 	struct config_list addresses, relay_addresses, external_addresses;
 	int64_t port, tls_port, port_min, port_max, workers;
-	bool udp, tcp;
+	bool udp, tcp, dtls;
 	char *tls_dir, *realm, *secrets_file, *users_file;
 	struct config_list peers_allow, peers_deny;
 	char *discovery_address;

@@ -25,6 +25,8 @@ static void to_client(struct allocation *a, uint8_t *p, size_t n)
 {
 	if (a->client.stream)
 		stream_send(a->client.stream, p, n, true);
+	else if (a->client.dtls)
+		dtls_send(a->client.dtls, p, n);
 	else
 		out_add(a->worker, a->client.udp->fd, &a->to, p, n);
 }

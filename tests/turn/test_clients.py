@@ -106,6 +106,13 @@ def test_uclient_over_tls(relay, echo):
 
 
 @needs_tools
+@pytest.mark.parametrize("port", ("port", "tls_port"))
+def test_uclient_over_dtls(relay, echo, port):
+    """On the port that others use in clear, and on TLS's own."""
+    uclient(relay, "-S", "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony", port=getattr(relay, port))
+
+
+@needs_tools
 def test_uclient_to_uclient(relay):
     """Both ends are relayed."""
     uclient(relay, "-y", "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony")
