@@ -275,7 +275,7 @@ static SSL *new_ssl(struct worker *w, struct client *c, BIO **in)
 	BIO *out = BIO_new(method);
 
 	*in = BIO_new(BIO_s_mem());
-	if (!ssl || !out || !*in || !tls_set_present(w->tls, str_from(w->shared->realm), ssl)) {
+	if (!ssl || !out || !*in || !tls_set_present(w->tls, str_from(w->shared->host), ssl)) {
 		BIO_free(out);
 		BIO_free(*in);
 		SSL_free(ssl);

@@ -106,6 +106,7 @@ static int share(struct turn *t, struct err *e)
 	sh->config = c;
 	sh->log.parent = t->log;
 	snprintf(sh->realm, sizeof(sh->realm), "%s", turn_config_realm(daemon_shared(t->daemon), c));
+	snprintf(sh->host, sizeof(sh->host), "%s", daemon_shared(t->daemon)->hosts.count ? daemon_shared(t->daemon)->hosts.items[0] : "");
 	sh->port = shifted(c->port);
 	sh->tls_port = shifted(c->tls_port);
 	sh->discovery_port = shifted(c->discovery_port);

@@ -55,6 +55,7 @@ struct shared {
 	const struct turn_config *config; /* only what does not reload */
 	struct log_ctx log;
 	char realm[128];
+	char host[256]; /* whose certificate is shown to who names none */
 	struct turn_addresses addresses;
 	struct relay_ports *ports; /* one for each relay address */
 	struct quota *quota;
@@ -113,6 +114,7 @@ struct relayed {
 	int fd;
 	uint16_t place; /* index of the relay address */
 	uint16_t port;
+	uint16_t burst; /* how many datagrams to ask for */
 	struct net_addr told;
 	uint64_t until_ms;
 };
