@@ -84,10 +84,10 @@ static bool is_own_port(const struct peer_policy *p, const struct net_addr *a)
 	return false;
 }
 
-static bool is_relay_address(const struct peer_policy *p, const struct net_addr *a)
+static bool is_among(const struct net_addr *list, size_t n, const struct net_addr *a)
 {
-	for (size_t i = 0; i < p->relay_count; i++) {
-		if (same_ip(&p->relays[i], a))
+	for (size_t i = 0; i < n; i++) {
+		if (same_ip(&list[i], a))
 			return true;
 	}
 	return false;
@@ -110,8 +110,10 @@ enum peer_verdict peer_policy_check(const struct peer_policy *p, const struct st
 	if (in_any(p->deny, p->deny_count, a))
 		return PEER_DENIED;
 	/* A permission for our own address is one for those who have a relayed address there. */
-	if (is_relay_address(p, a))
+	if (is_among(p->relays, p->relay_count, a))
 		return !with_port || (p->is_relayed && p->is_relayed(a, p->ctx)) ? PEER_ALLOWED : PEER_OWN;
+	if (is_among(p->machine, p->machine_count, a))
+		return PEER_OWN;
 	return net_addr_is_public(a) ? PEER_ALLOWED : PEER_PRIVATE;
 }
 

@@ -14,7 +14,9 @@ struct peer_policy {
 	size_t allow_count, deny_count;
 	const struct net_addr *own; /* addresses and ports where this process listens: never a peer, whatever is allowed */
 	size_t own_count;
-	const struct net_addr *relays; /* addresses of relayed transport addresses; ports do not matter */
+	const struct net_addr *machine; /* all addresses of this machine; ports do not matter here and in the next one */
+	size_t machine_count;
+	const struct net_addr *relays; /* of them those with relayed transport addresses, and what peers see in their place */
 	size_t relay_count;
 	/* Is it the relayed transport address of an allocation that lives? Two clients of this server, both behind a relay. May be NULL: no. */
 	bool (*is_relayed)(const struct net_addr *a, void *ctx);

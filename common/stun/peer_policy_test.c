@@ -110,14 +110,21 @@ static bool only_5000(const struct net_addr *a, void *ctx)
 
 static void test_own(void **state)
 {
-	struct net_addr own[] = { parse("127.0.0.1", 3478).addr, parse("9.9.9.9", 3478).addr }, relays[] = { parse("9.9.9.9", 0).addr };
+	struct net_addr own[] = { parse("127.0.0.1", 3478).addr, parse("9.9.9.9", 3478).addr }, relays[] = { parse("9.9.9.9", 0).addr },
+	                machine[] = { parse("9.9.9.9", 0).addr, parse("9.9.9.10", 0).addr };
 	struct cidr allow[] = { network("127.0.0.0/8") };
 	struct stun_address a = parse("127.0.0.1", 3478);
 
 	(void)state;
-	policy = (struct peer_policy){
-		.allow = allow, .allow_count = 1, .own = own, .own_count = 2, .relays = relays, .relay_count = 1, .is_relayed = only_5000
-	};
+	policy = (struct peer_policy){ .allow = allow,
+		                       .allow_count = 1,
+		                       .own = own,
+		                       .own_count = 2,
+		                       .relays = relays,
+		                       .relay_count = 1,
+		                       .is_relayed = only_5000,
+		                       .machine = machine,
+		                       .machine_count = 2 };
 	/* Our own port, though its network is allowed. */
 	assert_int_equal(peer_policy_check(&policy, &a, true), PEER_OWN);
 	a.addr.port = 3479;
@@ -130,6 +137,8 @@ static void test_own(void **state)
 	assert_int_equal(peer_policy_check(&policy, &a, true), PEER_OWN);
 	a.addr.port = 3478;
 	assert_int_equal(peer_policy_check(&policy, &a, true), PEER_OWN);
+	/* Another address of the machine, though it is public. */
+	expect("9.9.9.10", PEER_OWN);
 }
 
 static void test_no_address(void **state)

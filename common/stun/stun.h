@@ -66,8 +66,9 @@ enum stun_type {
 
 #define STUN_TRANSPORT_UDP 17 /* IP protocol numbers, in REQUESTED-TRANSPORT */
 
-#define STUN_CHANNEL_FIRST 0x4000u
-#define STUN_CHANNEL_LAST  0x4FFFu
+#define STUN_CHANNEL_FIRST       0x4000u
+#define STUN_CHANNEL_LAST        0x4FFFu
+#define STUN_CHANNEL_LAST_LEGACY 0x7FFEu /* RFC 5766 section 11 had more of them */
 
 enum stun_code {
 	STUN_BAD_REQUEST = 400,

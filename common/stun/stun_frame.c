@@ -38,7 +38,7 @@ bool stun_channel_read(struct str datagram, uint16_t *out_channel, struct str *o
 		return false;
 	*out_channel = stun_get16(p);
 	n = stun_get16(p + 2);
-	if (n > datagram.n - STUN_CHANNEL_SIZE || *out_channel < STUN_CHANNEL_FIRST || *out_channel > STUN_CHANNEL_LAST)
+	if (n > datagram.n - STUN_CHANNEL_SIZE || stun_kind(p[0]) != STUN_KIND_CHANNEL)
 		return false;
 	*out_data = str_make(p + STUN_CHANNEL_SIZE, n);
 	return true;

@@ -22,7 +22,7 @@ struct stun_frame {
 /* The first frame of n bytes in a stream. max: bytes of a frame. */
 enum stun_frame_result stun_frame_next(const void *p, size_t n, size_t max, struct stun_frame *out);
 
-/* ChannelData in a datagram, padded or not. False: shorter than it says, or a channel of the reserved range. */
+/* ChannelData in a datagram, padded or not. False: shorter than it says, or no channel. */
 bool stun_channel_read(struct str datagram, uint16_t *out_channel, struct str *out_data);
 /* Puts the header in front of n bytes that are in memory already. */
 static inline uint8_t *stun_channel_in_place(uint8_t *data, size_t n, uint16_t channel)

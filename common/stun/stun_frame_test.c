@@ -45,7 +45,8 @@ static void test_channel_in_stream(void **state)
 	assert_int_equal(stun_frame_next("\x40\x01\x00\x00", 4, MAX, &f), STUN_FRAME_WHOLE);
 	assert_int_equal(f.size, 4);
 	assert_int_equal(f.body.n, 0);
-	assert_int_equal(stun_frame_next("\x50\x01\x00\x00", 4, MAX, &f), STUN_FRAME_BAD);
+	assert_int_equal(stun_frame_next("\x50\x01\x00\x00", 4, MAX, &f), STUN_FRAME_WHOLE); /* of RFC 5766 */
+	assert_int_equal(stun_frame_next("\x80\x01\x00\x00", 4, MAX, &f), STUN_FRAME_BAD);
 }
 
 static void test_channel_in_datagram(void **state)
@@ -62,7 +63,8 @@ static void test_channel_in_datagram(void **state)
 	assert_true(stun_channel_read(STR("\x40\x00\x00\x00"), &channel, &data));
 	assert_false(stun_channel_read(STR("\x40\x00\x00\x03hi"), &channel, &data));
 	assert_false(stun_channel_read(STR("\x40\x00\x00"), &channel, &data));
-	assert_false(stun_channel_read(STR("\x50\x00\x00\x02hi"), &channel, &data));
+	assert_false(stun_channel_read(STR("\x80\x00\x00\x02hi"), &channel, &data));
+	assert_false(stun_channel_read(STR("\x00\x00\x00\x02hi"), &channel, &data));
 }
 
 static void test_in_place(void **state)
@@ -81,9 +83,9 @@ static void test_kinds(void **state)
 {
 	(void)state;
 	for (unsigned first = 0; first < 256; first++)
-		assert_int_equal(stun_kind((uint8_t)first), first < 4                   ? STUN_KIND_MESSAGE
-		                                            : first >= 64 && first < 80 ? STUN_KIND_CHANNEL
-		                                                                        : STUN_KIND_OTHER);
+		assert_int_equal(stun_kind((uint8_t)first), first < 4                    ? STUN_KIND_MESSAGE
+		                                            : first >= 64 && first < 128 ? STUN_KIND_CHANNEL
+		                                                                         : STUN_KIND_OTHER);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ enum stun_kind stun_kind(uint8_t first)
 {
 	if (first <= 3)
 		return STUN_KIND_MESSAGE;
-	return first >= 64 && first <= 79 ? STUN_KIND_CHANNEL : STUN_KIND_OTHER;
+	return first >= 64 && first <= 127 ? STUN_KIND_CHANNEL : STUN_KIND_OTHER;
 }
 
 static int attr_of(uint16_t type)

@@ -53,7 +53,8 @@ struct stun_message {
 	struct str attr[STUN_ATTRS];        /* values of those that it has, without padding: the first of each kind */
 };
 
-/* What the first byte says of a datagram, or of what comes next in a stream (RFC 7983). */
+/* What the first byte says of a datagram, or of what comes next in a stream (RFC 7983). All that RFC 5766 had for channels are still seen as such: that 0x5000 and
+ * more cannot be bound any more is for who binds them. */
 enum stun_kind { STUN_KIND_MESSAGE, STUN_KIND_CHANNEL, STUN_KIND_OTHER };
 enum stun_kind stun_kind(uint8_t first);
 

@@ -146,6 +146,7 @@ static int map_external(struct turn_addresses *out, const char *text, struct err
 	for (size_t i = 0; i < out->relay_count; i++) {
 		if (same(&out->relay[i], &from)) {
 			out->told[i] = to;
+			out->mapped = true;
 			return 0;
 		}
 	}
@@ -166,6 +167,8 @@ int turn_addresses_find(struct turn_addresses *out, const struct turn_config *c,
 	for (size_t i = 0; i < out->relay_count; i++) {
 		add(out->own, &out->own_count, 3 * TURN_ADDRESSES_MAX, &out->relay[i]);
 		add(out->own, &out->own_count, 3 * TURN_ADDRESSES_MAX, &out->told[i]);
+		add(out->peers, &out->peer_count, 2 * TURN_ADDRESSES_MAX, &out->relay[i]);
+		add(out->peers, &out->peer_count, 2 * TURN_ADDRESSES_MAX, &out->told[i]);
 	}
 	if (!c->discovery_address[0])
 		return 0;
@@ -178,4 +181,24 @@ int turn_addresses_find(struct turn_addresses *out, const struct turn_config *c,
 		return err_set(e,
 		               "services.turn-relay: discovery.address must be another one than the first of addresses, and of its family");
 	return 0;
+}
+
+static void swap(const struct net_addr *from, const struct net_addr *to, size_t n, struct net_addr *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (same(&from[i], a)) {
+			memcpy(a->ip, to[i].ip, sizeof(a->ip));
+			return;
+		}
+	}
+}
+
+void turn_addresses_localise(const struct turn_addresses *all, struct net_addr *a)
+{
+	swap(all->told, all->relay, all->relay_count, a);
+}
+
+void turn_addresses_tell(const struct turn_addresses *all, struct net_addr *a)
+{
+	swap(all->relay, all->told, all->relay_count, a);
 }

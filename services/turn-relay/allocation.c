@@ -8,7 +8,9 @@
 
 struct allocation *allocation_of(struct worker *w, const struct client *c)
 {
-	return c->stream ? c->stream->allocation : table_find(w, &c->addr, c->udp);
+	if (c->stream)
+		return c->stream->allocation;
+	return c->dtls ? *dtls_allocation(c->dtls) : table_find(w, &c->addr, c->udp);
 }
 
 static void on_expiry(struct wheel_timer *t);
@@ -28,6 +30,9 @@ struct allocation *allocation_new(struct worker *w, const struct client *c, stru
 	if (c->stream) {
 		c->stream->allocation = a;
 		stream_settled(c->stream);
+	} else if (c->dtls) {
+		*dtls_allocation(c->dtls) = a;
+		dtls_settled(c->dtls);
 	} else {
 		sock_from(&a->to, &c->addr);
 		table_add(w, a);
@@ -42,6 +47,7 @@ void allocation_free(struct allocation *a)
 {
 	struct worker *w = a->worker;
 	struct stream *s = a->client.stream;
+	struct dtls *d = a->client.dtls;
 
 	/* Datagrams for it that wait to go out have its sockets' numbers. */
 	out_flush(w);
@@ -50,6 +56,8 @@ void allocation_free(struct allocation *a)
 		relayed_free(&a->relayed[i]);
 	if (s)
 		s->allocation = NULL;
+	else if (d)
+		*dtls_allocation(d) = NULL;
 	else
 		table_remove(w, a);
 	quota_leave(w->shared->quota, str_from(a->account), &a->client.addr);
@@ -61,6 +69,8 @@ void allocation_free(struct allocation *a)
 	mem_free(a);
 	if (s)
 		stream_settled(s);
+	if (d)
+		dtls_settled(d);
 }
 
 void allocation_drop_family(struct allocation *a, int family)

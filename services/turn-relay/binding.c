@@ -14,6 +14,11 @@ static struct udp_port *answering(const struct request *r, uint32_t change)
 	return &r->w->ports[r->from->udp->index ^ flip];
 }
 
+static bool is_paired(const struct client *c)
+{
+	return c->udp && c->udp->paired && !c->dtls;
+}
+
 /* Without a second address these are attributes that nobody here knows, as RFC 5780 section 6.1 has it. PADDING would make an answer as long as the asker likes: refused always. */
 static bool is_unknown(struct request *r, struct stun_message *m)
 {
@@ -23,7 +28,7 @@ static bool is_unknown(struct request *r, struct stun_message *m)
 	} discovery[] = { { STUN_A_CHANGE_REQUEST, STUN_T_CHANGE_REQUEST },
 		          { STUN_A_RESPONSE_PORT, STUN_T_RESPONSE_PORT },
 		          { STUN_A_PADDING, STUN_T_PADDING } };
-	bool can = r->from->udp && r->from->udp->paired;
+	bool can = is_paired(r->from);
 
 	for (size_t i = 0; i < sizeof(discovery) / sizeof(*discovery); i++) {
 		if (stun_has(m, discovery[i].attr) && (!can || discovery[i].attr == STUN_A_PADDING) && m->unknown_count < STUN_UNKNOWN_MAX)
@@ -45,7 +50,7 @@ void turn_binding(struct request *r)
 	}
 	request_begin(r);
 	stun_put_xor_address(&r->answer, STUN_T_XOR_MAPPED_ADDRESS, &r->from->addr);
-	if (r->from->udp && r->from->udp->paired) {
+	if (is_paired(r->from)) {
 		to.udp = answering(r, stun_has(&m, STUN_A_CHANGE_REQUEST) ? stun_u32(&m, STUN_A_CHANGE_REQUEST) : 0);
 		stun_put_address(&r->answer, STUN_T_RESPONSE_ORIGIN, &to.udp->addr);
 		stun_put_address(&r->answer, STUN_T_OTHER_ADDRESS, &answering(r, CHANGE_PORT | CHANGE_ADDRESS)->addr);

@@ -12,12 +12,12 @@
 struct turn_config {
 	struct config_list addresses, relay_addresses, external_addresses;
 	int64_t port, tls_port, port_min, port_max, workers;
-	bool udp, tcp;
+	bool udp, tcp, dtls;
 	char *tls_dir, *realm, *secrets_file, *users_file;
 	struct config_list peers_allow, peers_deny;
 	char *discovery_address;
 	int64_t discovery_port;
-	bool strict_expiry;
+	bool strict_expiry, legacy_channels;
 	int64_t allocation_max_ms, nonce_ms, early_ms;
 	int64_t allocations, per_user, per_address, permissions, channels, bytes_a_second, packets_a_second;
 	int64_t failures_a_minute, unauthenticated_rate, unauthenticated_burst;

@@ -25,6 +25,8 @@ static void to_client(struct allocation *a, uint8_t *p, size_t n)
 {
 	if (a->client.stream)
 		stream_send(a->client.stream, p, n, true);
+	else if (a->client.dtls)
+		dtls_send(a->client.dtls, p, n);
 	else
 		out_add(a->worker, a->client.udp->fd, &a->to, p, n);
 }
@@ -94,11 +96,15 @@ static void count_in(struct allocation *a, size_t n)
 
 static void to_peer(struct allocation *a, const struct relayed *r, const struct net_addr *peer, struct str data)
 {
+	const struct turn_addresses *all = &a->worker->shared->addresses;
+	struct net_addr where = *peer;
 	struct sock to;
 
 	if (!allocation_may(a, data.n))
 		return;
-	sock_from(&to, peer);
+	if (all->mapped)
+		turn_addresses_localise(all, &where);
+	sock_from(&to, &where);
 	out_add(a->worker, r->fd, &to, (const uint8_t *)data.p, data.n);
 	count_in(a, data.n);
 }

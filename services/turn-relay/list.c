@@ -47,6 +47,8 @@ static char *address_text(struct arena *a, const struct net_addr *addr)
 
 static const char *transport(const struct allocation *a)
 {
+	if (a->client.dtls)
+		return "dtls";
 	if (!a->client.stream)
 		return "udp";
 	return a->client.stream->tls ? "tls" : "tcp";

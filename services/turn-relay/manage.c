@@ -75,7 +75,7 @@ static enum stun_code bind_channel(struct request *r)
 	    !stun_xor_address_read(m->attr[STUN_A_XOR_PEER_ADDRESS], m->id, &peer))
 		return STUN_BAD_REQUEST;
 	number = stun_u16(m, STUN_A_CHANNEL_NUMBER);
-	if (number < STUN_CHANNEL_FIRST || number > STUN_CHANNEL_LAST)
+	if (number < STUN_CHANNEL_FIRST || number > (c->legacy_channels ? STUN_CHANNEL_LAST_LEGACY : STUN_CHANNEL_LAST))
 		return STUN_BAD_REQUEST;
 	code = check_peer(r, &peer, true);
 	if (code)

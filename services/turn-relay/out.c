@@ -97,6 +97,12 @@ static void add_run(struct batch *b, const struct out *out, const uint8_t *list,
 	b->count++;
 }
 
+/* What an ICMP message said about an earlier datagram is told once, instead of sending (IP_RECVERR). */
+static bool is_about_another(int error)
+{
+	return error != EAGAIN && error != ENOBUFS && error != EMSGSIZE;
+}
+
 /* Piece by piece what the kernel would not cut. */
 static void send_apart(struct worker *w, int fd, const struct msghdr *h)
 {
@@ -114,8 +120,7 @@ static bool refused(struct worker *w, int fd, const struct msghdr *h, int error,
 		send_apart(w, fd, h);
 		return true;
 	}
-	/* What an ICMP message said about an earlier datagram is told once, instead of sending (IP_RECVERR). */
-	if (!again && error != EAGAIN && error != ENOBUFS && error != EMSGSIZE)
+	if (!again && is_about_another(error))
 		return false;
 	count_add(&w->counters, COUNT_DROP_SOCKET, h->msg_iovlen);
 	return true;
@@ -141,11 +146,26 @@ static void send_batch(struct worker *w, int fd, struct batch *b)
 	}
 }
 
+static void send_one(struct worker *w, const struct out_item *it)
+{
+	for (int tries = 0; tries < 2; tries++) {
+		if (sendto(it->fd, it->p, it->n, MSG_DONTWAIT, &it->to.sa, it->to.n) >= 0)
+			return;
+		if (!is_about_another(errno))
+			break;
+	}
+	count(&w->counters, COUNT_DROP_SOCKET);
+}
+
 static void send_group(struct worker *w, const uint8_t *list, unsigned n)
 {
 	struct batch b;
 	unsigned i = 0;
 
+	if (n == 1) {
+		send_one(w, &w->out.items[list[0]]);
+		return;
+	}
 	b.count = b.piece_count = 0;
 	while (i < n) {
 		unsigned run = run_of(&w->out, list + i, n - i);

@@ -72,7 +72,9 @@ static struct relayed *attach(struct allocation *a, uint16_t place, uint16_t por
 	struct worker *w = a->worker;
 	struct relayed *r = mem_new(struct relayed);
 
-	*r = (struct relayed){ .worker = w, .owner = a, .fd = fd, .place = place, .port = port, .told = w->shared->addresses.told[place] };
+	*r = (struct relayed){
+		.worker = w, .owner = a, .fd = fd, .place = place, .port = port, .told = w->shared->addresses.told[place], .burst = 1
+	};
 	r->told.port = port;
 	uv_poll_init(&w->uv, &r->poll, fd);
 	r->poll.data = r;
@@ -192,14 +194,21 @@ static bool read_error(struct relayed *r)
 static void receive(struct relayed *r)
 {
 	struct worker *w = r->worker;
-	unsigned room = slots_room(w, BATCH), first;
+	unsigned room = slots_room(w, r->burst), first;
 	int n = slots_receive(w, r->fd, room, &first);
 
+	/* Asking for more than there is costs a look at an empty queue; what is left is told of again. */
+	if (n == r->burst && r->burst < BATCH)
+		r->burst = (uint16_t)(2 * r->burst);
+	else if (n >= 0 && n < r->burst)
+		r->burst = (uint16_t)(n > 0 ? n : 1);
 	for (int i = 0; i < n && r->owner; i++) {
 		unsigned slot = first + (unsigned)i;
 		struct net_addr peer;
 
 		net_addr_from(&w->slots.from[slot].sa, &peer);
+		if (w->shared->addresses.mapped)
+			turn_addresses_tell(&w->shared->addresses, &peer);
 		data_from_peer(r, slot_data(&w->slots, slot), w->slots.headers[slot].msg_len, &peer);
 	}
 }

@@ -35,6 +35,10 @@ void client_send(struct worker *w, const struct client *c, const uint8_t *p, siz
 		stream_send(c->stream, p, n, false);
 		return;
 	}
+	if (c->dtls) {
+		dtls_send(c->dtls, p, n);
+		return;
+	}
 	sock_from(&to, &c->addr);
 	if (sendto(c->udp->fd, p, n, MSG_DONTWAIT, &to.sa, to.n) < 0)
 		count(&w->counters, COUNT_DROP_SOCKET);
@@ -87,10 +91,10 @@ void request_challenge(struct request *r, enum stun_code code)
 	request_reply(r);
 }
 
-/* Who has made a TCP connection is where he says. */
+/* Who has made a connection, or a DTLS session, is where he says. */
 bool request_within_budget(struct request *r)
 {
-	if (r->from->stream || budget_take(r->w->budget, &r->from->addr, worker_now(r->w)))
+	if (r->from->stream || r->from->dtls || budget_take(r->w->budget, &r->from->addr, worker_now(r->w)))
 		return true;
 	count(&r->w->counters, COUNT_UNANSWERED);
 	return false;

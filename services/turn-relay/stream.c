@@ -130,7 +130,7 @@ static void on_accept(struct listener *l, int fd, const struct net_addr *peer, v
 	count_add(&w->counters, COUNT_STREAMS, 1);
 	conn_set_dead_after(s->conn, DEAD_MS);
 	/* Any ALPN: browsers offer "stun.turn" (RFC 7443), others nothing. */
-	if (s->tls && conn_start_tls(s->conn, w->tls, str_from(w->shared->realm), NULL) != 0)
+	if (s->tls && conn_start_tls(s->conn, w->tls, str_from(w->shared->host), NULL) != 0)
 		conn_close(s->conn, 0);
 	stream_settled(s);
 	stream_gate(w);

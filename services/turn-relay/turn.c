@@ -73,8 +73,10 @@ static int make_policy(struct turn *t, struct err *e)
 		                           .deny_count = (size_t)denied,
 		                           .own = sh->own,
 		                           .own_count = own,
-		                           .relays = sh->addresses.own,
-		                           .relay_count = sh->addresses.own_count,
+		                           .machine = sh->addresses.own,
+		                           .machine_count = sh->addresses.own_count,
+		                           .relays = sh->addresses.peers,
+		                           .relay_count = sh->addresses.peer_count,
 		                           .is_relayed = is_relayed,
 		                           .ctx = sh };
 	return 0;
@@ -104,6 +106,7 @@ static int share(struct turn *t, struct err *e)
 	sh->config = c;
 	sh->log.parent = t->log;
 	snprintf(sh->realm, sizeof(sh->realm), "%s", turn_config_realm(daemon_shared(t->daemon), c));
+	snprintf(sh->host, sizeof(sh->host), "%s", daemon_shared(t->daemon)->hosts.count ? daemon_shared(t->daemon)->hosts.items[0] : "");
 	sh->port = shifted(c->port);
 	sh->tls_port = shifted(c->tls_port);
 	sh->discovery_port = shifted(c->discovery_port);

@@ -9,6 +9,12 @@
 
 #define ROUNDS 4u /* full batches before others have their turn */
 
+/* RFC 7983. */
+static bool is_dtls(uint8_t first)
+{
+	return first >= 20 && first <= 63;
+}
+
 static void on_datagram(struct udp_port *port, const struct sock *from, struct str bytes)
 {
 	struct client c = { .udp = port };
@@ -20,6 +26,8 @@ static void on_datagram(struct udp_port *port, const struct sock *from, struct s
 		turn_message(port->worker, &c, bytes);
 	else if (stun_channel_read(bytes, &channel, &data))
 		data_channel(port->worker, &c, channel, data);
+	else if (bytes.n > 0 && is_dtls((uint8_t)bytes.p[0]) && port->worker->dtls)
+		dtls_datagram(port, &c.addr, bytes);
 	else
 		count(&port->worker->counters, COUNT_DROP_BAD);
 }
@@ -113,6 +121,11 @@ int udp_open(struct worker *w, struct err *e)
 		if (all->has_discovery && memcmp(all->listen[i].ip, all->discovery.ip, 16) == 0)
 			continue;
 		if (add_port(w, &all->listen[i], sh->port, false, e) != 0)
+			return -1;
+	}
+	/* Where "turns" over UDP is looked for (RFC 7350); in clear will do there as well. */
+	for (size_t i = 0; w->dtls && i < all->listen_count; i++) {
+		if (add_port(w, &all->listen[i], sh->tls_port, false, e) != 0)
 			return -1;
 	}
 	return 0;

@@ -81,6 +81,7 @@ static void stop(struct worker *w, void *arg)
 	(void)arg;
 	w->stopping = true;
 	stream_close_all(w);
+	dtls_close(w);
 	while (!list_empty(&w->allocations))
 		allocation_free(list_entry(w->allocations.next, struct allocation, node));
 	udp_close(w);
@@ -114,7 +115,8 @@ struct worker *worker_new(struct shared *shared, unsigned index, struct creds *c
 	uv_check_init(&w->uv, &w->check);
 	w->mail_async.data = w->check.data = w;
 	uv_check_start(&w->check, on_check);
-	if (udp_open(w, e) != 0 || stream_listen(w, e) != 0)
+	w->dtls_peer = BIO_ADDR_new();
+	if (dtls_open(w, e) != 0 || udp_open(w, e) != 0 || stream_listen(w, e) != 0)
 		worker_free(&w);
 	return w;
 }
@@ -152,6 +154,7 @@ void worker_free(struct worker **w)
 	creds_unref(&it->creds);
 	budget_free(&it->budget);
 	ratelimit_free(&it->connects);
+	BIO_ADDR_free(it->dtls_peer);
 	slots_fini(&it->slots);
 	mem_free(it->buckets);
 	pthread_mutex_destroy(&it->mail_lock);

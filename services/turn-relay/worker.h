@@ -7,6 +7,7 @@
  *   worker       a thread: loop, sockets, allocations, buffers, counters
  *   udp_port     a listening UDP socket of a worker
  *   stream       a TCP or TLS connection of a client
+ *   dtls         a DTLS session of a client
  *   client       where a message came from, and where its answer goes
  *   allocation   of one client; has one relayed address, or one of each family
  *   relayed      a socket for peers
@@ -36,8 +37,8 @@
 #include "services/turn-relay/quota.h"
 #include "services/turn-relay/reserve.h"
 
-#define TURN_PORTS_MAX   (TURN_ADDRESSES_MAX + 4u) /* UDP sockets of a worker */
-#define TURN_LIFETIME_S  600u                      /* RFC 8656 section 3.2: the default, and the least */
+#define TURN_PORTS_MAX   (2u * TURN_ADDRESSES_MAX + 4u) /* UDP sockets of a worker */
+#define TURN_LIFETIME_S  600u                           /* RFC 8656 section 3.2: the default, and the least */
 #define TURN_REPLY_MAX   1024u
 #define TURN_SLOTS       64u
 #define TURN_HEADROOM    64u /* for the longest header in front of data: STUN_DATA_HEADER_V6 */
@@ -46,12 +47,15 @@
 #define TURN_BUCKETS_MIN 1024u
 
 struct allocation;
+struct dtls;
+struct dtls_server;
 struct worker;
 
 struct shared {
 	const struct turn_config *config; /* only what does not reload */
 	struct log_ctx log;
 	char realm[128];
+	char host[256]; /* whose certificate is shown to who names none */
 	struct turn_addresses addresses;
 	struct relay_ports *ports; /* one for each relay address */
 	struct quota *quota;
@@ -89,6 +93,7 @@ struct client {
 	struct net_addr addr;
 	struct udp_port *udp;  /* NULL: a stream */
 	struct stream *stream; /* NULL: datagrams */
+	struct dtls *dtls;     /* NULL: datagrams in clear */
 };
 
 struct stream {
@@ -109,6 +114,7 @@ struct relayed {
 	int fd;
 	uint16_t place; /* index of the relay address */
 	uint16_t port;
+	uint16_t burst; /* how many datagrams to ask for */
 	struct net_addr told;
 	uint64_t until_ms;
 };
@@ -180,6 +186,8 @@ struct worker {
 	unsigned listener_count;
 	struct ratelimit *connects;
 	struct tls_set *tls;
+	struct dtls_server *dtls; /* NULL: none */
+	BIO_ADDR *dtls_peer;
 	struct creds *creds;
 	struct budget *budget;
 	struct list_node streams, allocations;
@@ -231,6 +239,14 @@ void stream_gate(struct worker *w);
 void stream_close_all(struct worker *w);
 void stream_send(struct stream *s, const uint8_t *p, size_t n, bool droppable);
 void stream_settled(struct stream *s); /* its allocation has begun, or ended */
+
+/* dtls.c */
+int dtls_open(struct worker *w, struct err *e);
+void dtls_close(struct worker *w);
+void dtls_datagram(struct udp_port *port, const struct net_addr *from, struct str bytes);
+void dtls_send(struct dtls *d, const uint8_t *p, size_t n);
+struct allocation **dtls_allocation(struct dtls *d);
+void dtls_settled(struct dtls *d); /* as stream_settled */
 
 /* table.c */
 struct allocation *table_find(struct worker *w, const struct net_addr *client, const struct udp_port *port);

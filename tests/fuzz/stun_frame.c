@@ -51,7 +51,7 @@ static void check_datagram(char *p, size_t n)
 
 	if (!stun_channel_read(str_make(p, n), &channel, &data))
 		return;
-	require(channel >= STUN_CHANNEL_FIRST && channel <= STUN_CHANNEL_LAST && data.n + STUN_CHANNEL_SIZE <= n);
+	require(channel >= STUN_CHANNEL_FIRST && channel <= 0x7FFF && data.n + STUN_CHANNEL_SIZE <= n);
 	require(stun_channel_in_place((uint8_t *)p + STUN_CHANNEL_SIZE, data.n, channel) == (uint8_t *)p);
 	require(stun_channel_read(str_make(p, n), &again_channel, &again) && again_channel == channel && str_eq(again, data));
 }

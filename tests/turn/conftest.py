@@ -1,70 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A relay under test, with a router to join: on loopback, which its operator has allowed for peers. After every test its log is checked."""
-import copy
+"""One relay for all tests that need no other settings. After every test its log is checked."""
 import os
-import re
 import sys
-import urllib.request
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 
-from flock import Flock, merge  # noqa: E402
-from stun import Client  # noqa: E402
-
-ONLY = "storage=0,auth=0,session-manager=0,c2s-edge=0,s2s=0,router=1,turn-relay=1"
-SECRET, OLD_SECRET = "the-secret-of-the-relay", "the-secret-from-before"
-SETTINGS = {"services": {
-    "starlingctl": {"postgres": "external", "redis": "external"},
-    # Tests of the limits set limits of their own.
-    "turn-relay": {"addresses": ["127.0.0.1", "::1"], "workers": 2, "peers": {"allow": ["127.0.0.0/8", "::1"]}, "secrets_file": "turn.secrets", "users_file": "turn.users",
-                   "limits": {"user_allocations": 1000, "address_allocations": 1000, "unauthenticated_rate": 100000, "unauthenticated_burst": 60000,
-                              "failures": 0, "connect_rate": 0}},
-}}
-
-
-class Relay:
-    def __init__(self, settings=None):
-        both = copy.deepcopy(SETTINGS)
-        merge(both, {"services": {"turn-relay": copy.deepcopy(settings or {})}})
-        self.flock = Flock(settings=both, hosts=("turn.test",))
-        self.secret = SECRET
-        self.write("turn.secrets", "# of tests\n%s\n%s\n" % (SECRET, OLD_SECRET))
-        self.write("turn.users", "juliet:balcony\n")
-        self.address = "127.0.0.1"
-        self.port, self.tls_port = 3478 + self.flock.offset, 5349 + self.flock.offset
-
-    def write(self, name, text):
-        path = os.path.join(self.flock.state, name)
-        with open(path, "w") as f:
-            f.write(text)
-        os.chmod(path, 0o644)
-
-    def up(self):
-        self.flock.up(ONLY)
-        return self
-
-    def client(self, *args, **kwargs):
-        return Client(self, *args, **kwargs)
-
-    def metrics(self):
-        """{name{labels}: value}"""
-        url = re.search(r"http://\S+/metrics", self.flock.log("turn-relay-1")).group(0)
-        with urllib.request.urlopen(url, timeout=10) as r:
-            lines = r.read().decode().splitlines()
-        return {m[1]: float(m[2]) for m in (re.match(r"(starling_turn\S+) (\S+)$", line) for line in lines) if m}
-
-    def reload(self):
-        self.flock.ctl("reload", "turn-relay")
-
-    def list(self, *args):
-        return self.flock.ctl_json("turn", "list", *args)["allocations"]
-
-    def close(self):
-        self.flock.close()
-
+from relay import Relay  # noqa: E402
 
 @pytest.fixture(scope="session")
 def relay_session():

@@ -1,51 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
 """coturn's own client programs against this relay."""
+import os
 import re
+import select
 import shutil
+import socket
 import subprocess
+import threading
 
 import pytest
 
 import stun
-from stun import Transport
+from relay import Relay
 
 needs_tools = pytest.mark.skipif(not shutil.which("turnutils_uclient"), reason="coturn's tools are not installed")
 
 
-class Echo:
-    """turnutils_peer: sends back what comes."""
+class Echo(threading.Thread):
+    """Sends back what comes, at a port and the next one, which is RTCP's."""
 
-    def __init__(self, port, address="127.0.0.1"):
-        self.process = subprocess.Popen(["turnutils_peer", "-p", str(port), "-L", address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        probe = Transport(address, port)
+    def __init__(self, address="127.0.0.1"):
+        super().__init__(daemon=True)
+        self.sockets = self.pair(address)
+        self.port = self.sockets[0].getsockname()[1]
+        self.ended, self.end = os.pipe()
+        self.start()
+
+    @staticmethod
+    def pair(address):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         for _ in range(100):
+            first, second = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
             try:
-                probe.send(b"there?")
-                probe.receive(0.1)
-                break
-            except OSError:
-                continue
-        else:
-            raise AssertionError("turnutils_peer does not answer")
-        probe.close()
+                first.bind((address, 0))
+                second.bind((address, first.getsockname()[1] + 1))
+                return first, second
+            except (OSError, OverflowError):
+                first.close()
+                second.close()
+        raise AssertionError("no two ports in a row")
+
+    def run(self):
+        while True:
+            for ready in select.select([self.ended, *self.sockets], [], [])[0]:
+                if ready == self.ended:
+                    return
+                data, where = ready.recvfrom(65536)
+                ready.sendto(data, where)
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        os.close(self.end)
+        self.join()
+        os.close(self.ended)
+        for s in self.sockets:
+            s.close()
 
 
 @pytest.fixture
-def echo(relay):
-    peer = Echo(relay.port + 2)
-    yield relay.port + 2
+def echo():
+    peer = Echo()
+    yield peer.port
     peer.close()
+
+
+@pytest.fixture(scope="module")
+def relay():
+    """coturn's client chooses channels as RFC 5766 let it."""
+    made = Relay({"legacy_channels": True}).up()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def uclient(relay, *args, port=None, server="127.0.0.1"):
     command = ["turnutils_uclient", "-p", str(port or relay.port), *args, server]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
     assert result.returncode == 0, result.stdout
-    total = re.search(r"Total lost packets (\d+)", result.stdout) or re.search(r"Total lost packets (\d+)", result.stdout)
+    total = re.search(r"Total lost packets (\d+)", result.stdout)
     assert total and int(total[1]) == 0, result.stdout
     sent = re.search(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", result.stdout[result.stdout.rindex("tot_send_msgs"):])
     assert int(sent[1]) == int(sent[2]) > 0, result.stdout
@@ -74,6 +106,13 @@ def test_uclient_over_tls(relay, echo):
 
 
 @needs_tools
+@pytest.mark.parametrize("port", ("port", "tls_port"))
+def test_uclient_over_dtls(relay, echo, port):
+    """On the port that others use in clear, and on TLS's own."""
+    uclient(relay, "-S", "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony", port=getattr(relay, port))
+
+
+@needs_tools
 def test_uclient_to_uclient(relay):
     """Both ends are relayed."""
     uclient(relay, "-y", "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony")
@@ -81,10 +120,10 @@ def test_uclient_to_uclient(relay):
 
 @needs_tools
 def test_uclient_ipv6(relay):
-    peer = Echo(relay.port + 2, "::1")
+    peer = Echo("::1")
     try:
-        uclient(relay, "-x", "-e", "::1", "-r", str(relay.port + 2), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony")
-        uclient(relay, "-x", "-e", "::1", "-r", str(relay.port + 2), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony", server="::1")
+        uclient(relay, "-x", "-e", "::1", "-r", str(peer.port), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony")
+        uclient(relay, "-x", "-e", "::1", "-r", str(peer.port), "-n", "10", "-m", "2", "-z", "5", "-u", "juliet", "-w", "balcony", server="::1")
     finally:
         peer.close()
 
@@ -105,10 +144,6 @@ def two_addresses(special):
 
 def test_discovery(two_addresses):
     relay = two_addresses
-    t = Transport("127.0.0.1", relay.port)
-    t.sock.close()
-    import os
-    import socket
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind(("127.0.0.1", 0))
     s.settimeout(5)

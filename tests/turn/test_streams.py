@@ -13,7 +13,7 @@ from stun import BINDING, SUCCESS, Message, Peer, Transport, message
 
 @pytest.mark.parametrize("kind", ("tcp", "tls"))
 def test_both_ways(relay, kind):
-    with relay.client(kind) as c, Peer() as peer:
+    with relay.client(kind, name=kind + "@turn.test") as c, Peer() as peer:
         answer = c.allocate()
         assert answer.cls == SUCCESS and answer.address(stun.XOR_MAPPED_ADDRESS) == c.t.name
         c.permit(peer.name)
@@ -29,7 +29,7 @@ def test_both_ways(relay, kind):
                 assert other.receive()[0] == data
                 other.send(data, c.relayed[0])
                 assert c.receive_data() == (other.name, data)
-        assert [a["transport"] for a in relay.list()] == [kind]
+        assert [a["transport"] for a in relay.list(kind + "@turn.test")] == [kind]
 
 
 def test_byte_by_byte(relay):
@@ -46,13 +46,13 @@ def test_byte_by_byte(relay):
 
 
 def test_connection_ends_its_allocation(relay):
-    with relay.client("tcp") as c:
+    with relay.client("tcp", name="gone@turn.test") as c:
         c.allocate()
-        assert len(relay.list()) == 1
+        assert len(relay.list("gone@turn.test")) == 1
     deadline = time.monotonic() + 10
-    while relay.list() and time.monotonic() < deadline:
+    while relay.list("gone@turn.test") and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not relay.list()
+    assert not relay.list("gone@turn.test")
 
 
 def test_connection_without_allocation_ends(special):

@@ -278,6 +278,24 @@ def test_relay_to_relay(relay):
         assert a.receive_data() == (b.relayed[0], b"and back")
 
 
+def test_external_address(special):
+    """Behind a NAT that maps one to one: clients are told the outer address, and two of this relay find each other by it."""
+    relay = special({"addresses": ["127.0.0.1"], "relay": {"external": ["127.0.0.1=192.0.2.99"]}})
+    with relay.client() as a, relay.client(name="juliet@turn.test") as b, Peer() as peer:
+        a.allocate()
+        b.allocate()
+        assert a.relayed[0][0] == b.relayed[0][0] == "192.0.2.99"
+        assert a.permit(b.relayed[0]).cls == SUCCESS and b.bind(0x4000, a.relayed[0]).cls == SUCCESS
+        a.send_to(b.relayed[0], b"across")
+        assert b.receive_data() == (0x4000, b"across")
+        b.channel(0x4000, b"and back")
+        assert a.receive_data() == (b.relayed[0], b"and back")
+        assert a.permit(peer.name).cls == SUCCESS
+        a.send_to(peer.name, b"out")
+        assert peer.receive() == (b"out", ("127.0.0.1", a.relayed[0][1]))
+        assert a.bind(0x4001, ("192.0.2.99", 22)).code == 403
+
+
 def test_order_holds(relay):
     with relay.client() as c, Peer() as peer:
         c.allocate()

@@ -10,5 +10,7 @@ $(BUILD)/bench/scram_bench: tests/bench/scram_bench.c $(BUILD)/release/libstarli
 $(BUILD)/bench/ipc_bench: tests/bench/ipc_bench.c $(filter-out %/main.o,$(patsubst %.c,$(BUILD)/release/obj/%.o,$(call program_srcs,router))) $(BUILD)/release/libstarling.a
 	@mkdir -p $(@D)
 	@$(CC) $(BASE_CPPFLAGS) $(BASE_CFLAGS) -O2 -o $@ $^ $(LIBS)
+turn-bench: release $(BUILD)/bench/turn_load ## measure the relay and coturn side by side
+	@$(PYTHON) tests/bench/turn.py --bin $(abspath $(BUILD))/release/bin $(BENCH_ARGS)
 bench: release $(BUILD)/bench/xmpp_load ## measure the flock and ejabberd side by side
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
