@@ -2,7 +2,7 @@
  *
  * What the store does for mqtt-brokers goes by index, while the tables are new and when they are full. */
 #include "services/storage/store_mqtt_calls.h"
-#include "services/storage/store_plans.h"
+#include "services/storage/plans_fixture.h"
 
 static void check_plans(struct fixture *f)
 {
