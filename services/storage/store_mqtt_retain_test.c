@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Retained messages against a real PostgreSQL: what a topic has, limits, versions; what goes by itself. */
+#include "common/base/hash.h"
 #include "services/storage/store_mqtt_calls.h"
 
 #define MANY 200
@@ -178,6 +179,29 @@ static void test_versions(void **state)
 	check_totals(f);
 }
 
+/* A version is drawn under the lock of the topic's stripe, of which there are 64. */
+static void test_lock(void **state)
+{
+	struct fixture *f = *state;
+	Starling__MqttRetainRequest r = STARLING__MQTT_RETAIN_REQUEST__INIT;
+	Starling__MqttMessage m = mqtt_message("lock/1", 1);
+	uint64_t hash = hash_fnv1a64(STR("lock/1")), drawn;
+	struct answer a;
+	char sql[100];
+
+	snprintf(sql, sizeof sql, "BEGIN; SELECT pg_advisory_xact_lock(1398031706, %u)", (uint32_t)((hash ^ hash >> 32) % 64));
+	fixture_sql(f, sql);
+	r.message = &m;
+	fixture_send(f, METHOD_STORAGE_MQTT_RETAIN, &r, STR("x"), &a);
+	fixture_run_ms(f, 150);
+	assert_false(a.done);
+	drawn = (uint64_t)fixture_sql(f, "SELECT nextval('mqtt_retained_versions')");
+	fixture_sql(f, "COMMIT");
+	assert_true(fixture_until(f, &a.done));
+	assert_true(((Starling__MqttRetainReply *)a.reply)->version > drawn);
+	answer_free(&a);
+}
+
 static void reopen(struct fixture *f, uint64_t count, uint64_t bytes, uint64_t upkeep_ms)
 {
 	struct store_config config = fixture_config(f);
@@ -302,9 +326,9 @@ static void test_bury_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_retain),      cmocka_unit_test(test_pages),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_versions),    cmocka_unit_test(test_limits), cmocka_unit_test(test_upkeep),
-		cmocka_unit_test(test_bury_pieces),
+		cmocka_unit_test(test_retain),   cmocka_unit_test(test_pages),       cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_versions), cmocka_unit_test(test_lock),        cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_upkeep),   cmocka_unit_test(test_bury_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -18,8 +18,8 @@ static void test_open(void **state)
 	assert_true(fence.epoch == 1);
 	/* The whole name counts: sessions of one host are not all of one slot. */
 	assert_int_equal(fence.session & 1023, (hash ^ hash >> 32) % 1024);
-	/* The same broker again, even if it says that it is alive: a new epoch. The former will comes back, the new one is stored. */
-	o.alive[0] = A;
+	/* Another broker: a new epoch. The former will comes back, the new one is stored. */
+	o.instance = B;
 	o.will = "open.example/other";
 	o.expiry_s = 200;
 	a = open_call(f, &o);
@@ -37,6 +37,13 @@ static void test_open(void **state)
 	assert_int_equal(s->next_seq, 1);
 	assert_true(s->queued == 0 && s->n_subscriptions == 0 && s->n_received == 0 && s->disconnected_us == 0);
 	answer_free(&a);
+	/* The same one, even if it says that it is alive: perhaps it does not know that it has it. A new epoch, and no will: it would be its own. */
+	o.alive[0] = B;
+	a = open_call(f, &o);
+	assert_true(((Starling__MqttOpenReply *)a.reply)->present && !((Starling__MqttOpenReply *)a.reply)->session->will);
+	assert_true(((Starling__MqttOpenReply *)a.reply)->session->fence->epoch == 3);
+	answer_free(&a);
+	o.instance = o.alive[0] = 0;
 	a = open_call(f, &o);
 	assert_string_equal(((Starling__MqttOpenReply *)a.reply)->session->will->topic, "open.example/other");
 	answer_free(&a);
@@ -96,6 +103,7 @@ static void test_clean(void **state)
 	old.epoch = r->session->fence->epoch;
 	answer_free(&a);
 	o.clean = true;
+	o.instance = B;
 	a = open_call(f, &o);
 	r = (const Starling__MqttOpenReply *)a.reply;
 	assert_false(r->present);
@@ -125,7 +133,7 @@ static void test_clean(void **state)
 static void test_expiry(void **state)
 {
 	struct fixture *f = *state;
-	struct opening o = { .name = "expiry.example/dev", .expiry_s = 10 };
+	struct opening o = { .name = "expiry.example/dev", .user = "u@expiry.example", .expiry_s = 10 };
 	Starling__MqttFence fence = open_ok(f, &o, false);
 	int64_t now = clock_wall_us();
 
@@ -136,13 +144,25 @@ static void test_expiry(void **state)
 	fence = open_ok(f, &o, true);
 	assert_int_equal(set_call(f, fence, 10, now - 11000000), OK);
 	assert_true(open_ok(f, &o, false).session != fence.session);
+	/* Then it is nobody's, unless a living broker has it still. */
+	o.user = "v@expiry.example";
+	assert_int_equal(open_code(f, &o), DENIED);
+	o.user = "u@expiry.example";
+	fence = open_ok(f, &o, true);
+	assert_int_equal(set_call(f, fence, 10, now - 11000000), OK);
+	o.user = "v@expiry.example";
+	o.instance = B;
+	o.alive[0] = A;
+	assert_int_equal(open_code(f, &o), EXISTS);
+	o.alive[0] = 0;
+	assert_true(open_ok(f, &o, false).session != fence.session);
 }
 
 static void test_set(void **state)
 {
 	struct fixture *f = *state;
-	struct opening o = { .name = "set.example/dev" };
-	Starling__MqttFence fence = open_ok(f, &o, false);
+	struct opening o = { .name = "set.example/dev", .instance = B };
+	Starling__MqttFence fence = open_new(f, o.name);
 	Starling__MqttSessionSetRequest r = STARLING__MQTT_SESSION_SET_REQUEST__INIT;
 	Starling__MqttMessage will = mqtt_message("set.example/will", 2);
 	const Starling__MqttSession *s;
@@ -163,6 +183,7 @@ static void test_set(void **state)
 	assert_int_equal(s->will->payload.len, 0);
 	answer_free(&a);
 	/* By opening all that is over. */
+	o.instance = A;
 	a = open_call(f, &o);
 	s = ((Starling__MqttOpenReply *)a.reply)->session;
 	assert_true(s->disconnected_us == 0 && s->will_due_us == 0 && !s->will);

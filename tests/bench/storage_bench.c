@@ -4,7 +4,7 @@
  * it) and in PostgreSQL. It drives services/storage/store.h directly, so the bus is not in the figures; PostgreSQL is a private one with fsync on.
  *
  * usage: storage_bench [--seconds N] [--open N] [--accounts N] [--bytes N] [--connections N] [--writers N] [--batch-max N] [--window MS] [--rate N]
- *        [--method NAME] [--max N] [--check] [--partitions N] [--backlog N] [DSN PID]
+ *        [--method NAME] [--max N] [--check] [--partitions N] [--backlog N] [--qos N] [--fan N] [DSN PID]
  *   --open      calls kept open (default 2000)
  *   --rate      appends a second instead of saturation
  *   --method    log (LogAppend, the default), offline (OfflineAppend), open, fetch, delivered, query, credentials; spool: SpoolAppend and then
@@ -25,40 +25,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/clock.h"
 #include "common/base/hash.h"
-#include "common/base/mem.h"
-#include "ipc/gen/storage.client.h"
-#include "services/storage/store.h"
+#include "tests/bench/storage_bench.h"
+#include "tests/bench/storage_bench_mqtt.h"
 
 #define PRIVATE_POSTGRES "tests/tools/private-postgres"
-#define LATENCY_ROOM     4000000u
-
-struct bench {
-	uv_loop_t loop;
-	uv_timer_t tick;
-	struct store *store;
-	uint32_t seconds, open_max, accounts, bytes, connections, writers, batch_max, window_ms, rate;
-	uint32_t method, max, check, partitions, backlog, qos, fan;
-	bool ready;
-	char dir[64], dsn[256];
-	long postmaster;
-	uint32_t open, next_account;
-	uint64_t sent, ended, failed;
-	uint32_t *latency_us;
-	char *stanza;
-	struct bench_session {
-		uint64_t number, seq;
-	} * sessions; /* of MQTT */
-};
-
-struct sample {
-	struct bench *bench;
-	uint64_t begin_us;
-	uint32_t domain; /* of the spool; or the first session, of MQTT */
-	uint64_t *seqs;  /* of each session; NULL: none is done */
-	bool received;
-};
 
 /* CPU time of PostgreSQL's processes, microseconds: the postmaster and its children, those that ended among them. */
 static uint64_t server_cpu_us(long postmaster)
@@ -99,40 +70,6 @@ static uint64_t own_cpu_us(void)
 static void account_name(char out[64], uint32_t i)
 {
 	snprintf(out, 64, "user%u@bench.example", i);
-}
-
-static void on_done(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
-{
-	struct sample *s = ctx;
-	struct bench *b = s->bench;
-
-	(void)reply;
-	b->open--;
-	if (code) {
-		if (b->failed++ == 0)
-			fprintf(stderr, "storage_bench: %d %s\n", code, text);
-	} else if (b->ended < LATENCY_ROOM) {
-		b->latency_us[b->ended] = (uint32_t)(clock_mono_us() - s->begin_us);
-	}
-	b->ended += code == 0;
-	mem_free(s->seqs);
-	mem_free(s);
-}
-
-static struct sample *sample_new(struct bench *b)
-{
-	struct sample *s = mem_new(struct sample);
-
-	s->bench = b;
-	s->begin_us = clock_mono_us();
-	b->open++;
-	b->sent++;
-	return s;
-}
-
-static void submit(struct bench *b, uint32_t method, const ProtobufCMessage *request, struct str payload)
-{
-	store_submit(b->store, method & 0xff, request, payload, 0, on_done, sample_new(b));
 }
 
 static Starling__StanzaMeta chat(char *from, char *to, char *id)
@@ -332,188 +269,6 @@ static void fill_spool(struct bench *b)
 	}
 	while (b->open)
 		uv_run(&b->loop, UV_RUN_ONCE);
-}
-
-/* --- MQTT ---------------------------------------------------------------------------------------------------------- */
-
-static void on_opened(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
-{
-	struct sample *s = ctx;
-
-	if (code == 0)
-		s->bench->sessions[s->domain].number = ((const Starling__MqttOpenReply *)reply)->session->fence->session;
-	on_done(code, text, reply, s);
-}
-
-static Starling__MqttFence session_fence(const struct bench *b, uint32_t i)
-{
-	Starling__MqttFence fence = STARLING__MQTT_FENCE__INIT;
-
-	fence.session = b->sessions[i].number;
-	fence.epoch = 1;
-	return fence;
-}
-
-static void on_queued(int code, const char *text, const ProtobufCMessage *reply, void *ctx);
-
-/* One call for each session of the message; the last one counts. */
-static void done_all(struct sample *s, bool received)
-{
-	struct bench *b = s->bench;
-
-	for (uint32_t i = 0; i < b->fan; i++) {
-		Starling__MqttDoneRequest r = STARLING__MQTT_DONE_REQUEST__INIT;
-		Starling__MqttFence fence = session_fence(b, (s->domain + i) % b->accounts);
-		bool last = i + 1 == b->fan;
-
-		r.fence = &fence;
-		if (received) {
-			r.received = &s->seqs[i];
-			r.n_received = 1;
-		} else {
-			r.done = &s->seqs[i];
-			r.n_done = 1;
-		}
-		store_submit(b->store, METHOD_STORAGE_MQTT_DONE & 0xff, &r.base, STR(""), 0, !last || !received ? on_done : on_queued,
-		             last ? s : sample_new(b));
-	}
-}
-
-static void on_queued(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
-{
-	struct sample *s = ctx;
-	bool received = s->bench->qos == 2 && !s->received;
-
-	if (code || !s->seqs) {
-		on_done(code, text, reply, s);
-		return;
-	}
-	s->received = true;
-	done_all(s, received);
-}
-
-static void queue(struct bench *b, bool stays)
-{
-	Starling__MqttQueueRequest r = STARLING__MQTT_QUEUE_REQUEST__INIT;
-	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
-	Starling__MqttQueued *to = mem_alloc(b->fan * sizeof *to);
-	Starling__MqttFence *fences = mem_alloc(b->fan * sizeof *fences);
-	struct sample *s = sample_new(b);
-
-	s->domain = b->next_account % b->accounts;
-	s->seqs = mem_alloc(b->fan * sizeof *s->seqs);
-	r.to = mem_alloc(b->fan * sizeof(Starling__MqttQueued *));
-	for (uint32_t i = 0; i < b->fan; i++) {
-		uint32_t session = (s->domain + i) % b->accounts;
-
-		starling__mqtt_queued__init(&to[i]);
-		fences[i] = session_fence(b, session);
-		to[i].fence = &fences[i];
-		to[i].seq = s->seqs[i] = ++b->sessions[session].seq;
-		to[i].qos = b->qos;
-		r.to[r.n_to++] = &to[i];
-	}
-	m.topic = (char *)"bench.example/sensors/4f7a2c/temperature";
-	m.qos = b->qos;
-	m.time_us = clock_wall_us();
-	m.publisher = (char *)"bench.example/publisher";
-	r.message = &m;
-	r.key_origin = 77;
-	r.key_number = ++b->next_account;
-	r.again = b->check;
-	if (stays) {
-		mem_free(s->seqs);
-		s->seqs = NULL;
-	}
-	store_submit(b->store, METHOD_STORAGE_MQTT_QUEUE & 0xff, &r.base, str_make(b->stanza, b->bytes), 0, on_queued, s);
-	mem_free(r.to);
-	mem_free(to);
-	mem_free(fences);
-}
-
-static void mqtt_one(struct bench *b)
-{
-	queue(b, false);
-}
-
-static void on_received(int code, const char *text, const ProtobufCMessage *reply, void *ctx)
-{
-	Starling__MqttReleasedRequest r = STARLING__MQTT_RELEASED_REQUEST__INIT;
-	struct sample *s = ctx;
-	Starling__MqttFence fence = session_fence(s->bench, s->domain);
-	uint32_t packet = (uint32_t)s->seqs[0];
-
-	if (code) {
-		on_done(code, text, reply, s);
-		return;
-	}
-	r.fence = &fence;
-	r.packets = &packet;
-	r.n_packets = 1;
-	store_submit(s->bench->store, METHOD_STORAGE_MQTT_RELEASED & 0xff, &r.base, STR(""), 0, on_done, s);
-}
-
-static void receive_one(struct bench *b)
-{
-	Starling__MqttReceiveRequest r = STARLING__MQTT_RECEIVE_REQUEST__INIT;
-	struct sample *s = sample_new(b);
-	Starling__MqttFence fence;
-
-	s->domain = b->next_account++ % b->accounts;
-	s->seqs = mem_alloc(sizeof *s->seqs);
-	s->seqs[0] = ++b->sessions[s->domain].seq % 65535 + 1;
-	fence = session_fence(b, s->domain);
-	r.fence = &fence;
-	r.packet = (uint32_t)s->seqs[0];
-	store_submit(b->store, METHOD_STORAGE_MQTT_RECEIVE & 0xff, &r.base, STR(""), 0, on_received, s);
-}
-
-static void retain_one(struct bench *b)
-{
-	Starling__MqttRetainRequest r = STARLING__MQTT_RETAIN_REQUEST__INIT;
-	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
-	char topic[64];
-
-	snprintf(topic, sizeof topic, "bench.example/sensors/%u", b->next_account++ % b->accounts);
-	m.topic = topic;
-	m.qos = 1;
-	m.time_us = clock_wall_us();
-	m.publisher = (char *)"bench.example/publisher";
-	r.message = &m;
-	submit(b, METHOD_STORAGE_MQTT_RETAIN, &r.base, str_make(b->stanza, b->bytes));
-}
-
-static void drain(struct bench *b, uint32_t below)
-{
-	while (b->open >= below)
-		uv_run(&b->loop, UV_RUN_ONCE);
-}
-
-/* All sessions under epoch 1, and what stays. */
-static void fill_mqtt(struct bench *b)
-{
-	b->sessions = mem_zalloc(b->accounts * sizeof *b->sessions);
-	for (uint32_t i = 0; i < b->accounts; i++) {
-		Starling__MqttOpenRequest r = STARLING__MQTT_OPEN_REQUEST__INIT;
-		Starling__MqttSession session = STARLING__MQTT_SESSION__INIT;
-		struct sample *s = sample_new(b);
-		char name[64];
-
-		snprintf(name, sizeof name, "bench.example/device%u", i);
-		session.name = name;
-		session.expiry_s = UINT32_MAX;
-		r.session = &session;
-		r.instance = 1;
-		s->domain = i;
-		store_submit(b->store, METHOD_STORAGE_MQTT_OPEN & 0xff, &r.base, STR(""), 0, on_opened, s);
-		drain(b, b->open_max);
-	}
-	drain(b, 1);
-	for (uint32_t i = 0; i < b->backlog; i++) {
-		queue(b, true);
-		drain(b, b->open_max);
-	}
-	drain(b, 1);
 }
 
 static void create_accounts(struct bench *b)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * MqttAdopt: takes over, page by page, the sessions of a broker that has died.
- *
- * A transaction of its own with two statements, as SpoolClaim: the locks of all its slots, alone and in ascending order; then the sessions. */
+ * MqttAdopt: takes over, page by page, the sessions of a broker that has died. A transaction of its own, on a connection for reads; which locks it needs, its
+ * function finds out (migrations/0004_mqtt.sql). */
 #include "common/base/hash.h"
 #include "ipc/proto/envelope.pb-c.h"
 #include "services/storage/handlers/handlers.h"
@@ -20,18 +19,6 @@ static const char *check(const Starling__MqttAdoptRequest *r)
 	return NULL;
 }
 
-static void bind_locks(struct op *op, const int32_t *slots, uint32_t n)
-{
-	struct pg_array locks = pg_array_begin(&op->args, PG_INT4, n);
-
-	for (uint32_t i = 0; i < n; i++)
-		pg_array_int4(&locks, (int32_t)mqtt_lock((uint32_t)slots[i], false));
-	pg_array_end(&locks);
-	op->statement = STATEMENT_LOCK;
-	op->has_head = true;
-	op->head_statement = op->index;
-}
-
 static int bind_adopt(struct op *op, const ProtobufCMessage *request, struct str payload, const char **why)
 {
 	const Starling__MqttAdoptRequest *r = (const Starling__MqttAdoptRequest *)request;
@@ -45,13 +32,12 @@ static int bind_adopt(struct op *op, const ProtobufCMessage *request, struct str
 	*why = check(r);
 	if (*why)
 		return STARLING__CODE__CODE_INVALID;
-	bind_locks(op, slots, n);
-	spool_bind_int4s(&op->head_args, slots, n);
-	pg_args_int8(&op->head_args, (int64_t)r->instance);
-	mqtt_bind_array(&op->head_args, r->alive, r->n_alive);
-	pg_args_bytes(&op->head_args, str_from(r->after));
-	pg_args_int4(&op->head_args, (int32_t)r->limit);
-	pg_args_int8(&op->head_args, op->limits->fetch_bytes);
+	spool_bind_int4s(&op->args, slots, n);
+	pg_args_int8(&op->args, (int64_t)r->instance);
+	mqtt_bind_array(&op->args, r->alive, r->n_alive);
+	pg_args_bytes(&op->args, str_from(r->after));
+	pg_args_int4(&op->args, (int32_t)r->limit);
+	pg_args_int8(&op->args, op->limits->fetch_bytes);
 	arena_reset(op->scratch);
 	return 0;
 }
@@ -79,18 +65,17 @@ static void read_session(struct op *op, const PGresult *res, int row, Starling__
 static void answer_adopt(struct op *op, const PGresult *res, int row)
 {
 	Starling__MqttAdoptReply reply = STARLING__MQTT_ADOPT_REPLY__INIT;
-	size_t n = (size_t)PQntuples(op->head);
+	size_t n = (size_t)PQntuples(res);
 	Starling__MqttSession *sessions = arena_alloc(op->scratch, (n + 1) * sizeof *sessions);
 
-	(void)res;
 	reply.sessions = arena_alloc(op->scratch, (n + 1) * sizeof(Starling__MqttSession *));
 	reply.complete = true;
 	for (row = 0; row < (int)n; row++) {
-		if (pg_get_int8(op->head, row, 0) == 0) {
+		if (pg_get_int8(res, row, 0) == 0) {
 			reply.complete = false;
 			break;
 		}
-		read_session(op, op->head, row, &sessions[row]);
+		read_session(op, res, row, &sessions[row]);
 		reply.sessions[reply.n_sessions++] = &sessions[row];
 	}
 	op_reply(op, &reply.base);

@@ -94,20 +94,23 @@ BEGIN
 	o_received := ARRAY(SELECT r.packet::bigint FROM mqtt_received r WHERE r.session = a_session ORDER BY r.packet);
 END $$;
 
--- Codes are those of ipc/proto/envelope.proto: 9 EXISTS, 10 DENIED. The former will and times go back to the caller, also of a session that ends by this.
+-- Codes are those of ipc/proto/envelope.proto: 9 EXISTS, 10 DENIED. The former will and times go back to the caller, also of a session that ends by this; but not to
+-- who had it already: if that is a repetition, they are of the first try, and nobody's last will.
 CREATE FUNCTION mqtt_open(a_name text, a_slot integer, a_account text, a_version integer, a_expiry_s bigint, a_will bytea, a_delay_s bigint,
                           a_clean boolean, a_instance bigint, a_alive bigint[], OUT o_code integer, OUT o_present boolean, OUT o_session bigint,
                           OUT o_epoch bigint, OUT o_disconnected bigint, OUT o_will bytea, OUT o_delay bigint, OUT o_due bigint, OUT o_next bigint,
                           OUT o_queued bigint, OUT o_filters text[], OUT o_bits bigint[], OUT o_received bigint[], OUT o_expiry bigint,
                           OUT o_version integer) LANGUAGE plpgsql AS $$
 DECLARE
-	s mqtt_session;
+	s     mqtt_session;
+	ended boolean;
 BEGIN
 	o_code := 0;
 	o_present := false;
 	SELECT m.* INTO s FROM mqtt_session m WHERE left(m.name, 512) = left(a_name, 512) AND m.name = a_name;
 	IF FOUND THEN
-		IF s.account <> a_account THEN
+		ended := s.disconnected_us > 0 AND s.expiry_s < 4294967295 AND s.disconnected_us + s.expiry_s * 1000000 <= mqtt_now();
+		IF s.account <> a_account AND NOT ended THEN
 			o_code := 10;
 			RETURN;
 		END IF;
@@ -115,11 +118,13 @@ BEGIN
 			o_code := 9;
 			RETURN;
 		END IF;
-		o_present := NOT a_clean AND (s.disconnected_us = 0 OR s.expiry_s = 4294967295 OR s.disconnected_us + s.expiry_s * 1000000 > mqtt_now());
-		o_disconnected := s.disconnected_us;
-		o_will := s.will;
-		o_delay := s.will_delay_s;
-		o_due := s.will_due_us;
+		o_present := NOT a_clean AND NOT ended;
+		IF s.instance <> a_instance THEN
+			o_disconnected := s.disconnected_us;
+			o_will := s.will;
+			o_delay := s.will_delay_s;
+			o_due := s.will_due_us;
+		END IF;
 		IF NOT o_present THEN
 			DELETE FROM mqtt_session m WHERE m.session = s.session;
 		END IF;
@@ -141,24 +146,37 @@ BEGIN
 END $$;
 
 -- Sessions of some slots that nobody alive owns, by name; they are the caller's then. What it owned already keeps its epoch. A last row of session 0: there are more.
+-- They are looked for first, which may take a while among many, and then their slots' locks are taken, alone and ascending: each is looked at again under its lock.
 -- Without sorting, the names come from the index, and a page costs what it has.
 CREATE FUNCTION mqtt_adopt(a_slots integer[], a_instance bigint, a_alive bigint[], a_after text, a_limit integer, a_bytes bigint)
 	RETURNS TABLE (o_session bigint, o_epoch bigint, o_expiry bigint, o_disconnected bigint, o_delay bigint, o_due bigint, o_version integer,
 	               o_name text, o_account text, o_will bytea, o_next bigint, o_queued bigint, o_filters text[], o_bits bigint[], o_received bigint[])
 	LANGUAGE plpgsql SET enable_sort = off AS $$
 DECLARE
+	wanted  boolean[] := array_fill(false, ARRAY[1024]);
+	those   bigint[];
+	more    boolean;
+	slot    integer;
+	number  bigint;
 	s       mqtt_session;
 	n       integer := 0;
 	bytes   bigint := 0;
 	counted bigint := 0;
 BEGIN
-	FOR s IN SELECT m.* FROM mqtt_session m WHERE left(m.name, 512) >= left(a_after, 512) AND m.name > a_after
-		AND (m.session & 1023)::integer = ANY (a_slots) AND m.instance <> ALL (a_alive) ORDER BY left(m.name, 512), m.name LIMIT a_limit + 1 LOOP
-		IF n >= a_limit OR bytes >= a_bytes OR counted >= 200000 THEN
-			o_session := 0;
-			RETURN NEXT;
-			RETURN;
-		END IF;
+	FOREACH slot IN ARRAY a_slots LOOP
+		wanted[slot + 1] := true;
+	END LOOP;
+	those := ARRAY(SELECT m.session FROM mqtt_session m WHERE left(m.name, 512) >= left(a_after, 512) AND m.name > a_after
+		AND m.instance <> ALL (a_alive) AND wanted[(m.session & 1023)::integer + 1] ORDER BY left(m.name, 512), m.name LIMIT a_limit + 1);
+	FOR slot IN SELECT DISTINCT (u & 1023)::integer AS low FROM unnest(those) u ORDER BY low LOOP
+		PERFORM pg_advisory_xact_lock(1398031705, slot);
+	END LOOP;
+	more := cardinality(those) > a_limit;
+	FOREACH number IN ARRAY those LOOP
+		more := more OR bytes >= a_bytes OR counted >= 200000;
+		EXIT WHEN n >= a_limit OR bytes >= a_bytes OR counted >= 200000;
+		SELECT m.* INTO s FROM mqtt_session m WHERE m.session = number AND m.instance <> ALL (a_alive);
+		CONTINUE WHEN NOT FOUND;
 		o_session := s.session;
 		o_epoch := s.epoch;
 		IF s.instance <> a_instance THEN
@@ -180,6 +198,10 @@ BEGIN
 			+ 16 * cardinality(o_filters) + 4 * cardinality(o_received);
 		RETURN NEXT;
 	END LOOP;
+	IF more THEN
+		o_session := 0;
+		RETURN NEXT;
+	END IF;
 END $$;
 
 -- 11 (LIMIT): the session would have more subscriptions, or more bytes of them, than it may.
