@@ -222,7 +222,7 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 	if (r && strcmp(r->row->user, q->session->user) != 0)
 		return store_says((void (*)(void))done, ctx, STARLING__CODE__CODE_DENIED, NULL);
 	reply.present = r && !q->clean;
-	if (r && r->row->will)
+	if (r && r->row->will && r->instance != q->instance) /* else it is this very client's */
 		will = store_copy(&r->row->will->base);
 	if (r && q->clean)
 		store_remove(r);

@@ -55,8 +55,6 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	bool present = is_present(s, reply);
 
 	mq_lasting_load(s, reply->session);
-	if (l->doubt)
-		mq_will_free(&s->will);
 	former_will(s, present, l->will_delay_s);
 	l->expiry_s = expiry_s;
 	s->lasts = present || expiry_s > 0;
