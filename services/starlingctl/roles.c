@@ -13,8 +13,9 @@ const struct role roles[ROLE_COUNT] = {
 	{ "c2s-edge", 4, 1 },
 	{ "s2s", 4, 1 },
 	{ "mqtt-broker", 4, 1 },
-	{ "proxy65", 4, 0 }, /* needs a port, and a name or address that clients reach: only where the operator says so */
-	{ "turn-relay", 4, 1 },
+	/* They need ports, and names or addresses that clients reach: only where the operator says so. */
+	{ "proxy65", 4, 0 },
+	{ "turn-relay", 4, 0 },
 };
 /* clang-format on */
 

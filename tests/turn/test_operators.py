@@ -102,19 +102,19 @@ def test_reload_of_secrets(special):
     new = "a-secret-that-is-new-here"
     with relay.client() as c:
         c.allocate()
-        relay.write("turn.secrets", "%s\n%s\n" % (new, relay.secret))
+        relay.write("keys/turn.secrets", "%s\n%s\n" % (new, relay.secret))
         relay.reload()
         assert c.refresh().cls == SUCCESS
         user, password = stun.rest_credentials(new, "romeo@turn.test")
         with relay.client(user=user, password=password) as fresh:
             assert fresh.allocate().cls == SUCCESS
         # A file with a mistake changes nothing.
-        relay.write("turn.secrets", "short\n")
+        relay.write("keys/turn.secrets", "short\n")
         with relay.flock.expect("credentials not reloaded|turn.secrets"):
             with pytest.raises(Failed):
                 relay.reload()
             assert c.refresh().cls == SUCCESS
-        relay.write("turn.secrets", new + "\n")
+        relay.write("keys/turn.secrets", new + "\n")
         relay.reload()
         assert c.refresh().code == 401  # its secret is no more
 
@@ -144,6 +144,30 @@ def test_drain(special):
         assert c.refresh(0).cls == SUCCESS
         assert drain.wait(30) == 0
         assert wait(lambda: relay.flock.pid("turn-relay-1") != pid)  # the supervisor has started another
+
+
+def test_drain_sends_elsewhere(special):
+    """With another relay named, clients are told of it (RFC 8489 section 10)."""
+    relay = special({"alternates": ["192.0.2.7:3479", "2001:db8::7"]})
+    relay.flock.configure({"drain": "60s"})
+    relay.reload()
+    with relay.flock.expect("turn-relay-1 ended"), relay.client() as c, relay.client(name="late@turn.test") as late, relay.client(server="::1", name="six@turn.test") as six:
+        c.allocate()
+        six.challenge()
+        late.challenge()
+        drain = subprocess.Popen([os.path.join(relay.flock.binaries, "starlingctl"), "drain", "--dir", relay.flock.state, "turn-relay-1"])
+
+        def sent_away():
+            answer = late.allocate()
+            if answer.cls == SUCCESS:
+                late.refresh(0)
+            return answer if answer.code == 300 else None
+
+        answer = wait(sent_away)
+        assert answer.plain_address(stun.ALTERNATE_SERVER) == ("192.0.2.7", 3479) and answer.signed_by(late.key)
+        assert six.allocate().plain_address(stun.ALTERNATE_SERVER) == ("2001:db8::7", 3478)
+        assert c.refresh(0).cls == SUCCESS
+        assert drain.wait(30) == 0
 
 
 def test_killed_relay(special):
