@@ -198,8 +198,9 @@ void bytestream_ready(struct peer *peer, bool is_broken)
 {
 	struct bytestream *b = peer->stream;
 
+	/* Reading ends by itself, behind what is still there. */
 	if (is_broken)
-		broken(b, b->peers[0] == peer ? 0 : 1);
+		flow_end_to(&b->flows[b->peers[0] == peer ? 1 : 0]);
 	run(b);
 }
 
