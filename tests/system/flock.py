@@ -113,8 +113,7 @@ class Flock:
 
     def up(self, scale=None):
         scale = scale if scale is not None else os.environ.get("STARLING_SCALE", "")
-        if "s2s" not in scale:
-            scale = ",".join(filter(None, (scale, self.unless_said)))
+        scale = ",".join(filter(None, (scale, *(said for said in self.unless_said if said.split("=")[0] not in scale))))
         extra = ["--scale", scale]
         try:
             self.ctl("up", "--detach", "--port-offset", str(self.offset), *extra, timeout=120)
