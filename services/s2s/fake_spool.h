@@ -52,7 +52,7 @@ static struct {
 	struct config_shared shared;
 	struct log_ctx log;
 	struct s2s_link *link;
-	const char *from; /* who writes, and what */
+	const char *from;      /* who writes, and what */
 	uint64_t sender_epoch; /* of what is routed */
 	Starling__StanzaKind kind;
 	struct fake_call calls[FAKE_MAX], given_up[FAKE_MAX];

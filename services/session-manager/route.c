@@ -258,14 +258,15 @@ static void take_targets(struct sm *sm, const Starling__RouteRequest *r, struct 
 /* A former owner of the sender's slot may still have something on the way; the present one has sent that again, marked as such. */
 static bool is_former(struct sm *sm, const Starling__RouteRequest *r)
 {
-	uint64_t *seen;
+	uint32_t slot = hash_slot(jid_view_bare(str_from(r->meta->from)));
+	uint64_t *seen = &sm->sender_epochs[slot];
 
 	if (r->sender_epoch == 0)
 		return false;
-	seen = &sm->sender_epochs[hash_slot(jid_view_bare(str_from(r->meta->from)))];
 	if (r->sender_epoch > *seen)
 		*seen = r->sender_epoch;
-	return r->sender_epoch < *seen;
+	/* Or we have it ourselves by now. */
+	return r->sender_epoch < *seen || r->sender_epoch < ownership_epoch(sm, slot);
 }
 
 /* A session-manager of the release before does not say so, and neither does one that is gone already: it is looked for. */
