@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
-<<<<<<<< HEAD:services/storage/plans_fixture.h
- * plans_fixture: for the tests that read plans (docs/decisions/0024-storage-plans.md). */
-#ifndef STORAGE_PLANS_FIXTURE_H
-#define STORAGE_PLANS_FIXTURE_H
-========
  * store_plan_fixture: for the tests that read plans (docs/decisions/0024-storage-plans.md). */
 #ifndef STORAGE_STORE_PLAN_FIXTURE_H
 #define STORAGE_STORE_PLAN_FIXTURE_H
->>>>>>>> mqstore:services/storage/store_plan_fixture.h
 
 #include "services/storage/op.h"
 #include "services/storage/store_fixture.h"
