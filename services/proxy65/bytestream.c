@@ -88,13 +88,17 @@ static size_t budget(struct bytestream *b, uint64_t now_ms)
 {
 	uint64_t rate = (uint64_t)b->proxy->config->stream_rate, least = LEAST;
 	uint64_t mine = rate ? (uint64_t)bucket_level(&b->tokens, (double)rate, (double)rate, now_ms) : UINT64_MAX;
-	uint64_t users = user_allowance(&b->proxy->users, b->user, now_ms), all = mine < users ? mine : users;
+	uint64_t users = user_allowance(&b->proxy->users, b->user, now_ms), all = mine < users ? mine : users, left;
 
 	if (rate && rate / 4 < least)
 		least = rate / 4;
 	if (b->proxy->users.limits.rate && b->proxy->users.limits.rate / 4 < least)
 		least = b->proxy->users.limits.rate / 4;
-	return all < least ? 0 : all < TURN_BYTES ? (size_t)all : TURN_BYTES;
+	if (all < least)
+		return 0;
+	left = user_left(&b->proxy->users, b->user, now_ms);
+	all = left < all ? left : all;
+	return all < TURN_BYTES ? (size_t)all : TURN_BYTES;
 }
 
 /* False: with them its user is over the quota. */

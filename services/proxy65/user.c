@@ -89,6 +89,14 @@ uint64_t user_allowance(const struct users *u, struct user *user, uint64_t now_m
 	return (uint64_t)bucket_level(&user->tokens, (double)u->limits.rate, burst(u), now_ms);
 }
 
+uint64_t user_left(const struct users *u, struct user *user, uint64_t now_ms)
+{
+	if (!u->limits.quota)
+		return UINT64_MAX;
+	look_at_clock(u, user, now_ms);
+	return user->bytes < u->limits.quota ? u->limits.quota - user->bytes + 1 : 1;
+}
+
 bool user_moved(const struct users *u, struct user *user, uint64_t bytes, uint64_t now_ms)
 {
 	if (u->limits.rate)

@@ -43,8 +43,10 @@ void users_fini(struct users *u);
 /* One more stream, until user_leave(). NULL with the reason. */
 struct user *user_enter(struct users *u, struct str jid, uint64_t now_ms, enum user_verdict *out_why);
 void user_leave(struct user *user);
-/* How many bytes it may move now; UINT64_MAX: as many as come. */
+/* How many bytes it may move now, by its rate; UINT64_MAX: as many as come. */
 uint64_t user_allowance(const struct users *u, struct user *user, uint64_t now_ms);
+/* How many bytes it may move until user_moved() says that it is over its quota: one more than is left. UINT64_MAX: there is none. */
+uint64_t user_left(const struct users *u, struct user *user, uint64_t now_ms);
 /* They were moved. False: with them it is over its quota. */
 bool user_moved(const struct users *u, struct user *user, uint64_t bytes, uint64_t now_ms);
 /* Forgets those of whom there is nothing to know. Now and then. */

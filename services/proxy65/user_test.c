@@ -68,7 +68,11 @@ static void so_many_bytes_a_day(void **state)
 	(void)state;
 	begin(2, 0, 100);
 	user = user_enter(&users, JID, 0, &why);
-	assert_true(user_moved(&users, user, 100, 10));
+	assert_int_equal(user_left(&users, user, 5), 101);
+	assert_true(user_moved(&users, user, 40, 5));
+	assert_int_equal(user_left(&users, user, 5), 61);
+	assert_true(user_moved(&users, user, 60, 10));
+	assert_int_equal(user_left(&users, user, 10), 1);
 	assert_null(user_enter(&users, JID, 20, &why));
 	assert_int_equal(why, USER_QUOTA);
 	assert_false(user_moved(&users, user, 1, 30));
