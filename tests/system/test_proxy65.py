@@ -16,7 +16,7 @@ import slixmpp
 
 from border import Border
 from flock import Flock
-from socks import NS_BYTESTREAMS, Socks, hash_of
+from socks_client import NS_BYTESTREAMS, Socks, hash_of
 from xmpp import Client, error_of, local, q
 
 DISCO_INFO = "http://jabber.org/protocol/disco#info"

@@ -13,8 +13,7 @@ SECRET, OLD_SECRET = "the-secret-of-the-relay", "the-secret-from-before"
 SETTINGS = {"services": {
     "starlingctl": {"postgres": "external", "redis": "external"},
     # Tests of the limits set limits of their own.
-    "turn-relay": {"addresses": ["127.0.0.1", "::1"], "workers": 2, "peers": {"allow": ["127.0.0.0/8", "::1"]}, "secrets_file": "turn.secrets",
-                   "users_file": "turn.users",
+    "turn-relay": {"addresses": ["127.0.0.1", "::1"], "workers": 2, "peers": {"allow": ["127.0.0.0/8", "::1"]}, "users_file": "turn.users",
                    "limits": {"user_allocations": 1000, "address_allocations": 1000, "unauthenticated_rate": 100000, "unauthenticated_burst": 60000,
                               "failures": 0, "connect_rate": 0}},
 }}
