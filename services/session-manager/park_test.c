@@ -351,6 +351,33 @@ static void what_was_left_to_a_reader_is_its_own(void **state)
 	assert_null(fake_delivered(C, "new", 1));
 }
 
+/* Two clients are away, and do not come back: a copy on the list of one does not mean that somebody is getting the message. */
+static void a_copy_is_not_the_message(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
+	assert_int_equal(fake_open(B, "b@h.test", "two", NULL), 0);
+	assert_int_equal(fake_enable(B, "b@h.test/two", 600, 1), 600);
+	fake_presence(B, 1, TYPE_NONE, "", 0);
+	assert_int_equal(fake_open(C, "b@h.test", "three", NULL), 0);
+	assert_int_equal(fake_enable(C, "b@h.test/three", 600, 1), 600);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	session_find(fake.sm, C)->carbons = true;
+	fake_close(B, "b@h.test/two", true);
+	fake_close(C, "b@h.test/three", true);
+	fake_chat(A, 1, "b@h.test/two", "<message>to two</message>");
+	fake_turns(8);
+	fake_close(B, "b@h.test/two", false);
+	fake_close(C, "b@h.test/three", false);
+	assert_null(b());
+	fake_forget();
+	assert_int_equal(fake_open(C + 1, "b@h.test", "three", NULL), 0);
+	fake_presence(C + 1, 1, TYPE_NONE, "", 0);
+	fake_turns(8);
+	assert_non_null(fake_delivered(C + 1, "to two", 0));
+	assert_null(fake_delivered(C + 1, "to two", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +397,7 @@ int main(void)
 		TEST(a_former_owners_request_is_fenced),
 		TEST(nor_is_it_taken_from_whom_we_replaced),
 		TEST(what_was_left_to_a_reader_is_its_own),
+		TEST(a_copy_is_not_the_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
