@@ -132,7 +132,7 @@ static void test_receive(void **state)
 	assert_int_equal(receive_end(f, &a[0], NULL), FENCED);
 	assert_int_equal(receive_end(f, &a[1], &first), OK);
 	assert_int_equal(receive_end(f, &a[2], &third), OK);
-	assert_true(!first.again && third.again && third.number == first.number && third.origin == first.origin);
+	assert_true(first.number > 0 && !first.again && third.again && third.number == first.number && third.origin == first.origin);
 	assert_int_equal(receive_call(f, fence, 0, NULL), INVALID);
 	assert_int_equal(receive_call(f, fence, 65536, NULL), INVALID);
 	assert_int_equal(receive_call(f, mqtt_fence(fence.session, 0), 1, NULL), INVALID);
