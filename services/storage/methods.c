@@ -68,7 +68,7 @@ _Static_assert((METHOD_STORAGE_MQTT_RETAINED_LIST & 0xff) == METHOD_COUNT, "one 
 #define CLASS_RETAIN  "1398031706"
 
 static const char *all[STATEMENT_COUNT] = {
-	/* -2147482624 is where the spool's end, -2146435072 where the sessions begin, -2145386496 where the stripes do. */
+	/* From INT32_MIN the spool's slots, which end at -2147482624; from -2146435072 the sessions', each alone and then shared; from -2145386496 the stripes. */
 	[STATEMENT_LOCK] = "SELECT count(CASE WHEN k >= 0 THEN pg_advisory_xact_lock(" CLASS_ACCOUNT ", k) IS NULL "
 	                   "WHEN k = -1 THEN pg_advisory_xact_lock_shared(" CLASS_FENCE ", 0) IS NULL "
 	                   "WHEN k < -2147482624 THEN pg_advisory_xact_lock(" CLASS_SPOOL ", k & 1023) IS NULL "

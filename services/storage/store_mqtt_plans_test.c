@@ -2,7 +2,7 @@
  *
  * What the store does for mqtt-brokers goes by index, while the tables are new and when they are full. */
 #include "services/storage/store_mqtt_calls.h"
-#include "services/storage/store_plans.h"
+#include "services/storage/store_plan_fixture.h"
 
 static void check_plans(struct fixture *f)
 {
@@ -61,7 +61,8 @@ static void test_plans(void **state)
 	snprintf(slots + n, sizeof slots - n, "}");
 	check_plans(f);
 	check_functions(f, slots, 100);
-	fixture_sql(f, "INSERT INTO mqtt_session SELECT n + 100000000, 1, 1, 10, 0, 0, 0, 5, 'h/' || n, '', NULL FROM generate_series(1, 20000) n");
+	fixture_sql(f, "INSERT INTO mqtt_session SELECT n + 100000000, 1, 1, 10, 0, 0, 0, 5, 'h/' || n, '', NULL FROM generate_series(1, "
+	               "20000) n");
 	fixture_sql(f, "INSERT INTO mqtt_queue SELECT n % 10, n, 1, n, 1 + n % 2, NULL, 'x' FROM generate_series(1, 20000) n");
 	fixture_sql(f, "INSERT INTO mqtt_name SELECT n % 10, 1, n, (extract(epoch FROM now()) * 1000000)::bigint FROM generate_series(1, "
 	               "20000) n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The spool against a real PostgreSQL: reading, and that every statement's plan goes by index. */
-#include "services/storage/store_plans.h"
+#include "services/storage/store_plan_fixture.h"
 #include "services/storage/store_spool_calls.h"
 
 static void test_pages(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * store_plans: for the tests that read plans (docs/decisions/0024-storage-plans.md). */
-#ifndef STORAGE_STORE_PLANS_H
-#define STORAGE_STORE_PLANS_H
+ * store_plan_fixture: for the tests that read plans (docs/decisions/0024-storage-plans.md). */
+#ifndef STORAGE_STORE_PLAN_FIXTURE_H
+#define STORAGE_STORE_PLAN_FIXTURE_H
 
 #include "services/storage/op.h"
 #include "services/storage/store_fixture.h"
