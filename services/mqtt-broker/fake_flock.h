@@ -5,6 +5,7 @@
 #ifndef MQTT_BROKER_FAKE_FLOCK_H
 #define MQTT_BROKER_FAKE_FLOCK_H
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -346,7 +347,8 @@ static inline void later(void)
 	uint64_t until = uv_now(&fake.loop) + 1200;
 
 	while (uv_now(&fake.loop) < until) {
-		uv_run(&fake.loop, UV_RUN_ONCE);
+		poll(NULL, 0, 5);
+		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		turn();
 	}
 }

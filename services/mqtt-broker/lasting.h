@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lasting: what a session that outlives its connections has beside the others: its row in the store, its queue there, and what is being written about it. One
- * that does not, but leaves a will, has a row for that alone. The store is the truth; this is what must be known to write it. Every write is tried again until the store has it or says that the session is another's. */
+ * that does not, but leaves a will, has a row for that alone. The store is the truth; this is what must be known to write it. Every write is tried again until
+ * the store has it or says that the session is another's. */
 #ifndef MQTT_BROKER_LASTING_H
 #define MQTT_BROKER_LASTING_H
 
@@ -61,9 +62,8 @@ struct mq_lasting {
 	struct net_task tell_task;
 	struct wheel_timer tell_timer;
 
-	struct list_node intakes; /* intake.c: struct mq_intake.node: incoming QoS 2, in order */
-	struct mq_received
-	        unsure; /* packet identifiers that the store knew at start: whether they were routed, only their sender can say */
+	struct list_node intakes;      /* intake.c: struct mq_intake.node: incoming QoS 2, in order */
+	struct mq_received unsure;     /* packet identifiers that the store had at start: maybe routed, maybe not */
 	struct list_node releases;     /* release.c: struct mq_release.node: PUBREL has come, */
 	struct list_node releasing;    /* and the store is told */
 	struct list_node subscribings; /* subscribing.c: struct mq_subscribing.node: those that wait to be tried again */

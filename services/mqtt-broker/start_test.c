@@ -64,8 +64,9 @@ static void test_drain_waits_for_the_store(void **state)
 	last5(0, "a", CONNACK_5);
 	store.mode = STORE_HOLDS;
 	mq_drain(fake.broker);
-	for (int i = 0; i < 8 && fake.broker->client_count; i++) {
-		uv_run(&fake.loop, UV_RUN_ONCE);
+	for (int i = 0; i < 200 && fake.broker->client_count; i++) {
+		poll(NULL, 0, 5);
+		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		turn();
 		if (fake.peers[0] >= 0 && session_of("a") && !session_of("a")->client) {
 			close(fake.peers[0]);

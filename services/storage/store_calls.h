@@ -19,6 +19,7 @@ static inline int setup(void **state)
 	struct store_config config = fixture_config(f);
 
 	fixture_open(f, &config);
+	fixture_wait_connections(f, config.connections);
 	*state = f;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "common/base/mem.h"
 #include "ipc/gen/storage.client.h"
 #include "services/storage/store.h"
+#include "services/storage/store_metrics.h"
 
 #define PRIVATE_POSTGRES "tests/tools/private-postgres"
 #define ANSWER_MS        20000u
@@ -119,6 +120,16 @@ static inline void fixture_open(struct fixture *f, const struct store_config *co
 	f->store = store_new(config, &e);
 	assert_non_null(f->store);
 	assert_true(fixture_until(f, &f->ready));
+}
+
+/* The store is ready with its first connection; on a busy machine a write may give up waiting for the one of its lane. */
+static inline void fixture_wait_connections(struct fixture *f, uint32_t connections)
+{
+	uint64_t end = clock_mono_ms() + ANSWER_MS;
+
+	while (metric_connections_up.value < connections && clock_mono_ms() < end)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(metric_connections_up.value >= connections);
 }
 
 static inline struct fixture *fixture_new(void)

@@ -126,13 +126,13 @@ static void test_receive(void **state)
 	assert_int_equal(released_call(f, fence, (uint32_t[]){ 65535 }, 1), OK);
 	assert_int_equal(receive_call(f, fence, 65535, &second), OK);
 	assert_true(second.number != first.number && !second.again);
-	/* Three at once, the second of them from nobody. */
+	/* Three at once, the first of them from a former owner. */
 	for (int i = 0; i < 3; i++)
-		receive_send(f, mqtt_fence(fence.session, i == 1 ? 1 : fence.epoch), 9, &a[i]);
-	assert_int_equal(receive_end(f, &a[0], &first), OK);
-	assert_int_equal(receive_end(f, &a[1], NULL), FENCED);
+		receive_send(f, mqtt_fence(fence.session, i == 0 ? 1 : fence.epoch), 9, &a[i]);
+	assert_int_equal(receive_end(f, &a[0], NULL), FENCED);
+	assert_int_equal(receive_end(f, &a[1], &first), OK);
 	assert_int_equal(receive_end(f, &a[2], &third), OK);
-	assert_true(!first.again && third.again && third.number == first.number && third.origin == first.origin);
+	assert_true(first.number > 0 && !first.again && third.again && third.number == first.number && third.origin == first.origin);
 	assert_int_equal(receive_call(f, fence, 0, NULL), INVALID);
 	assert_int_equal(receive_call(f, fence, 65536, NULL), INVALID);
 	assert_int_equal(receive_call(f, mqtt_fence(fence.session, 0), 1, NULL), INVALID);

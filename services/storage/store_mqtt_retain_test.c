@@ -212,6 +212,7 @@ static void reopen(struct fixture *f, uint64_t count, uint64_t bytes, uint64_t u
 	config.limits.retained_bytes = bytes;
 	config.upkeep_ms = upkeep_ms;
 	fixture_open(f, &config);
+	fixture_wait_connections(f, config.connections);
 }
 
 static void test_limits(void **state)
