@@ -72,8 +72,10 @@ void unacked_rewind(struct unacked *u, uint64_t number)
 {
 	uint64_t keep = number > u->acked ? number - u->acked : 0;
 
-	if (keep < u->sent)
-		u->sent = (uint32_t)keep;
+	if (keep >= u->sent)
+		return;
+	u->sent = (uint32_t)keep;
+	u->turn++;
 }
 
 void unacked_skip(struct unacked *u)

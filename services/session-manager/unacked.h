@@ -21,6 +21,7 @@ struct unacked {
 	struct unacked_entry *ring; /* cap is a power of two */
 	uint32_t head, count, cap;
 	uint32_t sent;
+	uint32_t turn; /* rises when what had been sent waits again: a look at what waits is then out of date */
 	uint64_t acked;
 	size_t bytes; /* of copies */
 };
