@@ -63,18 +63,18 @@ struct session {
 	struct directed *directed;
 	uint32_t directed_count;
 	int64_t since_us;
+	struct list_node services_node; /* among those who are told of changes of services outside of XMPP (external_services.c) */
+	uint8_t services_asked;         /* of which */
 	int8_t priority;
 	bool available;  /* has sent presence, and not unavailable since */
 	bool interested; /* has asked for the roster (RFC 6121 section 2.2) */
 	bool encrypted;
-	bool carbons;           /* XEP-0280 */
-	bool managed;           /* XEP-0198, and may be resumed */
-	bool parked;            /* its client, or its edge, is away: things are listed, nothing is sent */
-	bool known;             /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
-	bool overfull;          /* its list grew too long: it is about to end */
-	bool reading;           /* what waits on its list is being read from the log */
-	uint8_t services_asked; /* which services outside of XMPP it is told of (external_services.c) */
-	struct list_node services_node; /* among those who are */
+	bool carbons;  /* XEP-0280 */
+	bool managed;  /* XEP-0198, and may be resumed */
+	bool parked;   /* its client, or its edge, is away: things are listed, nothing is sent */
+	bool known;    /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
+	bool overfull; /* its list grew too long: it is about to end */
+	bool reading;  /* what waits on its list is being read from the log */
 };
 
 /* How far acceptance may be told. */
