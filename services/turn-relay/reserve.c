@@ -48,25 +48,38 @@ void reserve_free(struct reserve **r)
 	*r = NULL;
 }
 
-bool reserve_put(struct reserve *r, const struct reserved *what, struct str account, uint64_t now_ms, uint8_t token[RESERVE_TOKEN_SIZE])
+/* A free place; NULL: none, or the account has its share. */
+static struct slot *find_place(struct reserve *r, struct str account)
 {
-	bool found = false;
+	struct slot *place = NULL;
+	unsigned held = 0;
 
-	pthread_mutex_lock(&r->lock);
-	for (unsigned i = 0; i < RESERVE_MAX && !found; i++) {
+	for (unsigned i = 0; i < RESERVE_MAX; i++) {
 		struct slot *s = &r->slots[i];
 
 		if (s->until_ms)
-			continue;
+			held += str_is(account, s->account);
+		else if (!place)
+			place = s;
+	}
+	return held < RESERVE_ACCOUNT_MAX ? place : NULL;
+}
+
+bool reserve_put(struct reserve *r, const struct reserved *what, struct str account, uint64_t now_ms, uint8_t token[RESERVE_TOKEN_SIZE])
+{
+	struct slot *s;
+
+	pthread_mutex_lock(&r->lock);
+	s = find_place(r, account);
+	if (s) {
 		random_bytes(s->token, sizeof(s->token));
 		memcpy(token, s->token, sizeof(s->token));
 		s->what = *what;
 		s->account = mem_strndup(account.p, account.n);
 		s->until_ms = now_ms + RESERVE_MS;
-		found = true;
 	}
 	pthread_mutex_unlock(&r->lock);
-	return found;
+	return s != NULL;
 }
 
 bool reserve_take(struct reserve *r, const uint8_t token[RESERVE_TOKEN_SIZE], struct str account, uint64_t now_ms, struct reserved *out)

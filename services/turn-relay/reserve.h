@@ -10,9 +10,10 @@
 
 #include "common/base/str.h"
 
-#define RESERVE_MAX        256u
-#define RESERVE_MS         30000u /* at least, says the RFC */
-#define RESERVE_TOKEN_SIZE 8u
+#define RESERVE_MAX         256u
+#define RESERVE_ACCOUNT_MAX 8u     /* of one account */
+#define RESERVE_MS          30000u /* at least, says the RFC */
+#define RESERVE_TOKEN_SIZE  8u
 
 struct reserve;
 
@@ -25,7 +26,7 @@ struct reserved {
 /* give_back: frees the port of what nobody came for; its socket is closed already. */
 struct reserve *reserve_new(void (*give_back)(const struct reserved *r, void *ctx), void *ctx);
 void reserve_free(struct reserve **r);
-/* Takes over the socket. account: for whom alone. False: RESERVE_MAX are held; then the socket remains the caller's. */
+/* Takes over the socket. account: for whom alone. False: RESERVE_MAX are held, or RESERVE_ACCOUNT_MAX of this account; then the socket remains the caller's. */
 bool reserve_put(struct reserve *r, const struct reserved *what, struct str account, uint64_t now_ms, uint8_t token[RESERVE_TOKEN_SIZE]);
 /* False: no such token, too late, or another account's. Else the socket is the caller's. */
 bool reserve_take(struct reserve *r, const uint8_t token[RESERVE_TOKEN_SIZE], struct str account, uint64_t now_ms, struct reserved *out);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,8 +57,14 @@ static void test_expiry_and_limit(void **state)
 	assert_int_equal(back, 1);
 	assert_int_equal(fcntl(what.fd, F_GETFD), -1); /* closed */
 	for (unsigned i = 0; i < RESERVE_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%u", i / RESERVE_ACCOUNT_MAX);
 		what = socket_like((uint16_t)i);
-		assert_true(reserve_put(r, &what, STR("romeo"), 100, token));
+		assert_true(reserve_put(r, &what, str_from(name), 100, token));
+		/* One account has so many and no more. */
+		if (i + 1 == RESERVE_ACCOUNT_MAX)
+			assert_false(reserve_put(r, &what, str_from(name), 100, token));
 	}
 	what = socket_like(9);
 	assert_false(reserve_put(r, &what, STR("romeo"), 100, token));
