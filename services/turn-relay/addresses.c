@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool same(const struct net_addr *a, const struct net_addr *b)
@@ -153,12 +154,58 @@ static int map_external(struct turn_addresses *out, const char *text, struct err
 	return err_set(e, "services.turn-relay: relay.external: %s: no relay address", local);
 }
 
+/* ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT. */
+static int parse_with_port(const char *text, uint16_t port, struct net_addr *out, struct err *e)
+{
+	char address[NET_ADDR_TEXT_MAX];
+	const char *start = text[0] == '[' ? text + 1 : text, *end = text[0] == '[' ? strchr(text, ']') : strchr(text, ':'), *colon = NULL;
+	struct err why;
+	unsigned long number = port;
+	char *rest;
+
+	/* Without brackets two colons are an IPv6 address alone. */
+	if (end && text[0] != '[' && strchr(end + 1, ':'))
+		end = NULL;
+	if (end)
+		colon = *end == ':' ? end : end + 1;
+	if (!end)
+		end = text + strlen(text);
+	if ((size_t)(end - start) >= sizeof(address))
+		return err_set(e, "services.turn-relay: alternates: %s: too long", text);
+	memcpy(address, start, (size_t)(end - start));
+	address[end - start] = '\0';
+	if (colon && *colon) {
+		number = strtoul(colon + 1, &rest, 10);
+		if (*colon != ':' || colon[1] < '0' || colon[1] > '9' || *rest || number == 0 || number > UINT16_MAX)
+			return err_set(e, "services.turn-relay: alternates: %s: no port", text);
+	}
+	if (parse(address, out, &why) != 0)
+		return err_set(e, "services.turn-relay: alternates: %s", why.text);
+	out->port = (uint16_t)number;
+	return 0;
+}
+
+static int find_alternates(struct turn_addresses *out, const struct turn_config *c, struct err *e)
+{
+	for (size_t i = 0; i < c->alternates.count; i++) {
+		struct net_addr a, *place;
+
+		if (parse_with_port(c->alternates.items[i], (uint16_t)c->port, &a, e) != 0)
+			return -1;
+		place = &out->alternate[net_addr_is_v4(&a) ? 0 : 1];
+		if (place->port)
+			return err_set(e, "services.turn-relay: alternates: more than one of a family");
+		*place = a;
+	}
+	return 0;
+}
+
 int turn_addresses_find(struct turn_addresses *out, const struct turn_config *c, struct err *e)
 {
 	struct net_addr first;
 
 	memset(out, 0, sizeof(*out));
-	if (find_own(out, e) != 0 || find_listen(out, c, e) != 0 || find_relay(out, c, e) != 0)
+	if (find_own(out, e) != 0 || find_listen(out, c, e) != 0 || find_relay(out, c, e) != 0 || find_alternates(out, c, e) != 0)
 		return -1;
 	for (size_t i = 0; i < c->external_addresses.count; i++) {
 		if (map_external(out, c->external_addresses.items[i], e) != 0)

@@ -16,8 +16,9 @@ struct turn_addresses {
 	struct net_addr own[3 * TURN_ADDRESSES_MAX];   /* of the interfaces, and what relay ones are told as */
 	struct net_addr peers[2 * TURN_ADDRESSES_MAX]; /* of relay and told: what is a peer when it has the port of an allocation */
 	size_t listen_count, relay_count, own_count, peer_count;
-	bool mapped;               /* some are told as others */
-	struct net_addr discovery; /* the second address of RFC 5780; with has_discovery */
+	bool mapped;                  /* some are told as others */
+	struct net_addr alternate[2]; /* IPv4, IPv6: where clients go when this relay drains; port 0: none */
+	struct net_addr discovery;    /* the second address of RFC 5780; with has_discovery */
 	bool has_discovery;
 };
 

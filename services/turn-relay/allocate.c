@@ -135,6 +135,14 @@ static void tell(struct request *r, struct allocation *a)
 	request_reply(r);
 }
 
+/* Of the family that the client comes from (RFC 8489 section 10). */
+static const struct net_addr *alternate_of(const struct request *r)
+{
+	const struct net_addr *a = &r->w->shared->addresses.alternate[net_addr_is_v4(&r->from->addr) ? 0 : 1];
+
+	return a->port ? a : NULL;
+}
+
 static enum stun_code make(struct request *r, const struct wish *wish)
 {
 	struct worker *w = r->w;
@@ -142,7 +150,7 @@ static enum stun_code make(struct request *r, const struct wish *wish)
 	struct allocation *a;
 
 	if (atomic_load_explicit(&w->shared->draining, memory_order_relaxed))
-		return STUN_INSUFFICIENT_CAPACITY;
+		return alternate_of(r) ? STUN_TRY_ALTERNATE : STUN_INSUFFICIENT_CAPACITY;
 	code = quota_code(quota_enter(w->shared->quota, r->user.account, &r->from->addr, worker_now(w)));
 	if (code)
 		return code;
@@ -176,6 +184,8 @@ void turn_allocate(struct request *r)
 	code = read_wish(r, &wish);
 	if (!code)
 		code = make(r, &wish);
-	if (code)
+	if (code == STUN_TRY_ALTERNATE)
+		request_send_away(r, alternate_of(r));
+	else if (code)
 		request_refuse(r, code);
 }

@@ -33,6 +33,7 @@ const struct config_option turn_config_options[] = {
 	  .doc = "File with shared secrets, one a line, for user names EXPIRY:NAME; all are accepted. Its content is read again on reload." },
 	{ .name = "users_file", .type = CONFIG_PATH, OPT(users_file), .reloads = true,
 	  .doc = "File with users whose passwords do not expire, NAME:PASSWORD a line; empty: none. Its content is read again on reload." },
+	LIST("alternates", alternates, NULL, "Other relays, address or address:port, at most one of each family: clients who ask for an allocation while this one drains are sent there."),
 	BOOL("strict_expiry", strict_expiry, "false", "End an allocation when the user name that made it expires; otherwise it may be refreshed for as long as it is used."),
 	BOOL("legacy_channels", legacy_channels, "false", "Channel numbers up to 0x7FFE, as RFC 5766 had them and RFC 8656 has not: for clients that choose them at random."),
 	     INT("workers", workers, "0", 0, 64, "Threads that relay; 0: one for each processor."),

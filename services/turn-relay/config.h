@@ -14,7 +14,7 @@ struct turn_config {
 	int64_t port, tls_port, port_min, port_max, workers;
 	bool udp, tcp, dtls;
 	char *tls_dir, *realm, *secrets_file, *users_file;
-	struct config_list peers_allow, peers_deny;
+	struct config_list peers_allow, peers_deny, alternates;
 	char *discovery_address;
 	int64_t discovery_port;
 	bool strict_expiry, legacy_channels;

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -134,6 +135,55 @@ static void test_refused(void **state)
 	refuse(&c, "single addresses");
 }
 
+static void expect_alternate(const char *given, const char *ip, uint16_t port)
+{
+	char a[] = "127.0.0.1", it[64];
+	struct turn_config c = config();
+	struct turn_addresses all;
+	struct err e = { "" };
+
+	snprintf(it, sizeof(it), "%s", given);
+	c.port = 3478;
+	c.addresses = (struct config_list)LIST(a);
+	c.alternates = (struct config_list)LIST(it);
+	if (turn_addresses_find(&all, &c, &e) != 0) {
+		if (ip)
+			fail_msg("%s: %s", given, e.text);
+		return;
+	}
+	if (!ip)
+		fail_msg("%s is taken", given);
+	for (int i = 0; i < 2; i++) {
+		if (all.alternate[i].port == 0)
+			continue;
+		assert_string_equal(text(&all.alternate[i]), ip);
+		assert_int_equal(all.alternate[i].port, port);
+	}
+}
+
+static void test_alternates(void **state)
+{
+	static const char *const bad[] = { "",
+		                           "relay.example",
+		                           "192.0.2.1:",
+		                           "192.0.2.1:0",
+		                           "192.0.2.1:65536",
+		                           "192.0.2.1:x",
+		                           "192.0.2.1:1x",
+		                           "[2001:db8::1",
+		                           "[2001:db8::1]x",
+		                           "[]:1" };
+
+	(void)state;
+	expect_alternate("192.0.2.1", "192.0.2.1", 3478);
+	expect_alternate("192.0.2.1:99", "192.0.2.1", 99);
+	expect_alternate("2001:db8::1", "2001:db8::1", 3478);
+	expect_alternate("[2001:db8::1]", "2001:db8::1", 3478);
+	expect_alternate("[2001:db8::1]:99", "2001:db8::1", 99);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		expect_alternate(bad[i], NULL, 0);
+}
+
 static void test_networks(void **state)
 {
 	char good[] = "10.0.0.0/8", wide[] = "0.0.0.0/0", slip[] = "10.0.0.1/8";
@@ -156,7 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_single_addresses), cmocka_unit_test(test_wildcard_is_what_there_is),
 		cmocka_unit_test(test_mapping),          cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_networks),         cmocka_unit_test(test_alternates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,14 @@ void request_refuse(struct request *r, enum stun_code code)
 	request_reply(r);
 }
 
+void request_send_away(struct request *r, const struct net_addr *where)
+{
+	count(&r->w->counters, COUNT_REFUSED_CAPACITY);
+	begin_error(r, STUN_TRY_ALTERNATE);
+	stun_put_address(&r->answer, STUN_T_ALTERNATE_SERVER, where);
+	request_reply(r);
+}
+
 void request_challenge(struct request *r, enum stun_code code)
 {
 	static const uint8_t algorithms[] = { 0, STUN_ALGORITHM_SHA256, 0, 0, 0, STUN_ALGORITHM_MD5, 0, 0 };

@@ -27,6 +27,8 @@ void request_begin(struct request *r);
 void request_reply(struct request *r);
 /* The whole of an error response. */
 void request_refuse(struct request *r, enum stun_code code);
+/* 300: elsewhere. */
+void request_send_away(struct request *r, const struct net_addr *where);
 /* 401 or 438, with what the client needs to do better. */
 void request_challenge(struct request *r, enum stun_code code);
 /* May one who has not shown who he is get an answer now? Counts, when not. */

@@ -146,6 +146,30 @@ def test_drain(special):
         assert wait(lambda: relay.flock.pid("turn-relay-1") != pid)  # the supervisor has started another
 
 
+def test_drain_sends_elsewhere(special):
+    """With another relay named, clients are told of it (RFC 8489 section 10)."""
+    relay = special({"alternates": ["192.0.2.7:3479", "2001:db8::7"]})
+    relay.flock.configure({"drain": "60s"})
+    relay.reload()
+    with relay.flock.expect("turn-relay-1 ended"), relay.client() as c, relay.client(name="late@turn.test") as late, relay.client(server="::1", name="six@turn.test") as six:
+        c.allocate()
+        six.challenge()
+        late.challenge()
+        drain = subprocess.Popen([os.path.join(relay.flock.binaries, "starlingctl"), "drain", "--dir", relay.flock.state, "turn-relay-1"])
+
+        def sent_away():
+            answer = late.allocate()
+            if answer.cls == SUCCESS:
+                late.refresh(0)
+            return answer if answer.code == 300 else None
+
+        answer = wait(sent_away)
+        assert answer.plain_address(stun.ALTERNATE_SERVER) == ("192.0.2.7", 3479) and answer.signed_by(late.key)
+        assert six.allocate().plain_address(stun.ALTERNATE_SERVER) == ("2001:db8::7", 3478)
+        assert c.refresh(0).cls == SUCCESS
+        assert drain.wait(30) == 0
+
+
 def test_killed_relay(special):
     """A relay that dies in a call: its client finds no allocation, and makes another (ICE restart)."""
     relay = special({})
