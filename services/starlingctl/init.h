@@ -6,7 +6,7 @@
 
 #include "common/base/err.h"
 
-/* keys/<role>.key for every role and for starlingctl, keys/allow, keys/auth-seal.key. */
+/* keys/<role>.key for every role and for starlingctl, keys/allow, keys/auth-seal.key, keys/turn.secrets. */
 int init_keys(struct err *e);
 /* tls/<domain>.pem and .key: self-signed, P-256, for the domain and all below it; tls/ca.pem: all of them, for clients to trust. */
 int init_certificates(const char *const *domains, unsigned count, struct err *e);

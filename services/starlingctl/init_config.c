@@ -40,7 +40,7 @@ static const char body[] =
         "    dsn: host=%s/run/pg user=starling dbname=starling\n"
         "  # s2s:              # other servers, port 5269; docs/operations.md has the DNS records and the certificates that they want\n"
         "  #   allow: [a.example, \"*.b.example\"]    # with these domains only; scale s2s=0 below: with none\n"
-        "  # turn-relay:       # media of calls, port 3478 (UDP, TCP) and 5349 (TLS); scale turn-relay=0 below: none\n"
+        "  # turn-relay:       # media of calls, port 3478 (UDP, TCP) and 5349 (TLS); runs only when asked for: scale turn-relay=1 below\n"
         "  #   relay: {external: [10.0.0.5=192.0.2.5]}    # behind a NAT that maps addresses one to one\n"
         "  starlingctl:\n"
         "    postgres: private  # kept in pg/, on a socket in run/pg; external: the one that services.storage.dsn names\n"

@@ -51,7 +51,7 @@ int plan_open(struct plan *p, const struct ctl_config *config, const struct args
 {
 	*p = (struct plan){ .postgres = { .data_fd = -1, .socket_fd = -1 } };
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		p->counts[i] = 1;
+		p->counts[i] = roles[i].usual;
 	for (size_t i = 0; i < config->scale.count; i++)
 		if (roles_parse_scale(config->scale.items[i], p->counts, e))
 			return -1;

@@ -6,13 +6,13 @@
 
 /* clang-format off */
 const struct role roles[ROLE_COUNT] = {
-	{ "router", 1 },
-	{ "storage", 2 },
-	{ "auth", 3 },
-	{ "session-manager", 3 },
-	{ "c2s-edge", 4 },
-	{ "s2s", 4 },
-	{ "turn-relay", 4 },
+	{ "router", 1, 1 },
+	{ "storage", 2, 1 },
+	{ "auth", 3, 1 },
+	{ "session-manager", 3, 1 },
+	{ "c2s-edge", 4, 1 },
+	{ "s2s", 4, 1 },
+	{ "turn-relay", 4, 0 },
 };
 /* clang-format on */
 

@@ -9,6 +9,7 @@
 struct role {
 	const char *name; /* also of its program and its section in starling.yml */
 	unsigned wave;    /* started when all of lower waves are ready, stopped before them */
+	unsigned usual;   /* how many are started where nobody says how many */
 };
 
 enum { ROLE_COUNT = 7, WAVE_STORES = 0, ROLE_MAX_SCALE = 64 };

@@ -166,6 +166,8 @@ static int parse_with_port(const char *text, uint16_t port, struct net_addr *out
 	/* Without brackets two colons are an IPv6 address alone. */
 	if (end && text[0] != '[' && strchr(end + 1, ':'))
 		end = NULL;
+	if (!end && text[0] == '[')
+		return err_set(e, "services.turn-relay: alternates: %s: the bracket is not closed", text);
 	if (end)
 		colon = *end == ':' ? end : end + 1;
 	if (!end)

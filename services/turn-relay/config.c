@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/turn-relay/config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/net/tls.h"
@@ -29,10 +30,12 @@ const struct config_option turn_config_options[] = {
 	{ .name = "tls.dir", .type = CONFIG_PATH, OPT(tls_dir), .fallback = "tls", .reloads = true,
 	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others." },
 	{ .name = "realm", .type = CONFIG_STRING, OPT(realm), .doc = "What clients are told their name is for; empty: the first of hosts." },
-	{ .name = "secrets_file", .type = CONFIG_PATH, OPT(secrets_file), .fallback = "turn.secrets", .reloads = true,
+	{ .name = "secrets_file", .type = CONFIG_PATH, OPT(secrets_file), .fallback = "keys/turn.secrets", .reloads = true,
 	  .doc = "File with shared secrets, one a line, for user names EXPIRY:NAME; all are accepted. Its content is read again on reload." },
 	{ .name = "users_file", .type = CONFIG_PATH, OPT(users_file), .reloads = true,
 	  .doc = "File with users whose passwords do not expire, NAME:PASSWORD a line; empty: none. Its content is read again on reload." },
+	{ .name = "public_address", .type = CONFIG_STRING, OPT(public_address),
+	  .doc = "host:port that clients of this flock are told to use (XEP-0215); empty: they are not told of this relay." },
 	LIST("alternates", alternates, NULL, "Other relays, address or address:port, at most one of each family: clients who ask for an allocation while this one drains are sent there."),
 	BOOL("strict_expiry", strict_expiry, "false", "End an allocation when the user name that made it expires; otherwise it may be refreshed for as long as it is used."),
 	BOOL("legacy_channels", legacy_channels, "false", "Channel numbers up to 0x7FFE, as RFC 5766 had them and RFC 8656 has not: for clients that choose them at random."),
@@ -89,6 +92,18 @@ int turn_config_networks(const struct config_list *list, struct cidr *out, bool 
 	return (int)list->count;
 }
 
+/* As clients will write it: a name or address, IPv6 in brackets, and a port. */
+static bool is_host_and_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned long port = colon && colon[1] >= '1' && colon[1] <= '9' && strspn(colon + 1, "0123456789") == strlen(colon + 1)
+	                             ? strtoul(colon + 1, NULL, 10)
+	                             : 0;
+
+	return port > 0 && port <= 65535 && colon > text && !strpbrk(text, " \t/@") &&
+	       (text[0] == '[' ? colon[-1] == ']' : strchr(text, ':') == colon);
+}
+
 static int check_credentials(const struct config_shared *shared, const struct turn_config *c, struct err *e)
 {
 	const char *realm = turn_config_realm(shared, c);
@@ -116,6 +131,8 @@ int turn_config_check(const struct config_shared *shared, const void *config, st
 		return err_set(e, "services.turn-relay: neither udp nor tcp nor tls.port: nobody could reach it");
 	if (c->port_min > c->port_max)
 		return err_set(e, "services.turn-relay: relay.port_min is above relay.port_max");
+	if (c->public_address[0] && !is_host_and_port(c->public_address))
+		return err_set(e, "services.turn-relay: public_address is not host:port");
 	if (c->discovery_address[0] && c->discovery_port == c->port)
 		return err_set(e, "services.turn-relay: discovery.port must differ from port");
 	if (turn_config_networks(&c->peers_allow, networks, true, e) < 0 || turn_config_networks(&c->peers_deny, networks, false, e) < 0 ||

@@ -15,7 +15,7 @@ struct turn_config {
 	bool udp, tcp, dtls;
 	char *tls_dir, *realm, *secrets_file, *users_file;
 	struct config_list peers_allow, peers_deny, alternates;
-	char *discovery_address;
+	char *discovery_address, *public_address;
 	int64_t discovery_port;
 	bool strict_expiry, legacy_channels;
 	int64_t allocation_max_ms, nonce_ms, early_ms;

@@ -61,12 +61,16 @@ static int add_user(struct creds *c, const char *line, struct err *e)
 
 static int read_line(struct creds *c, char *line, int (*add)(struct creds *c, const char *line, struct err *e), struct err *e)
 {
-	size_t n = strcspn(line, "\r\n");
+	size_t n = strcspn(line, "\n");
 
 	if (!line[n] && n + 1 == CREDS_LINE_MAX)
 		return err_set(e, "a line is longer than %u bytes", CREDS_LINE_MAX - 2);
+	/* What an editor leaves at a line's ends is no part of a secret. */
+	while (n > 0 && strchr(" \t\r", line[n - 1]))
+		n--;
 	line[n] = '\0';
-	return n == 0 || line[0] == '#' ? 0 : add(c, line, e);
+	line += strspn(line, " \t");
+	return !line[0] || line[0] == '#' ? 0 : add(c, line, e);
 }
 
 static int read_file(struct creds *c, const char *path, int (*add)(struct creds *c, const char *line, struct err *e), struct err *e)

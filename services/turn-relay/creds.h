@@ -4,7 +4,7 @@
  *
  * Secrets, one a line: a user name `EXPIRY:NAME` (seconds since 1970) has the password base64(HMAC-SHA1(secret, user name)), under any of them: the "REST" scheme of
  * draft-uberti-behave-turn-rest, which coturn and XMPP servers speak. Users, `NAME:PASSWORD` a line, who do not expire. Empty lines, and lines that begin with #, are
- * passed over in both. */
+ * passed over in both, and so is white space at the ends of a line. */
 #ifndef TURN_CREDS_H
 #define TURN_CREDS_H
 

@@ -94,7 +94,7 @@ static enum creds_verdict check(const struct creds *c, const char *name, bool ha
 
 static void test_secrets(void **state)
 {
-	struct creds *c = load("# first\n" SECRET "\n\nanother-secret-of-ours\n", "");
+	struct creds *c = load("# first\n " SECRET " \t\r\n\nanother-secret-of-ours\n", "");
 	char first[64], second[64], third[64];
 
 	(void)state;

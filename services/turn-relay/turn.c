@@ -274,6 +274,7 @@ void turn_run(struct turn *t)
 			return;
 		}
 	}
+	ipc_bus_set_public_address(daemon_bus(t->daemon), t->config.public_address);
 	t->running = true;
 	uv_timer_start(&t->tick, on_tick, TICK_MS, TICK_MS);
 	log_info(t->log, "relaying workers=%u addresses=%zu port=%u tls_port=%u", t->worker_count, t->shared.addresses.relay_count,

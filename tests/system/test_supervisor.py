@@ -16,7 +16,7 @@ from flock import ROOT, SANITIZER
 
 pytestmark = pytest.mark.single  # makes its own, of every scale
 
-ROLES = ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "turn-relay"]
+ROLES = ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s"]
 # Becomes ready, and ends on SIGTERM. The environment of a test makes one of them misbehave.
 STAND_IN = """#!/bin/sh
 role=$(basename "$0")
@@ -163,17 +163,17 @@ def test_init_refuses_what_is_no_domain(box, domain):
 
 def test_up_starts_in_order_and_down_stops_in_reverse(box):
     box.init().up("--scale", "c2s-edge=2,router=2", "--port-offset", "7")
-    names = {"redis", "router-1", "router-2", "storage-1", "auth-1", "session-manager-1", "c2s-edge-1", "c2s-edge-2", "s2s-1", "turn-relay-1"}
+    names = {"redis", "router-1", "router-2", "storage-1", "auth-1", "session-manager-1", "c2s-edge-1", "c2s-edge-2", "s2s-1"}
     children = box.children()
     assert set(children) == names and all(c["state"] == "ready" for c in children.values())
     with open(box.path + "/calls") as f:
         instances = re.findall(r"--instance (\S+)", f.read())
     assert set(instances[:2]) == {"router-1", "router-2"} and instances[2] == "storage-1"
-    assert set(instances[3:5]) == {"auth-1", "session-manager-1"} and set(instances[5:]) == {"c2s-edge-1", "c2s-edge-2", "s2s-1", "turn-relay-1"}
+    assert set(instances[3:5]) == {"auth-1", "session-manager-1"} and set(instances[5:]) == {"c2s-edge-1", "c2s-edge-2", "s2s-1"}
     box.ctl("down")
     with open(box.path + "/ended") as f:
         ended = f.read().split()
-    assert sorted(ended[:4]) == ["c2s-edge", "c2s-edge", "s2s", "turn-relay"] and set(ended[4:6]) == {"auth", "session-manager"} and ended[6:] == ["storage", "router", "router"]
+    assert sorted(ended[:3]) == ["c2s-edge", "c2s-edge", "s2s"] and set(ended[3:5]) == {"auth", "session-manager"} and ended[5:] == ["storage", "router", "router"]
     assert not any(alive(c["pid"]) for c in children.values())
     assert "warn" not in box.log() and "error" not in box.log()
     box.ctl("down")  # nothing to do is no failure

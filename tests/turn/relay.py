@@ -25,7 +25,7 @@ class Relay:
         merge(both, {"services": {"turn-relay": copy.deepcopy(settings or {})}})
         self.flock = Flock(settings=both, hosts=("turn.test",))
         self.secret = SECRET
-        self.write("turn.secrets", "# of tests\n%s\n%s\n" % (SECRET, OLD_SECRET))
+        self.write("keys/turn.secrets", "# of tests\n%s\n%s\n" % (SECRET, OLD_SECRET))
         self.write("turn.users", "juliet:balcony\n")
         self.address = "127.0.0.1"
         self.port, self.tls_port = 3478 + self.flock.offset, 5349 + self.flock.offset

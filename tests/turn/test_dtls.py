@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients over DTLS: OpenSSL's client as the transport, messages by hand through it."""
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -31,6 +32,8 @@ class Dtls:
                 if len(self.buffer) >= size:
                     got, self.buffer = self.buffer[:size], self.buffer[size:]
                     return got
+            if not select.select([self.process.stdout], [], [], timeout or 10)[0]:
+                raise socket.timeout("nothing came")
             more = self.process.stdout.read(65536)
             if not more:
                 return None

@@ -102,19 +102,19 @@ def test_reload_of_secrets(special):
     new = "a-secret-that-is-new-here"
     with relay.client() as c:
         c.allocate()
-        relay.write("turn.secrets", "%s\n%s\n" % (new, relay.secret))
+        relay.write("keys/turn.secrets", "%s\n%s\n" % (new, relay.secret))
         relay.reload()
         assert c.refresh().cls == SUCCESS
         user, password = stun.rest_credentials(new, "romeo@turn.test")
         with relay.client(user=user, password=password) as fresh:
             assert fresh.allocate().cls == SUCCESS
         # A file with a mistake changes nothing.
-        relay.write("turn.secrets", "short\n")
+        relay.write("keys/turn.secrets", "short\n")
         with relay.flock.expect("credentials not reloaded|turn.secrets"):
             with pytest.raises(Failed):
                 relay.reload()
             assert c.refresh().cls == SUCCESS
-        relay.write("turn.secrets", new + "\n")
+        relay.write("keys/turn.secrets", new + "\n")
         relay.reload()
         assert c.refresh().code == 401  # its secret is no more
 

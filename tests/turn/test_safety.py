@@ -102,6 +102,8 @@ def test_deny_and_allow_lists(special):
     ({"relay": {"port_min": 80}}, "port_min"),
     ({"udp": False, "tcp": False, "tls": {"port": 0}}, "nobody could reach it"),
     ({"realm": "a\"b"}, "quotes"),
+    ({"public_address": "turn.test"}, "public_address is not host:port"),
+    ({"public_address": "::1:3478"}, "public_address is not host:port"),
     ({"addresses": ["localhost"]}, "not a numeric"),
     ({"relay": {"addresses": ["0.0.0.0"]}}, "a single address is wanted"),
     ({"relay": {"external": ["10.0.0.1=192.0.2.1"]}}, "no relay address"),

@@ -43,7 +43,7 @@ class Mixed(Flock):
         self.registered = set()
         self.install_hand(hand)
         if hand == "old":
-            self.unless_said = ()  # it knows neither
+            self.unless_said = ""  # it knows no s2s
         os.chmod(self.folder, 0o755)
         super().__init__(binaries=self.folder, **options)
 
