@@ -70,7 +70,7 @@ def test_connection_without_allocation_ends(special):
         assert c.refresh().cls == SUCCESS  # this one stays
 
 
-@pytest.mark.parametrize("data", (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\0\5hello", struct.pack(">HHI", 1, 65532, stun.COOKIE) + b"x" * 12, b"\x50\0\0\0",
+@pytest.mark.parametrize("data", (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\0\5hello", struct.pack(">HHI", 1, 65532, stun.COOKIE) + b"x" * 12, b"\x80\0\0\0",
                                   struct.pack(">HH", 1, 3) + b"x" * 20))
 def test_what_is_no_frame_ends_the_connection(relay, data):
     t = Transport("127.0.0.1", relay.port, "tcp")
