@@ -17,7 +17,9 @@ static struct source sources[COUNTERS];
 
 static struct metric metrics[COUNTERS] = {
 	[COUNT_ALLOCATIONS] = { .name = "starling_turn_allocations", .help = "Allocations now", .type = METRIC_GAUGE },
-	[COUNT_STREAMS] = { .name = "starling_turn_connections", .help = "TCP connections and DTLS sessions of clients now", .type = METRIC_GAUGE },
+	[COUNT_STREAMS] = { .name = "starling_turn_connections",
+	                    .help = "TCP connections and DTLS sessions of clients now",
+	                    .type = METRIC_GAUGE },
 	COUNT(COUNT_ALLOCATED, "starling_turn_allocations_total", NULL, "Allocations made"),
 	COUNT(COUNT_BINDINGS, "starling_turn_bindings_total", NULL, "Binding requests answered"),
 	COUNT(COUNT_BYTES_IN, "starling_turn_bytes_total", "direction=\"to_peer\"", "Application data relayed"),
