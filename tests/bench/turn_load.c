@@ -167,22 +167,38 @@ static const uint8_t *find(const uint8_t *m, size_t size, unsigned type, size_t 
 	return NULL;
 }
 
-/* Sends a request and waits for its answer. */
+/* Sends a request and waits for its answer, whatever else comes. */
 static size_t ask(struct flow *f, const uint8_t *request, size_t n, uint8_t *answer)
 {
-	for (int tries = 0; tries < 5; tries++) {
-		struct timeval wait = { .tv_sec = 2 };
-		ssize_t got;
+	struct timeval wait = { .tv_sec = 1 };
 
-		setsockopt(f->client, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(f->client, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	for (int tries = 0; tries < 10; tries++) {
+		double until = now_s() + 1;
+		ssize_t got = 1;
+
 		if (send(f->client, request, n, 0) < 0)
 			die("send");
-		got = recv(f->client, answer, DATAGRAM, 0);
-		if (got >= 20 && memcmp(answer + 8, request + 8, 12) == 0)
-			return (size_t)got;
+		while (got > 0 && now_s() < until) {
+			got = recv(f->client, answer, DATAGRAM, 0);
+			if (got >= 20 && memcmp(answer + 8, request + 8, 12) == 0)
+				return (size_t)got;
+		}
 	}
 	fprintf(stderr, "turn_load: no answer\n");
 	exit(1);
+}
+
+static size_t expect(struct flow *f, const uint8_t *request, size_t size, uint8_t *answer, unsigned type)
+{
+	size_t got = ask(f, request, size, answer), n = 0;
+	const uint8_t *code = find(answer, got, 0x09, &n);
+
+	if (get16(answer) != type) {
+		fprintf(stderr, "turn_load: request %03x is refused: %d\n", get16(request), code ? code[2] * 100 + code[3] : 0);
+		exit(1);
+	}
+	return got;
 }
 
 static void copy_text(char *out, const uint8_t *answer, size_t size, unsigned type)
@@ -212,12 +228,10 @@ static void allocate(struct flow *f)
 	snprintf(text, sizeof(text), "%s:%s:%s", o.user, f->realm, o.password);
 	EVP_Digest(text, strlen(text), f->key, NULL, EVP_md5(), NULL);
 	at = attribute(request, begin(request, 0x003), 0x19, transport, 4);
-	n = ask(f, request, credentials(f, request, at), answer);
-	v = get16(answer) == 0x103 ? find(answer, n, 0x16, &n) : NULL;
-	if (!v) {
-		fprintf(stderr, "turn_load: Allocate is refused\n");
-		exit(1);
-	}
+	n = expect(f, request, credentials(f, request, at), answer, 0x103);
+	v = find(answer, n, 0x16, &n);
+	if (!v)
+		die("no relayed address");
 	f->relayed = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)(get16(v + 2) ^ COOKIE >> 16)) };
 	f->relayed.sin_addr.s_addr = htonl(((uint32_t)get16(v + 4) << 16 | get16(v + 6)) ^ COOKIE);
 }
@@ -233,11 +247,19 @@ static void bind_channel(struct flow *f)
 	set16(peer + 6, ip & 0xffff);
 	at = attribute(request, begin(request, 0x009), 0x0c, channel, 4);
 	at = attribute(request, at, 0x12, peer, 8);
-	ask(f, request, credentials(f, request, at), answer);
-	if (get16(answer) != 0x109) {
-		fprintf(stderr, "turn_load: ChannelBind is refused\n");
-		exit(1);
-	}
+	expect(f, request, credentials(f, request, at), answer, 0x109);
+}
+
+/* The next run's clients may have this one's ports. */
+static void release(struct flow *f)
+{
+	uint8_t request[1024], answer[DATAGRAM], lifetime[4] = { 0 };
+	size_t at = attribute(request, begin(request, 0x004), 0x0d, lifetime, 4);
+
+	while (!tcp && recv(f->client, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+		;
+	if (!tcp)
+		ask(f, request, credentials(f, request, at), answer);
 }
 
 static void open_flow(struct flow *f)
@@ -484,5 +506,7 @@ int main(int argc, char **argv)
 	       "\"allocation_kib\": %.2f}\n",
 	       (double)(relayed_to_peer + relayed_to_client) / wall, cpu / (double)(relayed_to_peer + relayed_to_client + !relayed_to_peer),
 	       cpu / 1e6 / wall, sent > got && o.rate ? (double)(sent - got) / (double)sent : 0.0, allocation_us, allocation_kib);
+	for (int i = 0; i < o.flows; i++)
+		release(&flows[i]);
 	return 0;
 }
