@@ -13,7 +13,7 @@
 
 #define TRIES        16u /* ports that somebody else on this machine has */
 #define BATCH        32u
-#define SOCKET_BYTES (1 << 20) /* of the kernel, at most: what nobody sends takes none */
+#define SOCKET_BYTES (1 << 20) /* of what has come and is not read, at most: what nobody sends takes none */
 #define ERRORS_MAX   16u       /* ICMP messages in one turn */
 #define ICMPV6_KIND  SO_EE_ORIGIN_ICMP6
 
@@ -52,7 +52,6 @@ static int open_socket(const struct net_addr *address, uint16_t port)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (to.sa.sa_family == AF_INET6) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));

@@ -480,6 +480,8 @@ int main(int argc, char **argv)
 	if (o.memory) {
 		printf("{\"allocation_us\": %.1f, \"allocation_kib\": %.2f, \"allocations_per_s\": %.0f}\n", allocation_us, allocation_kib,
 		       o.flows / wall);
+		for (int i = 0; i < o.flows; i++)
+			release(&flows[i]);
 		return 0;
 	}
 	for (int i = 0; i < o.flows; i++) {
