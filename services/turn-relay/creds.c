@@ -222,14 +222,16 @@ enum creds_verdict creds_check(const struct creds *c, const struct stun_message 
 {
 	const struct user *known =
 	        stun_has(m, STUN_A_USERNAME) ? find_user(c, m->attr[STUN_A_USERNAME]) : find_hash(c, m->attr[STUN_A_USERHASH]);
-	bool proved;
+	bool proved, text;
 
 	*user = (struct creds_user){ .name = known ? str_from(known->name) : m->attr[STUN_A_USERNAME] };
 	user->account = user->name;
 	if (known)
 		return proves(c, m, algorithm, user->name, str_from(known->password), key) ? CREDS_OK : CREDS_WRONG;
+	/* Accounts are texts everywhere else. */
+	text = !user->name.n || !memchr(user->name.p, '\0', user->name.n);
 	/* Nobody's name costs the same as somebody's wrong password. */
-	if (!stun_has(m, STUN_A_USERNAME) || c->secret_count == 0 || !read_expiry(user)) {
+	if (!stun_has(m, STUN_A_USERNAME) || !text || c->secret_count == 0 || !read_expiry(user)) {
 		proves(c, m, algorithm, str_make("", 0), str_make("", 0), key);
 		return CREDS_WRONG;
 	}

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "common/crypto/base64.h"
+#include "common/crypto/digest.h"
 #include "common/stun/stun_writer.h"
 
 #define REALM  "example.org"
@@ -129,6 +131,30 @@ static void test_names(void **state)
 	creds_unref(&c);
 }
 
+static void test_name_with_a_hole(void **state)
+{
+	static const struct str name = { "1893456000:ro\0meo", 17 };
+	static const uint8_t id[STUN_ID_SIZE];
+	struct creds *c = load(SECRET "\n", "");
+	uint8_t bytes[512], mac[DIGEST_MAX];
+	char password[28];
+	struct stun_writer w;
+	struct stun_message m;
+	struct stun_key key;
+	struct creds_user user;
+
+	(void)state;
+	digest_hmac(DIGEST_SHA1, STR(SECRET), name, mac);
+	base64_encode(str_make(mac, 20), password);
+	stun_begin(&w, bytes, sizeof(bytes), STUN_REQUEST, STUN_ALLOCATE, id);
+	stun_put(&w, STUN_T_USERNAME, name);
+	assert_true(stun_key_long_term(&key, STUN_ALGORITHM_MD5, name, STR(REALM), str_make(password, sizeof(password))));
+	stun_sign(&w, &key, false);
+	assert_true(stun_message_read(&m, str_make(bytes, w.n)));
+	assert_int_equal(creds_check(c, &m, STUN_ALGORITHM_MD5, 1, &user, &key), CREDS_WRONG);
+	creds_unref(&c);
+}
+
 static void test_users(void **state)
 {
 	struct creds *c = load("", "juliet:ba:lcony\nromeo:montague\nro:short\nromeo2:long\n"), *again;
@@ -200,7 +226,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_secrets), cmocka_unit_test(test_names), cmocka_unit_test(test_users),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_secrets), cmocka_unit_test(test_names),
+		                            cmocka_unit_test(test_name_with_a_hole), cmocka_unit_test(test_users),
 		                            cmocka_unit_test(test_refused) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
