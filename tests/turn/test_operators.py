@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators see and do: list, kick, metrics, reload, drain."""
 import os
+import socket
 import subprocess
 import time
 
 import pytest
+import yaml
 
 import stun
 from flock import Failed
@@ -186,3 +188,20 @@ def test_killed_relay(special):
             assert c.permit(peer.name).cls == SUCCESS
             c.send_to(peer.name, b"again")
             assert peer.receive()[0] == b"again"
+
+
+def test_port_that_somebody_else_has(relay):
+    """It says so, and ends."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with open(os.path.join(relay.flock.state, "starling.yml")) as f:
+            config = yaml.safe_load(f)
+        config["services"]["turn-relay"]["port"] = port
+        path = os.path.join(relay.flock.state, "tried.yml")
+        with open(path, "w") as f:
+            yaml.safe_dump(config, f)
+        result = relay.flock.run("--config", path, binary="turn-relay")
+        os.unlink(path)
+    assert result.returncode == 1 and "cannot listen on 127.0.0.1 UDP port %d" % port in result.stderr, result.stderr
+    assert "Sanitizer" not in result.stderr

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each rule of the relay's safety, with attempts to break it (docs/protocols/turn.md, "Safety")."""
+import hashlib
 import os
 import random
+import re
 import socket
 import struct
 import time
 
 import pytest
+import yaml
 
 import stun
 from stun import ALLOCATE, BINDING, REFRESH, SUCCESS, Message, Peer, Transport, attr, message, u32
@@ -59,7 +62,6 @@ def test_own_ports(relay, dual):
 
 
 def test_metrics_port_is_no_peer(relay, dual):
-    import re
     url = re.search(r"http://(\S+):(\d+)/metrics", relay.flock.log("turn-relay-1"))
     assert dual.bind(0x4000, (url[1], int(url[2]))).code == 403
 
@@ -109,8 +111,7 @@ def test_deny_and_allow_lists(special):
     ({"relay": {"external": ["10.0.0.1=192.0.2.1"]}}, "no relay address"),
     ({"discovery": {"address": "127.0.0.1"}}, "discovery.address must be another"),
 ))
-def test_configuration_is_refused(relay, settings, why, tmp_path):
-    import yaml
+def test_configuration_is_refused(relay, settings, why):
     with open(os.path.join(relay.flock.state, "starling.yml")) as f:
         config = yaml.safe_load(f)
     section = config["services"]["turn-relay"]
@@ -165,7 +166,6 @@ def test_users_and_other_secrets(relay):
 
 
 def test_userhash(relay):
-    import hashlib
     with relay.client(user="juliet", password="balcony", sha256=True) as c:
         c.challenge()
         hashed = hashlib.sha256(b"juliet:turn.test").digest()
