@@ -247,7 +247,8 @@ def test_users_of_other_servers(flock, people):
     place, stranger = place_of(juliet), "mallory@elsewhere.test/x"
     with Border(flock) as border, Socks(place).join(hash_of("s", stranger, romeo.jid)), Socks(place).join(hash_of("s", stranger, romeo.jid)):
         query, active = "<query xmlns='%s'/>" % NS_BYTESTREAMS, "<query xmlns='%s' sid='s'><activate>%s</activate></query>" % (NS_BYTESTREAMS, romeo.jid)
-        assert border.iq("get", "<query xmlns='%s'/>" % DISCO_INFO, stranger, relay_of(juliet)).get("type") == "result"
+        # The relay hears of the border from the routers, in its own time.
+        until(lambda: border.iq("get", "<query xmlns='%s'/>" % DISCO_INFO, stranger, relay_of(juliet)).get("type") == "result")
         assert error_of(border.iq("get", query, stranger, relay_of(juliet))) == ("forbidden", "auth")
         assert error_of(border.iq("set", active, stranger, relay_of(juliet))) == ("forbidden", "auth")
         configure(flock, {"allow": ["friends.test", "*.elsewhere.test"]})
