@@ -9,6 +9,8 @@
 
 #include "common/base/mem.h"
 
+#define TLS_RECORD 4096 /* bytes in one that we send */
+
 struct tls_cert {
 	char *host; /* NULL: default */
 	SSL_CTX *ctx;
@@ -106,6 +108,8 @@ void tls_configure(SSL_CTX *ctx)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* Forward secrecy and authenticated encryption only (RFC 9325); TLS 1.3 has nothing else. */
+	/* A handshake has a buffer of one record; thousands may have one at a time. */
+	SSL_CTX_set_max_send_fragment(ctx, TLS_RECORD);
 	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384");
 	SSL_CTX_set_read_ahead(ctx, 1);

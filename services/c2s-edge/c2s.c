@@ -145,6 +145,7 @@ struct c2s_edge *c2s_edge_new(struct daemon *d, struct err *e)
 	make_hosts(edge);
 	raise_file_limit(edge);
 	c2s_ticker_start(edge);
+	c2s_crowd_start(edge);
 	c2s_gate_init_turns(&edge->tls_gate, edge, TLS_A_TURN);
 	c2s_gate_init(&edge->sasl_gate, edge, SASL_AT_ONCE);
 	c2s_gate_init(&edge->open_gate, edge, OPEN_AT_ONCE);
@@ -235,6 +236,7 @@ void c2s_edge_free(struct c2s_edge **out)
 	c2s_gate_fini(&edge->sasl_gate);
 	c2s_gate_fini(&edge->open_gate);
 	c2s_ticker_stop(edge);
+	c2s_crowd_stop(edge);
 	tls_set_unref(&edge->tls);
 	ratelimit_free(&edge->connects);
 	ratelimit_free(&edge->logins);

@@ -207,6 +207,7 @@ struct c2s_edge {
 	struct list_node reports; /* sessions whose owner is to be told what was acknowledged */
 	struct list_node answers; /* c2s_sm: clients that wait for an <a/>, the longest first */
 	struct c2s_ticker *ticker;
+	struct c2s_crowd *crowd;
 	struct c2s_gate tls_gate, sasl_gate, open_gate;
 	uint32_t elsewhere; /* turn among the edges that clients are sent to */
 	uint64_t *pressed;  /* owners whose queue is long */
@@ -232,6 +233,10 @@ uint64_t c2s_trace(struct c2s_edge *edge);
 void c2s_ticker_start(struct c2s_edge *edge);
 void c2s_ticker_want(struct c2s_edge *edge);
 void c2s_ticker_stop(struct c2s_edge *edge);
+/* crowd.c: memory that many logins at once have left */
+void c2s_crowd_start(struct c2s_edge *edge);
+void c2s_crowd_login(struct c2s_edge *edge);
+void c2s_crowd_stop(struct c2s_edge *edge);
 /* drain.c */
 void c2s_drain(struct c2s_edge *edge);
 void c2s_drain_check(struct c2s_edge *edge);

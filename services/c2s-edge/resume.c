@@ -113,8 +113,10 @@ static void take_counts(struct c2s_session *ss, const Starling__ResumeReply *rep
 {
 	struct c2s_window *w = &ss->window;
 	struct c2s_sm *sm = c2s_sm_new(ss, reply->resume_s);
+	uint64_t now = net_now(ss->edge->net);
 
-	c2s_window_start(w, reply->accepted, (uint32_t)ss->edge->config->window_stanzas);
+	c2s_window_start(w, reply->accepted, (uint32_t)ss->edge->config->window_stanzas,
+	                 reply->resent_ms && reply->resent_ms < now ? now - reply->resent_ms : 0);
 	ss->sent = ss->acked = reply->sent;
 	sm->base_in = reply->base_in;
 	sm->base_out = reply->base_out;

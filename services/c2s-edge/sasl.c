@@ -76,6 +76,7 @@ static void succeed(struct c2s_stream *s, const Starling__SaslReply *reply)
 	forget(s->login);
 	s->login->account = mem_strdup(reply->account);
 	log_info(&s->log, "logged in as %s", reply->account);
+	c2s_crowd_login(s->edge);
 	c2s_limits_apply(s);
 	c2s_stream_restart(s);
 	c2s_stream_hold(s, C2S_HOLD_CALL, false);

@@ -196,7 +196,7 @@ static void our_h_wraps(void **state)
 	(void)state;
 	sm_login();
 	ss = fake_stream()->session;
-	c2s_window_start(&ss->window, 0x1fffffffeu, 0);
+	c2s_window_start(&ss->window, 0x1fffffffeu, 0, 0);
 	fake_say("<message to='a@b'/><message to='a@b'/><message to='a@b'/><r xmlns='urn:xmpp:sm:3'/>");
 	accepted(0x200000001u);
 	assert_string_equal(fake_hear(), "<a xmlns='urn:xmpp:sm:3' h='1'/>");

@@ -62,8 +62,7 @@ static struct c2s_pending *enqueue(struct c2s_stream *s, const struct stanza *st
 	meta.priority = st->priority;
 	meta.origin_id = text(edge->arena, st->origin_id);
 	p = c2s_window_add(&s->session->window, &meta, bytes, c2s_trace(edge));
-	if (p->number > s->session->window.tried)
-		p->since_ms = net_now(edge->net);
+	p->since_ms = p->number > s->session->window.tried ? net_now(edge->net) : s->session->window.tried_since_ms;
 	arena_reset(edge->arena);
 	return p;
 }

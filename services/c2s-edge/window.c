@@ -9,10 +9,11 @@ void c2s_window_init(struct c2s_window *w)
 	list_init(&w->pending);
 }
 
-void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried)
+void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried, uint64_t since_ms)
 {
 	w->assigned = w->sent = w->accepted = accepted;
 	w->tried = accepted + tried;
+	w->tried_since_ms = since_ms;
 }
 
 static struct c2s_pending *first(const struct c2s_window *w)

@@ -14,7 +14,7 @@ struct c2s_pending {
 	struct list_node node;
 	uint64_t number;
 	uint64_t trace;
-	uint64_t since_ms;              /* when it came; 0: its client had sent it before, to another edge */
+	uint64_t since_ms;              /* when it came, to us or at the earliest to another edge; 0: not known */
 	size_t bytes;                   /* charged to the window */
 	const char *fault, *fault_text; /* static; NULL: none */
 	Starling__StanzaMeta meta;      /* without from, which is the session's to add when it sends */
@@ -27,14 +27,15 @@ struct c2s_window {
 	uint64_t assigned; /* last number given out */
 	uint64_t sent;     /* last number sent to the present owner */
 	uint64_t accepted;
-	uint64_t tried; /* highest number that some owner may have seen */
+	uint64_t tried;          /* highest number that some owner may have seen */
+	uint64_t tried_since_ms; /* what another edge sent of these, it sent no earlier; 0: not known */
 	uint32_t count;
 	size_t bytes;
 };
 
 void c2s_window_init(struct c2s_window *w);
-/* Goes on behind `accepted`, where another edge may have sent `tried` more to the owner. */
-void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried);
+/* Goes on behind `accepted`, where another edge may have sent `tried` more to the owner, since then. */
+void c2s_window_start(struct c2s_window *w, uint64_t accepted, uint32_t tried, uint64_t since_ms);
 void c2s_window_fini(struct c2s_window *w);
 /* Copies everything; gives the next number. */
 struct c2s_pending *c2s_window_add(struct c2s_window *w, const Starling__StanzaMeta *meta, struct str payload, uint64_t trace);

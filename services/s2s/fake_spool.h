@@ -52,7 +52,8 @@ static struct {
 	struct config_shared shared;
 	struct log_ctx log;
 	struct s2s_link *link;
-	const char *from; /* who writes, and what */
+	const char *from;      /* who writes, and what */
+	uint64_t sender_epoch; /* of what is routed */
 	Starling__StanzaKind kind;
 	struct fake_call calls[FAKE_MAX], given_up[FAKE_MAX];
 	size_t call_count, given_up_count;
@@ -286,6 +287,7 @@ static void route(struct ipc_call *call, const char *body, uint64_t key, bool ag
 	r.key_stream = key ? 1 : 0;
 	r.key_number = key;
 	r.again = again;
+	r.sender_epoch = fake.sender_epoch;
 	on_stanza_take(call, &r);
 }
 

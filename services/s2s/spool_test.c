@@ -98,6 +98,27 @@ static void test_refused(void **state)
 	expect_rows("a");
 }
 
+/* Of a sender's former owner nothing is taken any more: the present one has sent it again. */
+static void test_former_owner(void **state)
+{
+	struct ipc_call a, b, c, old;
+
+	(void)state;
+	fake.sender_epoch = 7;
+	route(&a, "a", 1, false);
+	fake.sender_epoch = 6;
+	route(&b, "b", 2, false);
+	assert_int_equal(b.code, CODE(FENCED));
+	fake.sender_epoch = 8;
+	route(&c, "c", 2, true);
+	fake.sender_epoch = 0; /* one of the release before does not say */
+	route(&old, "d", 3, false);
+	tick();
+	serve_all();
+	assert_true(a.code == 0 && c.code == 0 && old.code == 0);
+	expect_rows("a c d");
+}
+
 /* What has no key from its sender gets one, else it could not be asked for. */
 static void test_without_key(void **state)
 {
@@ -458,6 +479,7 @@ int main(void)
 		TEST(test_stored),
 		TEST(test_unknown_fate),
 		TEST(test_refused),
+		TEST(test_former_owner),
 		TEST(test_without_key),
 		TEST(test_order),
 		TEST(test_acknowledged_meanwhile),

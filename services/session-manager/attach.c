@@ -50,7 +50,7 @@ static void take_list(struct session *s, const Starling__AttachRequest *r)
 	struct unacked waiting = s->list;
 	struct unacked *list = &s->list;
 
-	*list = (struct unacked){ .acked = r->acked };
+	*list = (struct unacked){ .acked = r->acked, .turn = waiting.turn + 1 };
 	for (size_t i = 0; i < r->n_unacked_log && r->acked + i < r->sent; i++) {
 		uint64_t id = r->unacked_log[i];
 		uint32_t form = form_at(r, i);
@@ -93,8 +93,11 @@ static void become_known(struct session *s, const Starling__AttachRequest *r)
 	s->given = handed;
 	if (r->handed > s->cursor)
 		s->cursor = lowest && lowest <= r->handed ? lowest - 1 : r->handed;
-	if (r->accepted > s->window.accepted)
-		s->window.accepted = s->window.taken = s->told = r->accepted;
+	if (r->accepted > s->window.accepted) {
+		window_restore(&s->window, r->accepted, s->window.since_ms, clock_mono_ms());
+		s->told = r->accepted;
+	}
+	session_expect_again(s);
 	park_leave(s);
 	catchup_rebuild(s, handed ? handed : s->account->log->tail);
 }
@@ -123,6 +126,8 @@ static struct session *make(struct account *a, const struct attaching *t)
 
 	if (session_decode(str_make(r->record.data, r->record.len), &record) && record.stream == r->stream)
 		session_restore(s, &record);
+	else
+		window_restore(&s->window, 0, 0, clock_mono_ms());
 	s->encrypted = r->encrypted;
 	if (!s->address)
 		s->address = mem_strdup(r->address);

@@ -146,7 +146,7 @@ static void open_session(struct account *a, void *ctx)
 	}
 	s = make(a, b, resource);
 	s->window.synced = true;
-	s->check_origin = b->resume_failed;
+	s->origin_to = b->resume_failed ? SESSION_ORIGIN_RUN : 0;
 	/* What comes from now on is not what it may have missed. */
 	s->cursor = a->log ? a->log->last : 0;
 	metric_inc(&counters.opened);

@@ -53,7 +53,7 @@ static void a_client_that_could_not_resume(void **state)
 	begin();
 	chat_with_origin(A, 1, "o1");
 	assert_int_equal(fake_open(MORE, "a@h.test", "one", NULL), 0);
-	session_find(fake.sm, MORE)->check_origin = true;
+	session_find(fake.sm, MORE)->origin_to = SESSION_ORIGIN_RUN;
 	chat_with_origin(MORE, 1, "o1");
 	chat_with_origin(MORE, 2, "o2");
 	assert_int_equal(fake.row_count, 2);

@@ -108,6 +108,16 @@ static void cancel(struct session *s)
 	s->catchup.turn++;
 }
 
+/* What waited is read by another from now on. What came while it was reading was left to it alone: it reads that when its client is back. */
+static void keep_own(struct session *s)
+{
+	struct catchup *c = &s->catchup;
+	uint64_t from = c->after > c->began ? c->after : c->began;
+
+	cancel(s);
+	*c = (struct catchup){ .mode = CATCHUP_REBUILD, .start = from, .after = from, .began = from, .turn = c->turn, .again = true };
+}
+
 static void begin_offline(struct session *s)
 {
 	struct msglog *log = s->account->log;
@@ -160,8 +170,8 @@ static void offline(struct account *a, void *ctx)
 	if (!may_read(a))
 		return;
 	busy = a->log->flusher ? session_find(a->sm, a->log->flusher) : NULL;
-	if (busy)
-		cancel(busy);
+	if (busy && busy->catchup.mode == CATCHUP_OFFLINE)
+		keep_own(busy);
 	begin_offline(s);
 }
 
@@ -192,8 +202,16 @@ void catchup_committed(struct account *a)
 
 void catchup_park(struct session *s)
 {
-	if (s->catchup.mode == CATCHUP_OFFLINE && reader_of(s->account))
-		catchup_stop(s);
+	struct account *a = s->account;
+	struct session *other = s->catchup.mode == CATCHUP_OFFLINE ? reader_of(a) : NULL;
+
+	if (!other)
+		return;
+	keep_own(s);
+	if (a->log->flusher == s->stream)
+		a->log->flusher = 0;
+	a->log->behind = true;
+	catchup_offline(other);
 }
 
 void catchup_stop(struct session *s)

@@ -122,7 +122,7 @@ static void committed(struct account *a, const struct packet *p, const struct ap
 		bounce(a->sm, p, refusal(r->code), NULL);
 		return;
 	}
-	receipt_logged(p->receipt, r->id);
+	receipt_logged(p->receipt, r->id, r->duplicate);
 	/* Another owner's by now: it finds the message in the log. */
 	if (a->dead || !a->log)
 		return;

@@ -99,7 +99,7 @@ static struct {
 	} routed_as[FAKE_MAX];
 	bool s2s_alive;  /* there is an s2s */
 	bool redis_says; /* yes, to a GET */
-	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, hold_routes;
+	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, hold_routes, hold_fetches;
 } fake;
 
 /* --- messages --- */
@@ -499,6 +499,8 @@ static bool fake_is_held(const struct fake_record *r)
 {
 	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE)
 		return fake.hold_routes;
+	if (r->method == METHOD_STORAGE_LOG_FETCH)
+		return fake.hold_fetches;
 	return fake.held_for && r->method == METHOD_STORAGE_LOG_APPEND &&
 	       strcmp(((const Starling__LogAppendRequest *)(const void *)r->message)->recipient, fake.held_for) == 0;
 }

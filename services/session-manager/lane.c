@@ -12,6 +12,7 @@
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/peer_version.h"
 #include "services/session-manager/route.h"
+#include "services/session-manager/sender.h"
 #include "services/session-manager/sm.h"
 
 #define ON_THE_WAY_MAX 64
@@ -132,20 +133,8 @@ static void on_taken(const struct ipc_result *result, const Starling__TakeReply 
 
 	/* s2s has no log: what goes to another server stands where its sender's archive has it, which is known by now. */
 	if (reply && reply->log_id)
-		receipt_logged(i->parcel->packet.receipt, reply->log_id);
+		receipt_logged(i->parcel->packet.receipt, reply->log_id, reply->duplicate);
 	answered(i, result);
-}
-
-/* The epoch under which a local client's stanza is sent on. False: its slot is not ours any more, and it is the next owner's to send. */
-static bool sender_epoch(const struct sm *sm, const struct packet *p, uint64_t *out)
-{
-	struct str from = jid_view_bare(str_from(p->meta->from));
-
-	*out = 0;
-	if (p->key.stream == 0 || jid_view_local(from).n == 0 || !sm_local_host(sm, jid_view_domain(from)))
-		return true;
-	*out = ownership_epoch(sm, hash_slot(from));
-	return *out != 0;
 }
 
 static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
@@ -166,7 +155,6 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	request.age_ms = packet_age_ms(p, request.again);
 	request.check_origin = p->check_origin;
 	if (!sender_epoch(l->sm, p, &request.sender_epoch)) {
-		receipt_fail(p->receipt, CODE(WRONG_OWNER));
 		item_free(i);
 		return true;
 	}
@@ -214,7 +202,8 @@ static void take_home(struct lane *l)
 		parcel->packet.again = parcel->packet.again || i->tried;
 		i->parcel = NULL;
 		item_free(i);
-		route_inbound(l->sm, &parcel->packet);
+		if (sender_epoch(l->sm, &parcel->packet, &(uint64_t){ 0 }))
+			route_inbound(l->sm, &parcel->packet);
 		parcel_free(&parcel);
 	}
 }

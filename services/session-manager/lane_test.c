@@ -62,6 +62,39 @@ static void given_up_when_nobody_owns_the_slot(void **state)
 	assert_int_equal(fake_accepted(A), 2);
 }
 
+/* The sender's slot was another's for a moment: its edge has presented the stanza there, so what still waits here is none of ours. */
+static void what_waits_is_dropped_once_the_sender_was_anothers(void **state)
+{
+	(void)state;
+	log_in();
+	fake.other_alive = false;
+	say(1, FAR);
+	pass_ms(1000);
+	fake.sm->ownership->slots[hash_slot(STR("a@h.test"))].since_ms = clock_mono_ms();
+	fake.other_alive = true;
+	pass_ms(4000);
+	assert_int_equal(fake.routed, 0);
+	assert_int_equal(fake_accepted(A), 0);
+	say(2, FAR);
+	assert_int_equal(fake.routed, 1);
+	assert_string_equal(fake.routed_body[0], "<message>2</message>");
+}
+
+/* The same, and the receiver's slot came here. */
+static void nor_is_it_taken_home(void **state)
+{
+	(void)state;
+	log_in();
+	fake.other_alive = false;
+	say(1, FAR);
+	pass_ms(1000);
+	fake.sm->ownership->slots[hash_slot(STR("a@h.test"))].since_ms = clock_mono_ms();
+	fake.sm->ownership->slots[hash_slot(STR(FAR))].state = SLOT_SERVING;
+	pass_ms(4000);
+	assert_int_equal(fake.appends, 0);
+	assert_int_equal(fake_accepted(A), 0);
+}
+
 /* Its owner has gone, and nobody has come for half a minute, but the answer is still to come: until then it is not freed. */
 static void not_given_up_while_it_is_on_its_way(void **state)
 {
@@ -164,6 +197,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(given_up_when_nobody_owns_the_slot),
+		TEST(what_waits_is_dropped_once_the_sender_was_anothers),
+		TEST(nor_is_it_taken_home),
 		TEST(not_given_up_while_it_is_on_its_way),
 		TEST(taken_after_all),
 		TEST(refused_where_there_is_no_s2s),

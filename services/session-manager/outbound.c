@@ -29,7 +29,7 @@ static void handled(struct receipt *r)
 		receipt_fail(c->parent, r->code);
 	else if (!a->dead && !a->sm->stopping)
 		deliver_sent_copies(a, &c->parcel->packet, r->log_id);
-	receipt_logged(c->parent, r->log_id);
+	receipt_logged(c->parent, r->log_id, r->duplicate);
 	parcel_free(&c->parcel); /* lets go of the parent */
 	account_unpin(a);
 	mem_free(c);

@@ -53,6 +53,7 @@ void outbox_build(const struct session *s, const Starling__LogEntry *entry, uint
 struct reading {
 	struct account *account;
 	uint64_t stream;
+	uint32_t turn; /* of the list when it was asked */
 };
 
 static const Starling__LogEntry *find(const Starling__LogFetchReply *reply, uint64_t id)
@@ -118,7 +119,9 @@ static void on_read(const struct ipc_result *result, const Starling__LogFetchRep
 	if (s) {
 		s->reading = false;
 		s->read_attempts = 0;
-		send_read(s, reply, s->read_to);
+		/* Of a list that was set back meanwhile this is not the beginning: what stands before it was not asked for, and is not gone. */
+		if (r->turn == s->list.turn)
+			send_read(s, reply, s->read_to);
 		outbox_pump(s);
 	}
 	account_unpin(a);
@@ -145,6 +148,7 @@ void outbox_read(struct session *s)
 	request.limit = BATCH;
 	r->account = a;
 	r->stream = s->stream;
+	r->turn = s->list.turn;
 	s->reading = true;
 	s->read_to = ids[request.n_ids - 1];
 	account_pin(a);

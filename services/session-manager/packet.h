@@ -24,6 +24,7 @@ struct packet {
 	struct str extra; /* children to add when written out */
 	uint64_t trace;
 	uint64_t first_ms; /* clock_mono_ms() of the first try to handle it, or before; 0: not known */
+	uint64_t taken_ms; /* clock_mono_ms() when it was taken from an edge; 0: it comes from elsewhere */
 	struct packet_key key;
 	uint32_t hops;
 	bool archive_sender;     /* a message: its local sender's archive wants it */

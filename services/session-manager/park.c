@@ -21,8 +21,7 @@
 /* So long an edge that lives may take to attach what it holds; what it does not attach, it does not hold. */
 #define ATTACH_MS    60000u
 #define RESUME_S_MAX 86400u
-#define RECHECK      2000u    /* more than an edge leaves unaccepted (window.stanzas) */
-#define RECHECK_MS   3600000u /* a record that an edge kept (Edge.Remember) may be that old */
+#define RECHECK      256u /* what an edge leaves unaccepted by default (window.stanzas); one that leaves more says itself what is sent again */
 
 /* --- waiting for a client, or for its edge --- */
 
@@ -159,17 +158,23 @@ static void rebuild(struct session *s)
 	catchup_rebuild(s, s->cursor ? s->cursor : log->tail);
 }
 
-/* What the former owner had in hand may be done, and the client sends it again. That was done before we took the slot, and before the client's connection ended. */
+/* What the former owner had in hand may be done, and the client sends it again. */
 static void recheck(struct session *s)
 {
-	uint64_t now = clock_mono_ms(), since = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
-	int64_t parked_us = s->parked_until_us - s->resume_s * INT64_C(1000000), wall_us = clock_wall_us();
-
-	if (s->parked_until_us && parked_us < wall_us)
-		parked = (uint64_t)(wall_us - parked_us) / 1000;
-	since = (parked > since ? parked : since) + RECHECK_MS;
+	session_expect_again(s);
 	s->recheck_to = s->window.accepted + RECHECK;
-	s->recheck_since_ms = since < now ? now - since : 1;
+}
+
+/* For the new edge: what its client sends again, we have taken, or another owner before us may have, or nobody has. */
+static uint64_t resent_ms(struct session *s)
+{
+	uint64_t now = clock_mono_ms(), since = window_since(&s->window, now);
+
+	if (s->tried < s->window.taken)
+		s->tried = s->window.taken;
+	if (s->tried_since_ms && s->window.accepted < s->tried && s->tried_since_ms < since)
+		since = s->tried_since_ms;
+	return since ? now - since + 1 : 0;
 }
 
 static void move_here(struct session *s, uint64_t instance)
@@ -181,7 +186,7 @@ static void move_here(struct session *s, uint64_t instance)
 	session_move(s, instance);
 }
 
-static void answer(struct resuming *r, const struct session *s)
+static void answer(struct resuming *r, struct session *s)
 {
 	Starling__ResumeReply reply = STARLING__RESUME_REPLY__INIT;
 
@@ -191,6 +196,7 @@ static void answer(struct resuming *r, const struct session *s)
 	reply.base_in = s->base_in;
 	reply.base_out = s->base_out;
 	reply.resume_s = s->resume_s;
+	reply.resent_ms = resent_ms(s);
 	reply_session_resume(r->call, &reply);
 	resuming_free(r);
 }

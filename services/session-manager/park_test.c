@@ -143,6 +143,30 @@ static void lost_deliveries_are_repaired(void **state)
 	assert_null(fake_delivered(B, "lost", 1));
 }
 
+/* What waits is being read from the log when the edge says that it has not even got what went before: the answer is about what stands behind that. */
+static void what_was_lost_is_not_taken_for_erased(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>arrived</message>");
+	fake_chat(A, 2, "b@h.test", "<message>lost</message>");
+	fake_turns(4);
+	fake_close(B, "b@h.test/two", true);
+	fake_chat(A, 3, "b@h.test", "<message>waits</message>");
+	fake_turns(4);
+	fake_forget();
+	fake.hold_fetches = true;
+	assert_int_equal(fake_attach(B, "b@h.test/two", unacked_sent(&b()->list), b()->list.acked, 0, NULL, 0), 0);
+	assert_true(b()->reading);
+	assert_int_equal(fake_attach(B, "b@h.test/two", unacked_sent(&b()->list) - 1, b()->list.acked, 0, NULL, 0), 0);
+	fake.hold_fetches = false;
+	fake_turns(6);
+	assert_null(fake_delivered(B, "arrived", 0));
+	assert_non_null(fake_delivered(B, "lost", 0));
+	assert_non_null(fake_delivered(B, "waits", 0));
+	assert_null(fake_delivered(B, "waits", 1));
+}
+
 static void forget_everything(void)
 {
 	bool all[SLOT_COUNT];
@@ -276,6 +300,84 @@ static void a_former_owners_request_is_fenced(void **state)
 	assert_int_equal(call.code, CODE(FENCED));
 }
 
+/* The slot was taken back from it, and nobody else has sent under the new epoch. */
+static void nor_is_it_taken_from_whom_we_replaced(void **state)
+{
+	struct ipc_call call = { .source = OTHER, .code = -1, .payload = STR("<message>x</message>") };
+	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
+	Starling__RouteRequest r = STARLING__ROUTE_REQUEST__INIT;
+
+	(void)state;
+	log_in_both();
+	fake.sm->ownership->slots[hash_slot(STR("a@h.test"))].epoch = 20;
+	meta.kind = KIND_MESSAGE;
+	meta.type = TYPE_CHAT;
+	meta.from = TEXT("a@h.test/one");
+	meta.to = TEXT("b@h.test");
+	r.meta = &meta;
+	r.sender_epoch = 19;
+	on_stanza_take(&call, &r);
+	assert_int_equal(call.code, CODE(FENCED));
+}
+
+/* What came while it read what waited was left to it; another reader, who goes on with what waited, has had that when it was new. */
+static void what_was_left_to_a_reader_is_its_own(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
+	fake_chat(A, 1, "b@h.test", "<message>waited</message>");
+	fake_turns(6);
+	fake.hold_fetches = true;
+	assert_int_equal(fake_open(B, "b@h.test", "two", NULL), 0);
+	assert_int_equal(fake_enable(B, "b@h.test/two", 600, 1), 600);
+	fake_presence(B, 1, TYPE_NONE, "", 0);
+	assert_int_equal(b()->catchup.mode, CATCHUP_OFFLINE);
+	assert_int_equal(fake_open(C, "b@h.test", "three", NULL), 0);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	fake_chat(A, 2, "b@h.test", "<message>new</message>");
+	fake_turns(6);
+	assert_non_null(fake_delivered(C, "new", 0));
+	fake_close(B, "b@h.test/two", true);
+	fake.hold_fetches = false;
+	fake_turns(8);
+	assert_non_null(fake_delivered(C, "waited", 0));
+	assert_null(fake_delivered(C, "new", 1));
+	assert_null(fake_delivered(B, "new", 0));
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 0).code, 0);
+	fake_turns(8);
+	assert_non_null(fake_delivered(B, "new", 0));
+	assert_null(fake_delivered(B, "new", 1));
+	assert_null(fake_delivered(B, "waited", 0));
+	assert_null(fake_delivered(C, "new", 1));
+}
+
+/* Two clients are away, and do not come back: a copy on the list of one does not mean that somebody is getting the message. */
+static void a_copy_is_not_the_message(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_open(A, "a@h.test", "one", NULL), 0);
+	assert_int_equal(fake_open(B, "b@h.test", "two", NULL), 0);
+	assert_int_equal(fake_enable(B, "b@h.test/two", 600, 1), 600);
+	fake_presence(B, 1, TYPE_NONE, "", 0);
+	assert_int_equal(fake_open(C, "b@h.test", "three", NULL), 0);
+	assert_int_equal(fake_enable(C, "b@h.test/three", 600, 1), 600);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	session_find(fake.sm, C)->carbons = true;
+	fake_close(B, "b@h.test/two", true);
+	fake_close(C, "b@h.test/three", true);
+	fake_chat(A, 1, "b@h.test/two", "<message>to two</message>");
+	fake_turns(8);
+	fake_close(B, "b@h.test/two", false);
+	fake_close(C, "b@h.test/three", false);
+	assert_null(b());
+	fake_forget();
+	assert_int_equal(fake_open(C + 1, "b@h.test", "three", NULL), 0);
+	fake_presence(C + 1, 1, TYPE_NONE, "", 0);
+	fake_turns(8);
+	assert_non_null(fake_delivered(C + 1, "to two", 0));
+	assert_null(fake_delivered(C + 1, "to two", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,11 +389,15 @@ int main(void)
 		TEST(a_dead_edge_parks_its_managed_sessions),
 		TEST(presence_comes_again_from_the_copy),
 		TEST(lost_deliveries_are_repaired),
+		TEST(what_was_lost_is_not_taken_for_erased),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
 		TEST(a_new_owner_gives_what_waited_once_more),
 		TEST(a_submission_again_is_found_in_the_log),
 		TEST(an_older_edge_answers_written),
 		TEST(a_former_owners_request_is_fenced),
+		TEST(nor_is_it_taken_from_whom_we_replaced),
+		TEST(what_was_left_to_a_reader_is_its_own),
+		TEST(a_copy_is_not_the_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ struct receipt {
 	uint32_t open;
 	bool remote;     /* whoever waits can present the stanza again itself, in its order: it is told when this owner cannot go on */
 	int code;        /* OK, or the first reason why the stanza was not handled: its sender keeps it */
+	bool duplicate;  /* it was in the log before */
 	uint64_t log_id; /* where the message stands in the log; 0: nowhere */
 	void (*done)(struct receipt *r);
 };
@@ -28,10 +29,12 @@ static inline void receipt_release(struct receipt *r)
 		r->done(r);
 }
 
-static inline void receipt_logged(struct receipt *r, uint64_t log_id)
+static inline void receipt_logged(struct receipt *r, uint64_t log_id, bool duplicate)
 {
-	if (r)
-		r->log_id = log_id;
+	if (!r)
+		return;
+	r->log_id = log_id;
+	r->duplicate = duplicate;
 }
 
 /* The stanza could not be handled here and nothing was done: the sender must present it again. */

@@ -18,6 +18,7 @@
 #include "services/session-manager/ownership.h"
 #include "services/session-manager/peer_version.h"
 #include "services/session-manager/resent.h"
+#include "services/session-manager/sender.h"
 #include "services/session-manager/sm.h"
 
 #define HOPS_MAX    8
@@ -32,7 +33,7 @@ void route_again(struct parcel *c)
 	/* Its sender's owner may have sent others straight to the new owner already: only there is their order known. */
 	if (receipt && receipt->remote)
 		receipt_fail(receipt, CODE(WRONG_OWNER));
-	else if (!c->sm->stopping)
+	else if (!c->sm->stopping && sender_epoch(c->sm, &c->packet, &(uint64_t){ 0 }))
 		route_packet(c->sm, &c->packet);
 	parcel_free(&c);
 }
@@ -94,7 +95,7 @@ static void stored_outgoing(struct account *a, const struct packet *p, const str
 	struct packet out = *p;
 
 	if (result->code == 0) {
-		receipt_logged(p->receipt, result->id);
+		receipt_logged(p->receipt, result->id, result->duplicate);
 		out.key = (struct packet_key){ STARLING__KEY_STREAM__KEY_LOG, result->id };
 		out.again = result->duplicate;
 	}
@@ -192,6 +193,7 @@ static void route_done(struct receipt *r)
 	Starling__TakeReply taken = STARLING__TAKE_REPLY__INIT;
 
 	taken.log_id = r->log_id;
+	taken.duplicate = r->duplicate;
 	rr->sm->slot_work[rr->slot]--;
 	if (r->code)
 		ipc_fail(rr->call, r->code, "not handled");
@@ -248,14 +250,15 @@ static void take_targets(struct sm *sm, const Starling__RouteRequest *r, struct 
 /* A former owner of the sender's slot may still have something on the way; the present one has sent that again, marked as such. */
 static bool is_former(struct sm *sm, const Starling__RouteRequest *r)
 {
-	uint64_t *seen;
+	uint32_t slot = hash_slot(jid_view_bare(str_from(r->meta->from)));
+	uint64_t *seen = &sm->sender_epochs[slot];
 
 	if (r->sender_epoch == 0)
 		return false;
-	seen = &sm->sender_epochs[hash_slot(jid_view_bare(str_from(r->meta->from)))];
 	if (r->sender_epoch > *seen)
 		*seen = r->sender_epoch;
-	return r->sender_epoch < *seen;
+	/* Or we have it ourselves by now. */
+	return r->sender_epoch < *seen || r->sender_epoch < ownership_epoch(sm, slot);
 }
 
 /* A session-manager of the release before does not say so, and neither does one that is gone already: it is looked for. */

@@ -5,6 +5,7 @@
 #include "common/base/mem.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/edge.h"
+#include "services/session-manager/ownership.h"
 #include "services/session-manager/sm.h"
 
 struct session *session_find(struct sm *sm, uint64_t stream)
@@ -53,6 +54,34 @@ struct session *session_new(struct account *a, struct str resource, uint64_t str
 	table_insert(&a->sm->streams, &s->by_stream, table_hash_u64(stream));
 	account_touch(a);
 	return s;
+}
+
+/* Without a record that says since when: a record that an edge kept (Edge.Remember) may be old. */
+#define RECORD_MS 3600000u
+/* Clocks of two machines, and of the store. */
+#define CLOCKS_MS 60000u
+
+/* That was done before we took the slot, and before the client's connection ended. */
+static uint64_t guess(const struct session *s, uint64_t now)
+{
+	uint64_t ago = now - ownership_since_ms(s->account->sm, s->account->slot), parked = 0;
+	int64_t parked_us = s->parked_until_us - s->resume_s * INT64_C(1000000), wall_us = clock_wall_us();
+
+	if (s->parked_until_us && parked_us < wall_us)
+		parked = (uint64_t)(wall_us - parked_us) / 1000;
+	ago = (parked > ago ? parked : ago) + RECORD_MS;
+	return ago < now ? now - ago : 1;
+}
+
+void session_expect_again(struct session *s)
+{
+	uint64_t now = clock_mono_ms(), since = window_since(&s->window, now);
+
+	s->tried = s->window.accepted + WINDOW_SIZE;
+	if (since == 0)
+		s->tried_since_ms = guess(s, now);
+	else
+		s->tried_since_ms = since > CLOCKS_MS ? since - CLOCKS_MS : 1;
 }
 
 void session_move(struct session *s, uint64_t edge_instance)

@@ -47,8 +47,10 @@ struct session {
 	uint64_t from, given;    /* all that was for it from `from` up to `given` it has been given, in this order; from 0: not known */
 	struct catchup catchup;
 	uint64_t base_in, base_out; /* stanza and delivery numbers at which XEP-0198 counts from 0 */
-	uint64_t recheck_to;        /* stanzas up to this number may have been handled before */
-	uint64_t recheck_since_ms;  /* clock_mono_ms(), and not earlier than this */
+	uint64_t recheck_to;        /* stanzas up to this number may have been handled before: their client sends them again */
+	uint64_t tried;             /* no owner before this one had any above this number */
+	uint64_t tried_since_ms;    /* nor those up to it, as far as they are not accepted, before this (clock_mono_ms()); 0: not known */
+	uint64_t origin_to;         /* up to this number they may be what an earlier session sent, and have the same origin id; 0: none */
 	uint64_t archive_read;      /* what is archived up to here, the client gets from the archive by itself */
 	int64_t parked_until_us;    /* wall clock; 0 while not parked */
 	uint32_t resume_s;          /* how long it may be away; 0: no resumption */
@@ -65,13 +67,12 @@ struct session {
 	bool available;  /* has sent presence, and not unavailable since */
 	bool interested; /* has asked for the roster (RFC 6121 section 2.2) */
 	bool encrypted;
-	bool carbons;      /* XEP-0280 */
-	bool managed;      /* XEP-0198, and may be resumed */
-	bool parked;       /* its client, or its edge, is away: things are listed, nothing is sent */
-	bool known;        /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
-	bool check_origin; /* its client may send again what an earlier session sent */
-	bool overfull;     /* its list grew too long: it is about to end */
-	bool reading;      /* what waits on its list is being read from the log */
+	bool carbons;  /* XEP-0280 */
+	bool managed;  /* XEP-0198, and may be resumed */
+	bool parked;   /* its client, or its edge, is away: things are listed, nothing is sent */
+	bool known;    /* its list and numbers are this owner's own; false: from Redis, until the edge or the client tells */
+	bool overfull; /* its list grew too long: it is about to end */
+	bool reading;  /* what waits on its list is being read from the log */
 };
 
 /* How far acceptance may be told. */
@@ -79,6 +80,11 @@ static inline uint64_t session_accepted(const struct session *s)
 {
 	return s->managed && s->told < s->window.accepted ? s->told : s->window.accepted;
 }
+
+/* Of a client that could not resume: what it sends again it sends first, and some of that may not have been taken. So when this many in a row were new, all are. */
+#define SESSION_ORIGIN_RUN 256u
+/* Another owner had it before, and what that had in hand is presented again: sets tried and tried_since_ms. */
+void session_expect_again(struct session *s);
 
 /* Something given to it now goes to its edge now. */
 static inline bool session_live(const struct session *s)

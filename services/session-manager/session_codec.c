@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define VERSION 1
-#define MORE    (4 * 8 + 4 + 8) /* bytes that stand behind the address's NUL */
+#define MORE    (4 * 8 + 4 + 2 * 8) /* bytes that stand behind the address's NUL */
 
 static void put(struct buf *out, uint64_t v, unsigned bytes)
 {
@@ -37,6 +37,7 @@ void session_encode(struct buf *out, const struct session_record *r)
 	put(out, r->base_out, 8);
 	put(out, r->resume_s, 4);
 	put(out, (uint64_t)r->parked_until_us, 8);
+	put(out, (uint64_t)r->open_since_us, 8);
 	buf_append_str(out, r->presence);
 }
 
@@ -79,6 +80,7 @@ static void read_more(struct str address, struct session_record *out)
 	out->base_out = get(&in, 8);
 	out->resume_s = (uint32_t)get(&in, 4);
 	out->parked_until_us = (int64_t)get(&in, 8);
+	out->open_since_us = (int64_t)get(&in, 8);
 }
 
 bool session_decode(struct str bytes, struct session_record *out)

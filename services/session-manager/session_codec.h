@@ -5,6 +5,7 @@
  *   u8 version (1), u64 stream, u64 edge instance, u64 slot epoch of the writer, u64 accepted, i64 since (wall µs), u32 presence flags,
  *   i8 priority, u8 bits (1 available, 2 interested, 4 encrypted, 8 carbons, 16 managed, 64 its client may send again what it sent before),
  *   u16 n + address, NUL, u64 cursor, u64 from (session.h), u64 base_in, u64 base_out, u32 resume_s, i64 parked until (wall µs),
+ *   i64 since when any owner has had what is not accepted (wall µs; 0: not known),
  *   presence (canonical bytes) up to the end
  *
  * Session-managers of the release before have nothing between address and presence; they take n bytes for an address that ends at the NUL. So both
@@ -28,6 +29,7 @@ struct session_record {
 	uint64_t cursor, from, base_in, base_out;
 	uint32_t resume_s;
 	int64_t parked_until_us;
+	int64_t open_since_us;
 	struct str address, presence;
 };
 

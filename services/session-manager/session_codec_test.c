@@ -25,6 +25,7 @@ static const struct session_record record = {
 	.base_out = 9,
 	.resume_s = 600,
 	.parked_until_us = -6,
+	.open_since_us = 10,
 	.address = { "[::1]:5", 7 },
 	.presence = { "<presence/>", 11 },
 };
@@ -54,6 +55,7 @@ static void goes_both_ways(void **state)
 	assert_int_equal(r.base_out, 9);
 	assert_int_equal(r.resume_s, 600);
 	assert_int_equal(r.parked_until_us, -6);
+	assert_int_equal(r.open_since_us, 10);
 	buf_fini(&b);
 }
 

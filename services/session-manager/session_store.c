@@ -127,6 +127,7 @@ static bool put(struct sm *sm, uint32_t slot, struct str bare, struct str resour
 static void encode(const struct session *s, struct buf *out)
 {
 	const struct account *a = s->account;
+	uint64_t now = clock_mono_ms(), since = window_since(&s->window, now);
 	struct session_record r = {
 		.stream = s->stream,
 		.edge = s->edge->instance,
@@ -142,7 +143,8 @@ static void encode(const struct session *s, struct buf *out)
 		.managed = s->managed,
 		.cursor = s->cursor,
 		.from = s->from,
-		.check_origin = s->check_origin,
+		.check_origin = s->origin_to > s->window.accepted,
+		.open_since_us = since ? clock_wall_us() - (int64_t)(now - since) * 1000 : 0,
 		.base_in = s->base_in,
 		.base_out = s->base_out,
 		.resume_s = s->resume_s,
@@ -249,14 +251,16 @@ void session_save_later(struct session *s)
 
 void session_restore(struct session *s, const struct session_record *r)
 {
-	if (r->accepted > s->window.accepted)
-		s->window.accepted = s->window.taken = s->told = r->accepted;
+	uint64_t now = clock_mono_ms(), ago = (uint64_t)(clock_wall_us() - r->open_since_us) / 1000;
+
+	window_restore(&s->window, r->accepted, r->open_since_us ? ago < now ? now - ago : 1 : 0, now);
+	s->told = r->accepted;
 	s->since_us = r->since_us;
 	s->interested = r->interested;
 	s->encrypted = r->encrypted;
 	s->carbons = r->carbons;
 	s->managed = r->managed;
-	s->check_origin = r->check_origin;
+	s->origin_to = r->check_origin ? r->accepted + SESSION_ORIGIN_RUN : 0;
 	s->cursor = s->given = r->cursor;
 	s->from = r->from;
 	s->base_in = r->base_in;

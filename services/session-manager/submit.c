@@ -21,9 +21,6 @@
 #include "services/session-manager/session_store.h"
 #include "services/session-manager/sm.h"
 
-/* Of a client that could not resume: so many of its first stanzas may be ones that it sent before and that were not acknowledged to it. */
-#define CHECK_ORIGIN_MAX 2000u
-
 struct submit_receipt {
 	struct receipt base;
 	struct sm *sm;
@@ -40,7 +37,9 @@ static void submit_done(struct receipt *r)
 	sm->slot_work[sr->slot]--;
 	/* Not handled: stays unaccepted, and the edge sends it again to whoever owns the account then. */
 	s = r->code || sm->stopping ? NULL : session_find(sm, sr->stream);
-	if (s && window_done(&s->window, sr->number))
+	if (s && r->duplicate && sr->number <= s->origin_to)
+		s->origin_to = sr->number + SESSION_ORIGIN_RUN;
+	if (s && window_done(&s->window, sr->number, clock_mono_ms()))
 		session_progress(s);
 	if (!sm->spare && !sm->stopping)
 		sm->spare = r;
@@ -111,19 +110,25 @@ static void faulty(struct session *s, struct packet *p, Starling__StanzaMeta *me
 	bounce(s->account->sm, p, r->fault, r->fault_text[0] ? r->fault_text : NULL);
 }
 
+/* Edges mark all that any edge may have sent to any owner; what nobody but this owner can have had, its window tells apart. */
+static bool may_be_again(const struct session *s, const Starling__SubmitEvent *r)
+{
+	return r->number <= s->recheck_to || (r->again && r->number <= s->tried);
+}
+
 /* When that may have been, at the earliest; 0: not known. */
 static uint64_t first_try(const struct session *s, const Starling__SubmitEvent *r)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (r->number <= s->recheck_to)
-		return s->recheck_since_ms;
-	if (r->again)
-		return r->age_ms && r->age_ms < now ? now - r->age_ms : 0;
-	return now;
+	if (!may_be_again(s, r))
+		return now;
+	if (r->number > s->recheck_to && r->age_ms)
+		return r->age_ms < now ? now - r->age_ms : 1;
+	return s->tried_since_ms;
 }
 
-static void process(struct session *s, const Starling__SubmitEvent *r, struct ipc_call *call)
+static void process(struct session *s, const Starling__SubmitEvent *r, uint64_t first_ms, struct ipc_call *call)
 {
 	Starling__StanzaMeta meta = *r->meta;
 	struct packet p = {
@@ -131,9 +136,10 @@ static void process(struct session *s, const Starling__SubmitEvent *r, struct ip
 		.bytes = ipc_call_payload(call),
 		.trace = ipc_call_trace(call),
 		.key = { r->stream, r->number },
-		.again = r->again || r->number <= s->recheck_to,
-		.check_origin = r->meta->origin_id[0] && ((s->check_origin && r->number <= CHECK_ORIGIN_MAX) || r->number <= s->recheck_to),
-		.first_ms = first_try(s, r),
+		.again = may_be_again(s, r),
+		.check_origin = r->meta->origin_id[0] && r->number <= s->origin_to,
+		.first_ms = first_ms,
+		.taken_ms = clock_mono_ms(),
 		.receipt = receipt_take(s, r->number),
 	};
 
@@ -160,6 +166,7 @@ void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 	struct session *s = session_find(sm, r->stream);
 	uint64_t source = ipc_call_source(call);
 	bool first;
+	uint64_t first_ms;
 
 	if (!r->meta || sm->stopping)
 		return;
@@ -168,11 +175,12 @@ void on_session_submit(struct ipc_call *call, const Starling__SubmitEvent *r)
 		return;
 	}
 	first = !s->window.synced;
-	switch (window_take(&s->window, r->number)) {
+	first_ms = first_try(s, r);
+	switch (window_take(&s->window, r->number, first_ms)) {
 	case WINDOW_TAKE:
 		if (first)
 			expect_repeats(s, r->number);
-		process(s, r, call);
+		process(s, r, first_ms, call);
 		return;
 	case WINDOW_DUPLICATE:
 		edge_progress(s);

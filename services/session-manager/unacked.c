@@ -2,6 +2,7 @@
 #include "services/session-manager/unacked.h"
 
 #include "common/base/mem.h"
+#include "ipc/proto/edge.pb-c.h"
 #include "services/session-manager/kept.h"
 
 #define CAP_MIN 4u
@@ -72,8 +73,10 @@ void unacked_rewind(struct unacked *u, uint64_t number)
 {
 	uint64_t keep = number > u->acked ? number - u->acked : 0;
 
-	if (keep < u->sent)
-		u->sent = (uint32_t)keep;
+	if (keep >= u->sent)
+		return;
+	u->sent = (uint32_t)keep;
+	u->turn++;
 }
 
 void unacked_skip(struct unacked *u)
@@ -94,7 +97,10 @@ void unacked_skip(struct unacked *u)
 bool unacked_has(const struct unacked *u, uint64_t log_id)
 {
 	for (uint32_t i = 0; i < u->count; i++) {
-		if (unacked_at(u, i)->log_id == log_id)
+		const struct unacked_entry *e = unacked_at(u, i);
+
+		if (e->log_id == log_id &&
+		    (e->form == STARLING__DELIVER_FORM__FORM_PLAIN || e->form == STARLING__DELIVER_FORM__FORM_DELAYED))
 			return true;
 	}
 	return false;

@@ -21,6 +21,7 @@ struct unacked {
 	struct unacked_entry *ring; /* cap is a power of two */
 	uint32_t head, count, cap;
 	uint32_t sent;
+	uint32_t turn; /* rises when what had been sent waits again: a look at what waits is then out of date */
 	uint64_t acked;
 	size_t bytes; /* of copies */
 };
@@ -48,6 +49,7 @@ void unacked_ack(struct unacked *u, uint64_t number, unacked_fn fn, void *ctx);
 void unacked_rewind(struct unacked *u, uint64_t number);
 /* The first one that waits can never be sent. */
 void unacked_skip(struct unacked *u);
+/* As a message of its client's own. A copy (XEP-0280) goes with the session: whoever it is a copy for still has to get the message. */
 bool unacked_has(const struct unacked *u, uint64_t log_id);
 /* Shows each to fn; all go. */
 void unacked_clear(struct unacked *u, unacked_fn fn, void *ctx);

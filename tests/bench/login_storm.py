@@ -13,6 +13,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 
 from clocks import cpu_us, descendants, pss_kib
 
@@ -72,9 +73,11 @@ def storm(args, flock):
         load.stdin.flush()
         result = json.loads(load.stdout.readline())
         after = programs.read()
+        time.sleep(args.rest)
+        rested = programs.read()
     result["failed"] = args.users - result["logins"]
     result["programs"] = {name: {"cpu_ms": (a["cpu_us"] - before[name]["cpu_us"]) / 1000, "before_mib": before[name]["pss_kib"] / 1024,
-                                 "after_mib": a["pss_kib"] / 1024, "peak_mib": a["peak_kib"] / 1024} for name, a in after.items()}
+                                 "after_mib": a["pss_kib"] / 1024, "rested_mib": rested[name]["pss_kib"] / 1024, "peak_mib": a["peak_kib"] / 1024} for name, a in after.items()}
     return result
 
 
@@ -82,12 +85,13 @@ def show(result):
     print("%d logged in, %d failed, %.1f s; a login took %.1f s (median), %.1f s (99 %%), %.1f s (the last)" % (
         result["logins"], result["failed"], result["seconds"], result["p50_us"] / 1e6, result["p99_us"] / 1e6, result["max_us"] / 1e6))
     logins = max(result["logins"], 1)
-    print("\n| program | CPU, s | CPU a login, ms | memory before, MiB | with all of them | peak |\n|---|---:|---:|---:|---:|---:|")
+    print("\n| program | CPU, s | CPU a login, ms | memory before, MiB | with all of them | a while later | peak |\n|---|---:|---:|---:|---:|---:|---:|")
     for name, p in result["programs"].items():
-        print("| %s | %.1f | %.2f | %.1f | %.1f | %.1f |" % (name, p["cpu_ms"] / 1000, p["cpu_ms"] / logins, p["before_mib"], p["after_mib"], p["peak_mib"]))
+        print("| %s | %.1f | %.2f | %.1f | %.1f | %.1f | %.1f |" % (
+            name, p["cpu_ms"] / 1000, p["cpu_ms"] / logins, p["before_mib"], p["after_mib"], p["rested_mib"], p["peak_mib"]))
     cpu = sum(p["cpu_ms"] for p in result["programs"].values())
-    print("| all | %.1f | %.2f | %.1f | %.1f | |" % (cpu / 1000, cpu / logins, sum(p["before_mib"] for p in result["programs"].values()),
-                                                  sum(p["after_mib"] for p in result["programs"].values())))
+    print("| all | %.1f | %.2f | %.1f | %.1f | %.1f | |" % (cpu / 1000, cpu / logins, *(
+        sum(p[when] for p in result["programs"].values()) for when in ("before_mib", "after_mib", "rested_mib"))))
 
 
 def main():
@@ -98,6 +102,7 @@ def main():
     parser.add_argument("--sources", type=int, default=1000, help="addresses that they come from; 0: one")
     parser.add_argument("--patience", type=int, default=120, help="seconds until a login that has not ended has failed")
     parser.add_argument("--rounds", type=int, default=1, help="crowds, one after the other")
+    parser.add_argument("--rest", type=float, default=6, help="seconds until memory is looked at once more")
     parser.add_argument("--scale", default="")
     parser.add_argument("--pin", action="store_true", help="the flock on core 0, the load on core 1")
     parser.add_argument("--json")

@@ -110,8 +110,9 @@ static void answer_append(struct op *op, const PGresult *res, int row)
 /* OFFSET 0 keeps look-ups what they are, by index, also when the plan is made while the table is small.
  * u: what has no fixed size; numbers are picked from their arrays, which is cheaper than a column.
  * x: each append with its accounts, and whether it may write at all; a message to oneself has no sender but is `own`.
- * o: for those whose client may send again in a new session what was not acknowledged to it: the last messages that its account has sent. One pass for a
- *    batch: each such client asks for hundreds. A sender without an archive has no such list, and is looked up like a key.
+ * o: for those whose client may send again in a new session what was not acknowledged to it: what its account has sent to the same recipient within a day. Not
+ *    the last of all that it has sent: other clients of a busy account send thousands of messages while that one is away. One pass for a batch, by the
+ *    index alone but for that recipient's. A sender without an archive has no such list, and is looked up like a key.
  * h: which of those are repetitions.
  * y: positions in the order of arrival, and for those that ask: an earlier append of the same name, or that too many wait. Within a batch nobody asks
  * for the name of another (op.h), so what the statement's snapshot has is enough: the accounts' locks were taken before it. */
@@ -129,9 +130,11 @@ const struct method log_append = {
 	       "LEFT JOIN LATERAL (SELECT id FROM accounts WHERE jid = u.sender OFFSET 0) s ON true "
 	       "LEFT JOIN LATERAL (SELECT slot FROM slot_fence WHERE slot = (($8::int8[])[u.ord] & 1023)::int4 "
 	       "AND epoch > ($9::int8[])[u.ord] OFFSET 0) f ON true), "
-	       "o AS (SELECT m.* FROM (SELECT DISTINCT sender FROM x WHERE bits & 4096 > 0 AND code = 0 AND sender IS NOT NULL) s, "
+	       "o AS (SELECT m.* FROM (SELECT DISTINCT sender, from_bare, to_bare FROM x WHERE bits & 4096 > 0 AND code = 0 "
+	       "AND sender IS NOT NULL) s, "
 	       "LATERAL (SELECT l.id, l.sender, l.from_bare, l.to_bare, l.marks FROM message_log l WHERE l.sender = s.sender "
-	       "AND l.id > (date_part('epoch', now()) * 1000000)::int8 - 86400000000 ORDER BY l.id DESC LIMIT 4000) m), "
+	       "AND l.to_bare = s.to_bare AND l.from_bare = s.from_bare "
+	       "AND l.id > (date_part('epoch', now()) * 1000000)::int8 - 86400000000 ORDER BY l.id DESC LIMIT 20000) m), "
 	       "h AS (SELECT x.ord, min(o.id) AS id FROM x JOIN o ON o.sender = x.sender AND o.to_bare = x.to_bare "
 	       "AND o.from_bare = x.from_bare WHERE x.bits & 4096 > 0 AND position(" ORIGIN " IN o.marks) > 0 GROUP BY x.ord), "
 	       "y AS MATERIALIZED (SELECT x.*, (SELECT message_log_positions(cardinality($8::int8[]))) + x.ord - 1 AS id, "
