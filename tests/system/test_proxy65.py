@@ -19,6 +19,8 @@ from flock import Flock
 from socks_client import NS_BYTESTREAMS, Socks, hash_of
 from xmpp import Client, error_of, local, q
 
+pytestmark = pytest.mark.single  # several of it are a test here; how many others there are is nothing to it
+
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
 USUAL = {"announce": {"host": "127.0.0.1", "port": 0}, "limits": {"connect_rate": 0, "connections_per_address": 0, "user_streams": 100, "user_rate": 0, "stream_rate": 0},
