@@ -219,8 +219,10 @@ void catchup_stop(struct session *s)
 	struct account *a = s->account;
 	struct session *other;
 
-	/* What it has not read, nobody may have been given. */
+	/* What it has read is handed out, as at its end; what it has not, nobody may have been given. */
 	if (a->log && s->catchup.mode == CATCHUP_REBUILD) {
+		if (session_takes_messages(s) && s->catchup.start <= a->log->tail && a->log->flusher == 0)
+			msglog_move_tail(a, s->catchup.after);
 		a->log->behind = true;
 		if (s->catchup.after < a->log->tail)
 			a->log->tail = s->catchup.after;

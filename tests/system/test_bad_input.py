@@ -6,6 +6,8 @@ import pytest
 
 from xmpp import NS_BIND, Client, Closed, StreamError, error_of, local
 
+pytestmark = pytest.mark.single  # what an edge reads, it reads alone
+
 
 @pytest.fixture
 def bystander(flock, account):

@@ -14,6 +14,8 @@ from border import Border, join
 from flock import SANITIZER, Flock
 from xmpp import Client, error_of, local, q
 
+pytestmark = pytest.mark.single  # the answer of one owner, and pushes to its own sessions
+
 NS = "urn:xmpp:extdisco:2"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 LIFETIME = 3600
