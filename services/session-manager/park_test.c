@@ -351,6 +351,29 @@ static void what_was_left_to_a_reader_is_its_own(void **state)
 	assert_null(fake_delivered(C, "new", 1));
 }
 
+/* It ended in the middle of its reading; the next begins where that was, not where the first began. */
+static void what_a_reader_has_read_is_not_read_again(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "b@h.test", "<message>read</message>");
+	fake_turns(4);
+	fake_acked(B, 100);
+	s = b();
+	s->catchup = (struct catchup){ .mode = CATCHUP_REBUILD, .after = s->account->log->last, .fetching = true, .turn = 7 };
+	s->account->log->tail = 0;
+	s->account->log->behind = true;
+	fake_close(B, "b@h.test/two", false);
+	assert_null(b());
+	fake_forget();
+	assert_int_equal(fake_open(C, "b@h.test", "two", NULL), 0);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	fake_turns(8);
+	assert_null(fake_delivered(C, "read", 0));
+}
+
 /* Two clients are away, and do not come back: a copy on the list of one does not mean that somebody is getting the message. */
 static void a_copy_is_not_the_message(void **state)
 {
@@ -397,6 +420,7 @@ int main(void)
 		TEST(a_former_owners_request_is_fenced),
 		TEST(nor_is_it_taken_from_whom_we_replaced),
 		TEST(what_was_left_to_a_reader_is_its_own),
+		TEST(what_a_reader_has_read_is_not_read_again),
 		TEST(a_copy_is_not_the_message),
 	};
 
