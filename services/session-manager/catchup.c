@@ -214,14 +214,14 @@ void catchup_park(struct session *s)
 	catchup_offline(other);
 }
 
-void catchup_stop(struct session *s)
+void catchup_stop(struct session *s, bool was_reader)
 {
 	struct account *a = s->account;
 	struct session *other;
 
 	/* What it has read is handed out, as at its end; what it has not, nobody may have been given. */
 	if (a->log && s->catchup.mode == CATCHUP_REBUILD) {
-		if (session_takes_messages(s) && s->catchup.start <= a->log->tail && a->log->flusher == 0)
+		if (was_reader && s->catchup.start <= a->log->tail && a->log->flusher == 0)
 			msglog_move_tail(a, s->catchup.after);
 		a->log->behind = true;
 		if (s->catchup.after < a->log->tail)

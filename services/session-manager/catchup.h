@@ -43,7 +43,7 @@ void catchup_committed(struct account *a);
 void catchup_left(struct account *a);
 /* Its client is away: a reader who can go on takes over. */
 void catchup_park(struct session *s);
-/* The session cannot go on with it: a reader who can takes over. */
-void catchup_stop(struct session *s);
+/* The session ends: a reader who can go on takes over. was_reader: it took messages until now. */
+void catchup_stop(struct session *s, bool was_reader);
 
 #endif

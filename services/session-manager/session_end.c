@@ -25,14 +25,14 @@ void session_end(struct session *s, enum session_end_reason reason, const char *
 {
 	struct account *a = s->account;
 	struct unacked rest = s->list;
-	bool legacy;
+	bool legacy, reader = session_takes_messages(s);
 
 	account_pin(a);
 	if (condition[reason])
 		edge_end(s, condition[reason], text ? text : "");
 	presence_farewell(s);
 	session_erase(a, s->resource);
-	catchup_stop(s);
+	catchup_stop(s, reader);
 	legacy = !s->edge->counts;
 	s->list = (struct unacked){ 0 };
 	session_free(s);
