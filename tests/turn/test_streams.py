@@ -32,6 +32,17 @@ def test_both_ways(relay, kind):
         assert [a["transport"] for a in relay.list(kind + "@turn.test")] == [kind]
 
 
+@pytest.mark.parametrize("kind", ("tcp", "tls"))
+def test_burst(relay, kind):
+    """What the relay gathers into one write, or one record of TLS, is all there, in order."""
+    with relay.client(kind) as c, Peer() as peer:
+        c.allocate()
+        assert c.bind(0x4000, peer.name).cls == SUCCESS
+        for i in range(60):
+            peer.send(b"%03d" % i * 50, c.relayed[0])
+        assert [c.receive_data() for _ in range(60)] == [(0x4000, b"%03d" % i * 50) for i in range(60)]
+
+
 def test_byte_by_byte(relay):
     with relay.client("tcp") as c, Peer() as peer:
         c.allocate()

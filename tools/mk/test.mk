@@ -50,6 +50,6 @@ old-release: ## the release before, out of history, for the tests that mix it wi
 	@+MAKE="$(MAKE)" CC="$(CC)" tools/build-old $(BUILD) >/dev/null
 test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets) $(if $(filter upgrade,$(STAGES)),old-release)
 	@tools/run-tests $(BUILD) $(STAGES)
-test: ## every test but STAGES=border: unit, contract, fuzz smoke, system, system scaled, upgrade, federation, turn, two minutes of chaos
+test: ## every test but STAGES=border: unit, contract, fuzz smoke, system, system scaled, upgrade, federation, turn, mqtt, two minutes of chaos
 	@tools/install-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) test-here
