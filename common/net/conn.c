@@ -17,6 +17,22 @@ static void on_closed(uv_handle_t *h)
 	mem_free(h->data);
 }
 
+static void ask(struct conn *c, int events);
+
+static int wanted(const struct conn *c)
+{
+	bool shaking = c->tls == CONN_TLS_SHAKING;
+	int events = 0;
+
+	if (c->state == CONN_OPEN && c->tls != CONN_TLS_WANTED && (shaking || (!c->paused && !c->throttled)))
+		events |= UV_READABLE;
+	if (c->state == CONN_LINGERING || conn_websocket_waits(c))
+		events |= UV_READABLE;
+	if (c->want_write)
+		events |= UV_WRITABLE;
+	return events;
+}
+
 static void on_poll(uv_poll_t *h, int status, int events)
 {
 	struct conn *c = h->data;
@@ -26,17 +42,39 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		return;
 	}
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
-		uv_poll_stop(&c->poll);
-		c->watching = 0;
+		if (!list_unlinked(&c->read_task.node))
+			ask(c, 0); /* it has to wait in line */
 		net_defer_costly(c->loop, &c->read_task);
 		return;
 	}
+	if (events & ~wanted(c))
+		ask(c, wanted(c));
+	events &= wanted(c);
 	if (events & UV_WRITABLE)
 		conn_flush(c);
 	if ((c->state == CONN_OPEN || conn_websocket_waits(c)) && (events & UV_READABLE))
 		conn_read(c);
 	else if (c->state == CONN_LINGERING)
 		conn_discard(c);
+}
+
+static void ask(struct conn *c, int events)
+{
+	c->watching = (uint8_t)events;
+	if (events == 0)
+		uv_poll_stop(&c->poll);
+	else
+		uv_poll_start(&c->poll, events, on_poll);
+}
+
+/* Off and on again are three system calls, and who pauses mostly goes on before anything comes: bytes that are not wanted any more are seen to in on_poll. Room
+ * to write is there at once. */
+void conn_watch(struct conn *c)
+{
+	int events = wanted(c);
+
+	if (c->state != CONN_DEAD && ((events & ~c->watching) || (c->watching & ~events & UV_WRITABLE)))
+		ask(c, events);
 }
 
 static void on_timer(struct wheel_timer *t)
@@ -120,28 +158,6 @@ void conn_finish(struct conn *c, enum conn_end how, const char *text)
 		conn_websocket_outcome(c, &how, &text);
 	teardown(c);
 	c->events->on_end(c, how, text, c->ctx);
-}
-
-void conn_watch(struct conn *c)
-{
-	bool shaking = c->tls == CONN_TLS_SHAKING;
-	int events = 0;
-
-	if (c->state == CONN_DEAD)
-		return;
-	if (c->state == CONN_OPEN && c->tls != CONN_TLS_WANTED && (shaking || (!c->paused && !c->throttled)))
-		events |= UV_READABLE;
-	if (c->state == CONN_LINGERING || conn_websocket_waits(c))
-		events |= UV_READABLE;
-	if (c->want_write)
-		events |= UV_WRITABLE;
-	if (events == c->watching)
-		return;
-	c->watching = (uint8_t)events;
-	if (events == 0)
-		uv_poll_stop(&c->poll);
-	else
-		uv_poll_start(&c->poll, events, on_poll);
 }
 
 void conn_close(struct conn *c, uint32_t within_ms)

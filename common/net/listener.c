@@ -31,7 +31,12 @@ static void on_poll(uv_poll_t *h, int status, int events);
 
 static void watch(struct listener *l)
 {
-	if (l->wanted && list_unlinked(&l->pause.node))
+	bool on = l->wanted && list_unlinked(&l->pause.node);
+
+	/* Owners ask with each connection; libuv would make two system calls of it. */
+	if (on == (bool)uv_is_active((uv_handle_t *)&l->poll))
+		return;
+	if (on)
 		uv_poll_start(&l->poll, UV_READABLE, on_poll);
 	else
 		uv_poll_stop(&l->poll);

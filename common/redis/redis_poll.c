@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * redis_poll: hiredis' event hooks on a libuv poll handle. The handle lives until its close callback, the context may go before. */
+ * redis_poll: hiredis' event hooks on libuv handles, which live until their close callbacks; the context may go before. What is to be written is written in
+ * the next turn of the loop; only when the socket has no room is it asked for any: that would be four system calls and a turn more for each batch. */
 #include "common/base/mem.h"
 #include "common/redis/redis_private.h"
 
 struct redis_poll {
 	uv_poll_t handle;
+	uv_idle_t writer; /* active: write in the next turn */
 	struct redis *owner;
 	redisAsyncContext *ac; /* NULL once hiredis has let go */
 	int events;
+	bool writing;
 };
 
 static void on_events(uv_poll_t *handle, int status, int events)
@@ -47,17 +50,32 @@ static void del_read(void *data)
 	set_events(p, p->events & ~UV_READABLE);
 }
 
+static void on_turn(uv_idle_t *writer)
+{
+	struct redis_poll *p = writer->data;
+
+	uv_idle_stop(writer);
+	p->writing = true;
+	redisAsyncHandleWrite(p->ac);
+	p->writing = false;
+}
+
 static void add_write(void *data)
 {
 	struct redis_poll *p = data;
 
-	set_events(p, p->events | UV_WRITABLE);
+	/* While it connects, and when it could not write all, the socket has to say when it is ready. */
+	if (p->writing || !(p->ac->c.flags & REDIS_CONNECTED))
+		set_events(p, p->events | UV_WRITABLE);
+	else if (!(p->events & UV_WRITABLE))
+		uv_idle_start(&p->writer, on_turn);
 }
 
 static void del_write(void *data)
 {
 	struct redis_poll *p = data;
 
+	uv_idle_stop(&p->writer);
 	set_events(p, p->events & ~UV_WRITABLE);
 }
 
@@ -67,7 +85,10 @@ static void on_closed(uv_handle_t *handle)
 	struct redis *r = p->owner;
 
 	r->open_handles--;
-	mem_free(p);
+	if (handle == (uv_handle_t *)&p->handle)
+		uv_close((uv_handle_t *)&p->writer, on_closed);
+	else
+		mem_free(p);
 	redis_free_when_closed(r);
 }
 
@@ -76,6 +97,7 @@ static void clean_up(void *data)
 	struct redis_poll *p = data;
 
 	p->ac = NULL;
+	uv_idle_stop(&p->writer);
 	uv_close((uv_handle_t *)&p->handle, on_closed);
 	redis_on_gone(p->owner);
 }
@@ -88,8 +110,9 @@ bool redis_poll_attach(struct redis *r, redisAsyncContext *ac)
 		mem_free(p);
 		return false;
 	}
-	r->open_handles++;
-	p->handle.data = p;
+	uv_idle_init(r->loop, &p->writer);
+	r->open_handles += 2;
+	p->handle.data = p->writer.data = p;
 	p->owner = r;
 	p->ac = ac;
 	ac->ev.data = p;
