@@ -36,6 +36,7 @@ struct fake {
 	bool old;                         /* the owner does not know stream management */
 	uint32_t resume_s;                /* granted */
 	uint64_t sent, base_in, base_out; /* in ResumeReply */
+	uint64_t resent_ms;               /* the same */
 	char *others[4];                  /* public addresses of other edges, from the first NULL on none */
 	char public_address[64];
 	bool drained;
@@ -251,6 +252,7 @@ static void fake_answer_resume(void)
 	reply.base_in = fake.base_in;
 	reply.base_out = fake.base_out;
 	reply.resume_s = 600;
+	reply.resent_ms = fake.resent_ms;
 	reply.record = (ProtobufCBinaryData){ 3, (uint8_t *)(uintptr_t) "old" };
 	fake.resume = NULL;
 	fn(&r, r.code ? NULL : &reply, fake.resume_ctx);

@@ -183,6 +183,41 @@ static void a_session_from_elsewhere_is_taken_over(void **state)
 	assert_string_equal(fake_asked(), "acked 31;close juliet@a.test/balcony 2 resumable;");
 }
 
+/* How far back a new owner has to look for what another edge may have sent already; what nobody can have sent is as old as we know it. */
+static void what_another_edge_sent_is_no_older_than_it_says(void **state)
+{
+	uint64_t now_ms;
+	struct c2s_window *w;
+
+	(void)state;
+	another_login();
+	now_ms = net_now(fake.edge->net);
+	fake.accepted = 7;
+	fake.resent_ms = 1;
+	resume(0x0123456789abcdef, 10);
+	w = &fake_stream()->session->window;
+	assert_in_range(w->tried_since_ms, now_ms - 1, net_now(fake.edge->net) - 1);
+	w->tried = w->accepted + 1;
+	fake.silent = true;
+	fake_say("<message to='a@b'/><message to='a@b'/>");
+	assert_int_equal(list_entry(w->pending.next, struct c2s_pending, node)->since_ms, w->tried_since_ms);
+	assert_in_range(list_entry(w->pending.prev, struct c2s_pending, node)->since_ms, now_ms, net_now(fake.edge->net));
+	fake_asked();
+	leave();
+	fake_asked();
+}
+
+static void nobody_knows_how_old_it_is(void **state)
+{
+	(void)state;
+	another_login();
+	resume(0x0123456789abcdef, 10);
+	assert_int_equal(fake_stream()->session->window.tried_since_ms, 0);
+	fake_asked();
+	leave();
+	fake_asked();
+}
+
 static void the_old_connection_at_this_edge_lets_go(void **state)
 {
 	uint64_t id;
@@ -507,6 +542,8 @@ int main(void)
 		TEST(a_session_that_moved_is_forgotten),
 		TEST(one_that_moved_while_it_was_closing_too),
 		TEST(a_session_from_elsewhere_is_taken_over),
+		TEST(what_another_edge_sent_is_no_older_than_it_says),
+		TEST(nobody_knows_how_old_it_is),
 		TEST(the_old_connection_at_this_edge_lets_go),
 		TEST(it_lets_go_too_when_it_is_told_first),
 		TEST(nothing_is_said_for_the_old_connection_while_it_is_resumed),
