@@ -4,71 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/list.h"
 #include "common/xmpp/jid.h"
 #include "ipc/gen/s2s.client.h"
-#include "services/starlingctl/client.h"
+#include "services/starlingctl/ask.h"
 #include "services/starlingctl/command.h"
-#include "services/starlingctl/json.h"
-#include "services/starlingctl/table.h"
-
-enum { LIMIT = 10000, NAME_BYTES = 128 };
-
-struct asking;
-
-struct asked {
-	struct asking *all;
-	uint64_t instance;
-	char name[NAME_BYTES];
-};
 
 struct asking {
-	struct client client;
-	struct json json;
-	struct table table;
-	struct asked instances[CLIENT_MAX_INSTANCES];
+	struct ask ask;
 	char domain[JID_PART_MAX + 1]; /* normalised; empty: all */
-	unsigned count, answered, failed, closed, retried;
-	int code; /* of the last failure */
-	char text[256];
+	unsigned closed, retried;
 };
 
-/* --- asking ------------------------------------------------------------------------------------------------------- */
-
-static void find_instances(struct asking *q)
+static struct asking *asking_of(struct ask *q)
 {
-	const Starling__Registration *all[CLIENT_MAX_INSTANCES];
-
-	client_settle(&q->client);
-	q->count = client_select(&q->client, "s2s", all, CLIENT_MAX_INSTANCES);
-	for (unsigned i = 0; i < q->count; i++) {
-		struct asked *one = &q->instances[i];
-
-		one->all = q;
-		one->instance = all[i]->instance;
-		snprintf(one->name, sizeof(one->name), "%s", all[i]->name);
-	}
-}
-
-static void answered(struct asking *q, const struct ipc_result *result)
-{
-	if (ipc_ok(result)) {
-		q->answered++;
-	} else {
-		q->failed++;
-		q->code = result->code;
-		snprintf(q->text, sizeof(q->text), "%s", result->text);
-	}
-	client_answered(&q->client);
-}
-
-static int verdict(const struct asking *q)
-{
-	if (q->failed)
-		return command_fail(q->client.args, exit_code_of(q->code), "%u of %u s2s did not answer: %s %s", q->failed,
-		                    q->failed + q->answered, ipc_code_name(q->code), q->text);
-	if (!q->answered)
-		return command_fail(q->client.args, CTL_TEMPORARY, "no s2s is up");
-	return CTL_OK;
+	return list_entry(q, struct asking, ask);
 }
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
@@ -120,8 +70,8 @@ static void link_row(struct table *t, const Starling__S2sLink *l, const char *in
 
 static void on_listed(const struct ipc_result *result, const Starling__S2sListReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
-	struct asking *q = one->all;
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
 
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_links; i++) {
 		if (q->client.args->json)
@@ -129,95 +79,59 @@ static void on_listed(const struct ipc_result *result, const Starling__S2sListRe
 		else
 			link_row(&q->table, reply->links[i], one->name);
 	}
-	answered(q, result);
+	ask_answered(one, result);
 }
 
-static void ask_lists(struct asking *q)
+static void call_list(struct ask_one *one)
 {
 	Starling__S2sListRequest request = STARLING__S2S_LIST_REQUEST__INIT;
 
-	find_instances(q);
-	request.domain = q->domain;
-	request.limit = LIMIT;
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		call_s2s_list(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_listed,
-		              &q->instances[i]);
-	}
-	client_wait(&q->client);
+	request.domain = asking_of(one->all)->domain;
+	request.limit = ASK_LIMIT;
+	call_s2s_list(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_listed, one);
 }
 
-static void print_links(struct asking *q)
-{
-	struct buf text = { 0 };
-
-	if (q->client.args->json) {
-		json_print(&q->json);
-		return;
-	}
-	table_write(&q->table, &text);
-	fwrite(buf_str(&text).p, 1, buf_str(&text).n, stdout);
-	buf_fini(&text);
-}
-
-static int list(struct asking *q)
+static int list(struct ask *q)
 {
 	static const char *const titles[] = { "LOCAL",   "REMOTE", "DIRECTION", "STATE",   "SINCE",    "PROOF", "TLS",
 		                              "MANAGED", "QUEUED", "SPOOLED",   "ADDRESS", "INSTANCE", "ERROR" };
-	int status = CTL_OK;
 
-	table_init(&q->table, sizeof(titles) / sizeof(*titles), titles, 1u << 4 | 1u << 8 | 1u << 9);
-	json_open(&q->json, NULL, '{');
-	json_open(&q->json, "links", '[');
-	ask_lists(q);
-	json_close(&q->json, ']');
-	json_bool(&q->json, "complete", q->failed == 0 && q->answered > 0);
-	json_close(&q->json, '}');
-	print_links(q);
-	/* The list is out; with JSON nothing may follow it. */
-	if (!q->client.args->json)
-		status = verdict(q);
-	else if (q->failed)
-		status = exit_code_of(q->code);
-	else if (!q->answered)
-		status = CTL_TEMPORARY;
-	buf_fini(&q->json.out);
-	table_fini(&q->table);
-	return status;
+	return ask_list(q, "links", sizeof(titles) / sizeof(*titles), titles, 1u << 4 | 1u << 8 | 1u << 9, call_list);
 }
 
 /* --- close -------------------------------------------------------------------------------------------------------- */
 
 static void on_closed(const struct ipc_result *result, const Starling__S2sCloseReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
 	if (ipc_ok(result)) {
-		one->all->closed += reply->closed;
-		one->all->retried += reply->retried;
+		asking_of(one->all)->closed += reply->closed;
+		asking_of(one->all)->retried += reply->retried;
 	}
-	answered(one->all, result);
+	ask_answered(one, result);
 }
 
-static int close_streams(struct asking *q)
+static void call_close(struct ask_one *one)
 {
 	Starling__S2sCloseRequest request = STARLING__S2S_CLOSE_REQUEST__INIT;
+
+	request.domain = asking_of(one->all)->domain;
+	call_s2s_close(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_closed, one);
+}
+
+static int close_streams(struct ask *ask)
+{
+	struct asking *q = asking_of(ask);
 	int status;
 
-	find_instances(q);
-	request.domain = q->domain;
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		call_s2s_close(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_closed,
-		               &q->instances[i]);
-	}
-	client_wait(&q->client);
-	status = verdict(q);
+	ask_all(ask, call_close);
+	status = ask_verdict(ask);
 	if (status)
 		return status;
 	if (!q->closed && !q->retried)
-		return command_fail(q->client.args, CTL_CONFLICT, "there is no stream with %s", q->domain);
-	if (q->client.args->json)
+		return command_fail(ask->client.args, CTL_CONFLICT, "there is no stream with %s", q->domain);
+	if (ask->client.args->json)
 		printf("{\"closed\":%u,\"retried\":%u}\n", q->closed, q->retried);
 	else
 		printf("%u stream%s with %s ended%s\n", q->closed, q->closed == 1 ? "" : "s", q->domain,
@@ -229,32 +143,34 @@ static int close_streams(struct asking *q)
 
 static void on_retried(const struct ipc_result *result, const Starling__S2sRetryReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
 	if (ipc_ok(result))
-		one->all->retried += reply->retried;
-	answered(one->all, result);
+		asking_of(one->all)->retried += reply->retried;
+	ask_answered(one, result);
 }
 
-static int retry(struct asking *q)
+static void call_retry(struct ask_one *one)
 {
 	Starling__S2sRetryRequest request = STARLING__S2S_RETRY_REQUEST__INIT;
+
+	request.domain = asking_of(one->all)->domain;
+	call_s2s_retry(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_retried, one);
+}
+
+static int retry(struct ask *ask)
+{
+	struct asking *q = asking_of(ask);
 	int status;
 
-	find_instances(q);
-	request.domain = q->domain;
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		call_s2s_retry(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_retried,
-		               &q->instances[i]);
-	}
-	client_wait(&q->client);
-	status = verdict(q);
+	ask_all(ask, call_retry);
+	status = ask_verdict(ask);
 	if (status)
 		return status;
 	if (!q->retried)
-		return command_fail(q->client.args, CTL_CONFLICT, "nothing%s%s waits to try again", q->domain[0] ? " for " : "", q->domain);
-	if (q->client.args->json)
+		return command_fail(ask->client.args, CTL_CONFLICT, "nothing%s%s waits to try again", q->domain[0] ? " for " : "",
+		                    q->domain);
+	if (ask->client.args->json)
 		printf("{\"retried\":%u}\n", q->retried);
 	else
 		printf("%u pair%s of domains: trying again now\n", q->retried, q->retried == 1 ? "" : "s");
@@ -266,18 +182,8 @@ static int retry(struct asking *q)
 static const struct {
 	const char *name;
 	unsigned min_words;
-	int (*run)(struct asking *q);
+	int (*run)(struct ask *q);
 } actions[] = { { "list", 1, list }, { "close", 2, close_streams }, { "retry", 1, retry } };
-
-static int with_client(struct asking *q, const struct args *a, int (*run)(struct asking *q))
-{
-	int status = client_open(&q->client, a);
-
-	if (status == 0)
-		status = run(q);
-	client_close(&q->client);
-	return status;
-}
 
 int command_s2s(const struct args *a)
 {
@@ -291,7 +197,7 @@ int command_s2s(const struct args *a)
 			return command_fail(a, CTL_USAGE, "s2s %s: the remote domain is missing", a->words[0]);
 		if (a->word_count > 1 && jid_prep_domain(str_from(a->words[1]), q.domain, &n) != JID_OK)
 			return command_fail(a, CTL_USAGE, "'%s' is no domain", a->words[1]);
-		return with_client(&q, a, actions[i].run);
+		return ask_run(&q.ask, a, "s2s", actions[i].run);
 	}
 	return command_fail(a, CTL_USAGE, "s2s: no action '%s': list, close or retry is wanted", a->words[0]);
 }

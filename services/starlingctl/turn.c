@@ -4,72 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/list.h"
 #include "common/daemon/config.h"
 #include "ipc/gen/turn.client.h"
-#include "services/starlingctl/client.h"
+#include "services/starlingctl/ask.h"
 #include "services/starlingctl/command.h"
-#include "services/starlingctl/json.h"
-#include "services/starlingctl/table.h"
-
-enum { LIMIT = 10000, NAME_BYTES = 128 };
-
-struct asking;
-
-struct asked {
-	struct asking *all;
-	uint64_t instance;
-	char name[NAME_BYTES];
-};
 
 struct asking {
-	struct client client;
-	struct json json;
-	struct table table;
-	struct asked instances[CLIENT_MAX_INSTANCES];
+	struct ask ask;
 	const char *user; /* "": all */
 	uint64_t block_ms;
-	unsigned count, answered, failed, kicked;
-	int code; /* of the last failure */
-	char text[256];
+	unsigned kicked;
 };
 
-/* --- asking ------------------------------------------------------------------------------------------------------- */
-
-static void find_instances(struct asking *q)
+static struct asking *asking_of(struct ask *q)
 {
-	const Starling__Registration *all[CLIENT_MAX_INSTANCES];
-
-	client_settle(&q->client);
-	q->count = client_select(&q->client, "turn-relay", all, CLIENT_MAX_INSTANCES);
-	for (unsigned i = 0; i < q->count; i++) {
-		struct asked *one = &q->instances[i];
-
-		one->all = q;
-		one->instance = all[i]->instance;
-		snprintf(one->name, sizeof(one->name), "%s", all[i]->name);
-	}
-}
-
-static void answered(struct asking *q, const struct ipc_result *result)
-{
-	if (ipc_ok(result)) {
-		q->answered++;
-	} else {
-		q->failed++;
-		q->code = result->code;
-		snprintf(q->text, sizeof(q->text), "%s", result->text);
-	}
-	client_answered(&q->client);
-}
-
-static int verdict(const struct asking *q)
-{
-	if (q->failed)
-		return command_fail(q->client.args, exit_code_of(q->code), "%u of %u relays did not answer: %s %s", q->failed,
-		                    q->failed + q->answered, ipc_code_name(q->code), q->text);
-	if (!q->answered)
-		return command_fail(q->client.args, CTL_TEMPORARY, "no turn-relay is up");
-	return CTL_OK;
+	return list_entry(q, struct asking, ask);
 }
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
@@ -117,8 +67,8 @@ static void allocation_row(struct table *t, const Starling__TurnAllocation *a, c
 
 static void on_listed(const struct ipc_result *result, const Starling__TurnListReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
-	struct asking *q = one->all;
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
 
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_allocations; i++) {
 		if (q->client.args->json)
@@ -126,94 +76,60 @@ static void on_listed(const struct ipc_result *result, const Starling__TurnListR
 		else if (reply->allocations[i]->n_relayed > 0)
 			allocation_row(&q->table, reply->allocations[i], one->name);
 	}
-	answered(q, result);
+	ask_answered(one, result);
 }
 
-static void ask_lists(struct asking *q)
+static void call_list(struct ask_one *one)
 {
 	Starling__TurnListRequest request = STARLING__TURN_LIST_REQUEST__INIT;
 
-	find_instances(q);
-	request.user = (char *)(uintptr_t)q->user;
-	request.limit = LIMIT;
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		call_turn_list(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_listed,
-		               &q->instances[i]);
-	}
-	client_wait(&q->client);
+	request.user = (char *)(uintptr_t)asking_of(one->all)->user;
+	request.limit = ASK_LIMIT;
+	call_turn_list(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_listed, one);
 }
 
-static void print_allocations(struct asking *q)
-{
-	struct buf text = { 0 };
-
-	if (q->client.args->json) {
-		json_print(&q->json);
-		return;
-	}
-	table_write(&q->table, &text);
-	fwrite(buf_str(&text).p, 1, buf_str(&text).n, stdout);
-	buf_fini(&text);
-}
-
-static int list(struct asking *q)
+static int list(struct ask *q)
 {
 	static const char *const titles[] = { "USER",    "CLIENT",   "TRANSPORT", "RELAYED",   "SINCE",   "LEFT",
 		                              "PERMITS", "CHANNELS", "TO-PEER",   "TO-CLIENT", "INSTANCE" };
-	int status = CTL_OK;
 
-	table_init(&q->table, sizeof(titles) / sizeof(*titles), titles, 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9);
-	json_open(&q->json, NULL, '{');
-	json_open(&q->json, "allocations", '[');
-	ask_lists(q);
-	json_close(&q->json, ']');
-	json_bool(&q->json, "complete", q->failed == 0 && q->answered > 0);
-	json_close(&q->json, '}');
-	print_allocations(q);
-	/* The list is out; with JSON nothing may follow it. */
-	if (!q->client.args->json)
-		status = verdict(q);
-	else if (q->failed)
-		status = exit_code_of(q->code);
-	else if (!q->answered)
-		status = CTL_TEMPORARY;
-	buf_fini(&q->json.out);
-	table_fini(&q->table);
-	return status;
+	return ask_list(q, "allocations", sizeof(titles) / sizeof(*titles), titles,
+	                1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9, call_list);
 }
 
 /* --- kick --------------------------------------------------------------------------------------------------------- */
 
 static void on_kicked(const struct ipc_result *result, const Starling__TurnKickReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
 	if (ipc_ok(result))
-		one->all->kicked += reply->kicked;
-	answered(one->all, result);
+		asking_of(one->all)->kicked += reply->kicked;
+	ask_answered(one, result);
 }
 
-static int kick(struct asking *q)
+static void call_kick(struct ask_one *one)
 {
 	Starling__TurnKickRequest request = STARLING__TURN_KICK_REQUEST__INIT;
-	int status;
+	const struct asking *q = asking_of(one->all);
 
-	find_instances(q);
 	request.user = (char *)(uintptr_t)q->user;
 	request.block_ms = q->block_ms;
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		call_turn_kick(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_kicked,
-		               &q->instances[i]);
-	}
-	client_wait(&q->client);
-	status = verdict(q);
+	call_turn_kick(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_kicked, one);
+}
+
+static int kick(struct ask *ask)
+{
+	const struct asking *q = asking_of(ask);
+	int status;
+
+	ask_all(ask, call_kick);
+	status = ask_verdict(ask);
 	if (status)
 		return status;
 	if (!q->kicked && !q->block_ms)
-		return command_fail(q->client.args, CTL_CONFLICT, "%s has no allocation", q->user);
-	if (q->client.args->json)
+		return command_fail(ask->client.args, CTL_CONFLICT, "%s has no allocation", q->user);
+	if (ask->client.args->json)
 		printf("{\"kicked\":%u}\n", q->kicked);
 	else
 		printf("%u allocation%s of %s ended\n", q->kicked, q->kicked == 1 ? "" : "s", q->user);
@@ -225,18 +141,8 @@ static int kick(struct asking *q)
 static const struct {
 	const char *name;
 	unsigned min_words, max_words;
-	int (*run)(struct asking *q);
+	int (*run)(struct ask *q);
 } actions[] = { { "list", 1, 2, list }, { "kick", 2, 3, kick } };
-
-static int with_client(struct asking *q, const struct args *a, int (*run)(struct asking *q))
-{
-	int status = client_open(&q->client, a);
-
-	if (status == 0)
-		status = run(q);
-	client_close(&q->client);
-	return status;
-}
 
 int command_turn(const struct args *a)
 {
@@ -254,7 +160,7 @@ int command_turn(const struct args *a)
 			return command_fail(a, CTL_USAGE, "'%s' is no time: 30s, 10m, 2h, 7d", a->words[2]);
 		q.user = a->word_count > 1 ? a->words[1] : "";
 		q.block_ms = (uint64_t)block_ms;
-		return with_client(&q, a, actions[i].run);
+		return ask_run(&q.ask, a, "turn-relay", actions[i].run);
 	}
 	return command_fail(a, CTL_USAGE, "turn: no action '%s': list or kick is wanted", a->words[0]);
 }
