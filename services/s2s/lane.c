@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lane: stanzas for the accounts of one slot, in order: some on the way to the slot's owner at a time, each naming the epoch under which that owner has
- * the slot (stanza.proto), so that none of those behind a refused one can be taken. After a failure the lane waits until all on the way were answered,
- * then sends what is left again, to whoever owns the slot then. */
+ * lane: stanzas for the accounts of one slot, in order (ipc/runtime/lane.h). */
 #include "services/s2s/s2s.h"
 
 #include "common/base/mem.h"
 #include "ipc/gen/stanza.client.h"
+#include "ipc/runtime/lane.h"
 #include "services/s2s/metrics.h"
 
-#define ON_THE_WAY_MAX 64u
-#define DEADLINE_MS    60000u
-#define PAUSE_MS       200u
-#define PAUSE_MAX_MS   2000u
-#define GIVE_UP_MS     30000u /* for what no stream counts: errors to our own users */
-
-enum letter_state { LETTER_WAITING, LETTER_SENT, LETTER_FAILED };
+#define DEADLINE_MS  60000u
+#define PAUSE_MS     200u
+#define PAUSE_MAX_MS 2000u
+#define GIVE_UP_MS   30000u /* for what no stream counts: errors to our own users */
 
 struct letter {
-	struct list_node node;
+	struct ipc_lane_item base;
 	struct s2s_lane *lane;
 	struct s2s_stream *stream; /* counted; NULL: an error of our own */
 	uint64_t number;
@@ -26,20 +22,20 @@ struct letter {
 	struct str bytes;
 	struct s2s_key key; /* again: the other server says so */
 	uint64_t trace, since_ms;
-	uint8_t state;
 	bool again;
 };
 
 struct s2s_lane {
+	struct ipc_lane base;
 	struct s2s *s2s;
 	uint32_t slot;
-	struct list_node letters;
-	uint32_t on_the_way, attempts;
-	uint64_t owner, epoch, pause_until_ms;
-	bool broken;
+	uint64_t pause_until_ms; /* 0: none */
 };
 
-static void pump(struct s2s_lane *l);
+static struct s2s_lane *lane_of(struct ipc_lane *l)
+{
+	return list_entry(l, struct s2s_lane, base);
+}
 
 static char *place(char **at, const char *text)
 {
@@ -75,7 +71,7 @@ static void letter_free(struct letter *e, bool handled)
 {
 	struct s2s_stream *s = e->stream;
 
-	list_remove(&e->node);
+	list_remove(&e->base.node);
 	if (s && handled)
 		s2s_ack_handled(s, e->number);
 	if (s)
@@ -83,14 +79,26 @@ static void letter_free(struct letter *e, bool handled)
 	mem_free(e);
 }
 
-static void pause_if_quiet(struct s2s_lane *l)
+static enum ipc_lane_answer take_answer(struct letter *e, const struct ipc_result *result)
 {
-	uint64_t wait = (uint64_t)PAUSE_MS << (l->attempts < 4 ? l->attempts : 4);
+	const struct s2s_lane *l = e->lane;
 
-	if (!l->broken || l->on_the_way > 0 || l->pause_until_ms)
-		return;
-	l->attempts++;
-	l->pause_until_ms = net_now(l->s2s->net) + (wait < PAUSE_MAX_MS ? wait : PAUSE_MAX_MS);
+	if (l->s2s->stopped) {
+		letter_free(e, false);
+		return IPC_LANE_REFUSED;
+	}
+	if (ipc_ok(result)) {
+		letter_free(e, true);
+		return IPC_LANE_TAKEN;
+	}
+	if (result->code == STARLING__CODE__CODE_INVALID || result->code == STARLING__CODE__CODE_UNSUPPORTED) {
+		log_warn(l->s2s->log, "slot %u: a stanza was refused: %s", (unsigned)l->slot, result->text);
+		letter_free(e, true);
+		return IPC_LANE_REFUSED;
+	}
+	if (!e->stream && net_now(l->s2s->net) - e->since_ms > GIVE_UP_MS)
+		letter_free(e, false);
+	return IPC_LANE_FAILED;
 }
 
 static void on_routed(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
@@ -99,32 +107,13 @@ static void on_routed(const struct ipc_result *result, const Starling__Empty *re
 	struct s2s_lane *l = e->lane;
 
 	(void)reply;
-	l->on_the_way--;
-	if (l->s2s->stopped) {
-		letter_free(e, false);
-		return;
-	}
-	if (ipc_ok(result)) {
-		l->attempts = 0;
-		letter_free(e, true);
-	} else if (result->code == STARLING__CODE__CODE_INVALID || result->code == STARLING__CODE__CODE_UNSUPPORTED) {
-		log_warn(l->s2s->log, "slot %u: a stanza was refused: %s", (unsigned)l->slot, result->text);
-		letter_free(e, true);
-	} else {
-		e->state = LETTER_FAILED;
-		l->broken = true;
-		if (!e->stream && net_now(l->s2s->net) - e->since_ms > GIVE_UP_MS)
-			letter_free(e, false);
-	}
-	if (l->broken)
-		pause_if_quiet(l);
-	else
-		pump(l);
+	ipc_lane_answered(&l->base, take_answer(e, result));
 }
 
-static bool send_letter(struct letter *e, uint64_t owner, uint64_t epoch)
+static enum ipc_lane_sent send_letter(struct ipc_lane *lane, struct ipc_lane_item *item, uint64_t owner, uint64_t epoch)
 {
-	struct s2s_lane *l = e->lane;
+	struct s2s_lane *l = lane_of(lane);
+	struct letter *e = list_entry(item, struct letter, base);
 	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = e->trace, .payload = e->bytes };
 
@@ -138,51 +127,37 @@ static bool send_letter(struct letter *e, uint64_t owner, uint64_t epoch)
 	/* A repetition of ours is as old as this letter; one of the other server's only that server knows. */
 	if (e->again && (!e->key.again || e->key.age_s > 0))
 		request.age_ms = net_now(l->s2s->net) - e->since_ms + e->key.age_s * 1000 + 1;
-	e->state = LETTER_SENT;
 	e->again = true;
-	l->on_the_way++;
-	return call_stanza_route(l->s2s->bus, ipc_instance(owner), &opts, &request, on_routed, e) == IPC_SENT;
+	if (call_stanza_route(l->s2s->bus, ipc_instance(owner), &opts, &request, on_routed, e) == IPC_SENT)
+		return IPC_LANE_SENT;
+	return IPC_LANE_STUCK;
 }
 
-static void pump(struct s2s_lane *l)
+static uint64_t receiver(struct ipc_lane *lane, uint64_t *out_epoch)
 {
-	uint64_t epoch = 0, owner;
-
-	if (l->broken || l->s2s->stopped || list_empty(&l->letters))
-		return;
-	owner = ipc_bus_slot_owner(l->s2s->bus, l->slot, &epoch);
-	if (owner == 0) {
-		l->broken = true;
-		pause_if_quiet(l);
-		return;
-	}
-	/* Those that are still with a former owner come first. */
-	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
-		return;
-	l->owner = owner;
-	l->epoch = epoch;
-	list_for_each_safe (n, &l->letters) {
-		struct letter *e = list_entry(n, struct letter, node);
-
-		if (l->on_the_way >= ON_THE_WAY_MAX)
-			return;
-		if (e->state == LETTER_WAITING && !send_letter(e, owner, epoch)) {
-			l->broken = true;
-			return;
-		}
-	}
+	return ipc_bus_slot_owner(lane_of(lane)->s2s->bus, lane_of(lane)->slot, out_epoch);
 }
 
-static struct s2s_lane *lane_of(struct s2s *s2s, uint32_t slot)
+static void pause_lane(struct ipc_lane *lane, uint32_t attempts)
+{
+	struct s2s_lane *l = lane_of(lane);
+	uint64_t wait = (uint64_t)PAUSE_MS << (attempts < 4 ? attempts : 4);
+
+	l->pause_until_ms = net_now(l->s2s->net) + (wait < PAUSE_MAX_MS ? wait : PAUSE_MAX_MS);
+}
+
+static const struct ipc_lane_ops lane_ops = { receiver, send_letter, pause_lane, NULL, NULL };
+
+static struct s2s_lane *lane_for(struct s2s *s2s, uint32_t slot)
 {
 	struct s2s_lane *l = s2s->lanes[slot];
 
 	if (l)
 		return l;
 	l = s2s->lanes[slot] = mem_new(struct s2s_lane);
+	ipc_lane_init(&l->base, &lane_ops, &s2s->stopped);
 	l->s2s = s2s;
 	l->slot = slot;
-	list_init(&l->letters);
 	return l;
 }
 
@@ -190,7 +165,7 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
                    const struct s2s_key *key)
 {
 	struct str to = str_from(meta->to);
-	struct s2s_lane *l = lane_of(s2s, hash_slot(jid_view_local(to).n ? to : jid_view_bare(str_from(meta->from))));
+	struct s2s_lane *l = lane_for(s2s, hash_slot(jid_view_local(to).n ? to : jid_view_bare(str_from(meta->from))));
 	struct letter *e = letter_new(l, meta, bytes);
 
 	e->stream = from ? s2s_stream_ref(from) : NULL;
@@ -200,8 +175,7 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
 	e->again = e->key.again;
 	e->trace = s2s_trace(s2s);
 	e->since_ms = net_now(s2s->net);
-	list_push_back(&l->letters, &e->node);
-	pump(l);
+	ipc_lane_add(&l->base, &e->base);
 }
 
 /* At each tick. */
@@ -215,10 +189,7 @@ void s2s_lanes_wake(struct s2s *s2s)
 		if (!l || !l->pause_until_ms || now_ms < l->pause_until_ms)
 			continue;
 		l->pause_until_ms = 0;
-		l->broken = false;
-		list_for_each (n, &l->letters)
-			list_entry(n, struct letter, node)->state = LETTER_WAITING;
-		pump(l);
+		ipc_lane_go_on(&l->base);
 	}
 }
 
@@ -230,8 +201,8 @@ void s2s_lanes_fini(struct s2s *s2s)
 
 		if (!l)
 			continue;
-		list_for_each_safe (n, &l->letters)
-			letter_free(list_entry(n, struct letter, node), false);
+		while (!list_empty(&l->base.items))
+			letter_free(list_entry(l->base.items.next, struct letter, base.node), false);
 		mem_free(l);
 		s2s->lanes[slot] = NULL;
 	}

@@ -6,6 +6,7 @@
 #include "common/base/rendezvous.h"
 #include "common/xmpp/jid.h"
 #include "ipc/gen/stanza.client.h"
+#include "ipc/runtime/lane.h"
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/later.h"
@@ -15,64 +16,50 @@
 #include "services/session-manager/sender.h"
 #include "services/session-manager/sm.h"
 
-#define ON_THE_WAY_MAX 64
-#define DEADLINE_MS    60000 /* the receiver answers when the stanza is durable: it may wait for its store */
-#define GIVE_UP_MS     30000 /* with no owner for this long, the sender gets an error */
-#define LOST_MAX       10    /* so many owners may die with it: it could be why */
-#define SPEAKERS_MAX   64u
-
-enum item_state { ITEM_WAITING, ITEM_SENT, ITEM_FAILED };
+#define DEADLINE_MS  60000 /* the receiver answers when the stanza is durable: it may wait for its store */
+#define GIVE_UP_MS   30000 /* with no owner for this long, the sender gets an error */
+#define LOST_MAX     10    /* so many owners may die with it: it could be why */
+#define SPEAKERS_MAX 64u
 
 struct item {
-	struct list_node node;
+	struct ipc_lane_item base;
 	struct lane *lane;
 	struct parcel *parcel;
-	enum item_state state;
 	uint32_t lost; /* owners that died with it */
 	bool tried;    /* was sent before */
 };
 
 struct lane {
+	struct ipc_lane base;
 	struct sm *sm;
 	uint32_t slot;
-	bool remote;            /* of remote domains */
-	struct list_node items; /* in order */
-	uint32_t on_the_way;
-	uint64_t owner, epoch; /* to whom they are */
-	uint64_t seen_ms;      /* when there was somebody to send to */
-	uint32_t attempts;
-	bool broken; /* something failed: nothing more goes out until all was answered and the pause is over */
-	bool pausing;
+	bool remote;      /* of remote domains */
+	uint64_t seen_ms; /* when there was somebody to send to */
 };
 
-static void pump(struct lane *l);
+static struct lane *lane_of(struct ipc_lane *l)
+{
+	return list_entry(l, struct lane, base);
+}
+
+static struct item *item_of(struct ipc_lane_item *i)
+{
+	return list_entry(i, struct item, base);
+}
+
+static struct item *first_item(struct lane *l)
+{
+	return list_entry(l->base.items.next, struct item, base.node);
+}
 
 static void item_free(struct item *i)
 {
-	list_remove(&i->node);
+	list_remove(&i->base.node);
 	parcel_free(&i->parcel);
 	mem_free(i);
 }
 
-static void resume(void *ctx)
-{
-	struct lane *l = ctx;
-
-	l->pausing = l->broken = false;
-	if (l->sm->stopping)
-		return;
-	list_for_each (n, &l->items)
-		list_entry(n, struct item, node)->state = ITEM_WAITING;
-	pump(l);
-}
-
-static void pause_if_quiet(struct lane *l)
-{
-	if (!l->broken || l->on_the_way > 0 || l->pausing || l->sm->stopping)
-		return;
-	l->pausing = true;
-	later_run(l->sm, later_backoff_ms(l->attempts++), resume, l);
-}
+/* --- answers --- */
 
 /* Nobody owns the slot, or its owner keeps going away: not waited for without end. */
 static bool hopeless(int code)
@@ -83,12 +70,9 @@ static bool hopeless(int code)
 static void failed(struct item *i, int code)
 {
 	struct lane *l = i->lane;
-
 	uint64_t since_ms = i->parcel->since_ms > l->seen_ms ? i->parcel->since_ms : l->seen_ms;
 
-	i->state = ITEM_FAILED;
 	i->lost += code == CODE(PEER_LOST);
-	l->broken = true;
 	/* It may have waited long for an owner that was there and could not go on, without a store: that does not count. */
 	if (hopeless(code) && (clock_mono_ms() - since_ms > GIVE_UP_MS || i->lost > LOST_MAX)) {
 		bounce(l->sm, &i->parcel->packet, l->remote ? "remote-server-timeout" : "resource-constraint",
@@ -97,28 +81,36 @@ static void failed(struct item *i, int code)
 	}
 }
 
+static enum ipc_lane_answer take_answer(struct item *i, const struct ipc_result *result)
+{
+	const struct lane *l = i->lane;
+
+	if (ipc_ok(result)) {
+		item_free(i);
+		return IPC_LANE_TAKEN;
+	}
+	switch (result->code) {
+	case CODE(INVALID):
+	case CODE(UNSUPPORTED):
+		log_warn(&l->sm->log, "slot %u: a stanza was refused: %s", l->slot, result->text);
+		break;
+	case CODE(FENCED):
+		/* The sender's slot is another's now, who has this from the sender's edge. */
+		receipt_fail(i->parcel->packet.receipt, CODE(WRONG_OWNER));
+		break;
+	default:
+		failed(i, result->code);
+		return IPC_LANE_FAILED;
+	}
+	item_free(i);
+	return IPC_LANE_REFUSED;
+}
+
 static void answered(struct item *i, const struct ipc_result *result)
 {
 	struct lane *l = i->lane;
 
-	l->on_the_way--;
-	if (ipc_ok(result)) {
-		l->attempts = 0;
-		item_free(i);
-	} else if (result->code == CODE(INVALID) || result->code == CODE(UNSUPPORTED)) {
-		log_warn(&l->sm->log, "slot %u: a stanza was refused: %s", l->slot, result->text);
-		item_free(i);
-	} else if (result->code == CODE(FENCED)) {
-		/* The sender's slot is another's now, who has this from the sender's edge. */
-		receipt_fail(i->parcel->packet.receipt, CODE(WRONG_OWNER));
-		item_free(i);
-	} else {
-		failed(i, result->code);
-	}
-	if (l->broken)
-		pause_if_quiet(l);
-	else
-		pump(l);
+	ipc_lane_answered(&l->base, take_answer(i, result));
 }
 
 static void on_routed(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
@@ -137,12 +129,14 @@ static void on_taken(const struct ipc_result *result, const Starling__TakeReply 
 	answered(i, result);
 }
 
-static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
+static enum ipc_lane_sent send_item(struct ipc_lane *lane, struct ipc_lane_item *item, uint64_t owner, uint64_t epoch)
 {
-	struct lane *l = i->lane;
+	struct lane *l = lane_of(lane);
+	struct item *i = item_of(item);
 	const struct packet *p = &i->parcel->packet;
 	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
+	int sent;
 
 	request.meta = (Starling__StanzaMeta *)p->meta;
 	request.hops = p->hops + 1;
@@ -156,16 +150,16 @@ static bool send_item(struct item *i, uint64_t owner, uint64_t epoch)
 	request.check_origin = p->check_origin;
 	if (!sender_epoch(l->sm, p, &request.sender_epoch)) {
 		item_free(i);
-		return true;
+		return IPC_LANE_GONE;
 	}
-	i->state = ITEM_SENT;
 	i->tried = true;
-	l->on_the_way++;
 	metric_inc(&counters.routed_out);
 	/* The answer's function runs in every case, later. */
 	if (p->meta->kind == KIND_MESSAGE && peer_takes(ipc_bus_find(l->sm->bus, owner)))
-		return call_stanza_take(l->sm->bus, ipc_instance(owner), &opts, &request, on_taken, i) == IPC_SENT;
-	return call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i) == IPC_SENT;
+		sent = call_stanza_take(l->sm->bus, ipc_instance(owner), &opts, &request, on_taken, i);
+	else
+		sent = call_stanza_route(l->sm->bus, ipc_instance(owner), &opts, &request, on_routed, i);
+	return sent == IPC_SENT ? IPC_LANE_SENT : IPC_LANE_STUCK;
 }
 
 /* --- to whom --- */
@@ -184,21 +178,28 @@ static uint64_t speaker(const struct sm *sm, uint32_t slot)
 	return rendezvous_owner(list, count, slot);
 }
 
-static uint64_t receiver(const struct lane *l, uint64_t *out_epoch)
+static uint64_t receiver(struct ipc_lane *lane, uint64_t *out_epoch)
 {
-	*out_epoch = 0;
-	return l->remote ? speaker(l->sm, l->slot) : ipc_bus_slot_owner(l->sm->bus, l->slot, out_epoch);
+	struct lane *l = lane_of(lane);
+	uint64_t owner = l->remote ? speaker(l->sm, l->slot) : ipc_bus_slot_owner(l->sm->bus, l->slot, out_epoch);
+
+	if (owner == ipc_bus_instance(l->sm->bus))
+		owner = 0; /* the directory is behind: we are not serving it */
+	/* While they are on the way to somebody, they are not given up. */
+	if (owner != 0)
+		l->seen_ms = clock_mono_ms();
+	return owner;
 }
 
 /* The slot became ours while stanzas waited for it. */
-static void take_home(struct lane *l)
+static void take_home(struct ipc_lane *lane)
 {
-	while (!list_empty(&l->items) && ownership_serving(l->sm, l->slot)) {
-		struct item *i = list_entry(l->items.next, struct item, node);
+	struct lane *l = lane_of(lane);
+
+	while (!l->remote && !list_empty(&l->base.items) && ownership_serving(l->sm, l->slot)) {
+		struct item *i = first_item(l);
 		struct parcel *parcel = i->parcel;
 
-		if (i->state != ITEM_WAITING)
-			return;
 		parcel->packet.again = parcel->packet.again || i->tried;
 		i->parcel = NULL;
 		item_free(i);
@@ -208,40 +209,23 @@ static void take_home(struct lane *l)
 	}
 }
 
-static void pump(struct lane *l)
+static void stranded(struct ipc_lane *lane, struct ipc_lane_item *first)
 {
-	uint64_t epoch = 0, owner;
-
-	if (l->broken || l->sm->stopping)
-		return;
-	if (l->on_the_way == 0 && !l->remote)
-		take_home(l);
-	if (list_empty(&l->items))
-		return;
-	owner = receiver(l, &epoch);
-	if (owner != 0 && owner != ipc_bus_instance(l->sm->bus))
-		l->seen_ms = clock_mono_ms();
-	/* Those that are still with a former owner come first; while they are on the way, they are not given up. */
-	if (l->on_the_way > 0 && (owner != l->owner || epoch != l->epoch))
-		return;
-	if (owner == 0 || owner == ipc_bus_instance(l->sm->bus)) {
-		failed(list_entry(l->items.next, struct item, node), CODE(UNAVAILABLE));
-		pause_if_quiet(l);
-		return;
-	}
-	l->owner = owner;
-	l->epoch = epoch;
-	list_for_each_safe (n, &l->items) {
-		struct item *i = list_entry(n, struct item, node);
-
-		if (l->on_the_way >= ON_THE_WAY_MAX)
-			return;
-		if (i->state == ITEM_WAITING && !send_item(i, owner, epoch)) {
-			l->broken = true;
-			return;
-		}
-	}
+	(void)lane;
+	failed(item_of(first), CODE(UNAVAILABLE));
 }
+
+static void go_on(void *ctx)
+{
+	ipc_lane_go_on(&((struct lane *)ctx)->base);
+}
+
+static void pause_lane(struct ipc_lane *lane, uint32_t attempts)
+{
+	later_run(lane_of(lane)->sm, later_backoff_ms(attempts), go_on, lane_of(lane));
+}
+
+static const struct ipc_lane_ops lane_ops = { receiver, send_item, pause_lane, take_home, stranded };
 
 static void enqueue(struct sm *sm, uint32_t slot, bool remote, const struct packet *p)
 {
@@ -250,15 +234,14 @@ static void enqueue(struct sm *sm, uint32_t slot, bool remote, const struct pack
 
 	if (!l) {
 		l = *at = mem_new(struct lane);
+		ipc_lane_init(&l->base, &lane_ops, &sm->stopping);
 		l->sm = sm;
 		l->slot = slot;
 		l->remote = remote;
-		list_init(&l->items);
 	}
 	i->lane = l;
 	i->parcel = parcel_new(sm, p);
-	list_push_back(&l->items, &i->node);
-	pump(l);
+	ipc_lane_add(&l->base, &i->base);
 }
 
 void lane_send(struct sm *sm, uint32_t slot, const struct packet *p)
@@ -273,7 +256,7 @@ void lane_send_remote(struct sm *sm, const struct packet *p)
 
 bool lane_empty(const struct sm *sm, uint32_t slot)
 {
-	return !sm->lanes[slot] || list_empty(&sm->lanes[slot]->items);
+	return !sm->lanes[slot] || list_empty(&sm->lanes[slot]->base.items);
 }
 
 void lane_fini_all(struct sm *sm)
@@ -283,8 +266,8 @@ void lane_fini_all(struct sm *sm)
 
 		if (!l)
 			continue;
-		list_for_each_safe (n, &l->items)
-			item_free(list_entry(n, struct item, node));
+		while (!list_empty(&l->base.items))
+			item_free(first_item(l));
 		mem_free(l);
 		sm->lanes[slot] = NULL;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lane: stanzas for a slot of another owner, or for the remote domains of one slot, which an instance of s2s speaks with, in order. Some are on the way at a time; each names the epoch under which its receiver owns
- * the slot (stanza.proto), so that none of those behind a refused one can be taken. After a failure the lane waits until all on the way
- * were answered, then sends what is left again, in order, to whoever owns the slot then. */
+ * lane: stanzas for a slot of another owner, or for the remote domains of one slot, which an instance of s2s speaks with, in order (ipc/runtime/lane.h). */
 #ifndef SESSION_MANAGER_LANE_H
 #define SESSION_MANAGER_LANE_H
 
