@@ -17,9 +17,11 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/daemon/daemon_for_test.h"
 #include "ipc/gen/auth.server.h"
 #include "ipc/gen/session.client.h"
 #include "ipc/gen/storage.client.h"
+#include "ipc/runtime/ipc_for_test.h"
 #include "services/auth/auth.h"
 
 /* For members of generated structs, which are char * though nobody writes to them. */
@@ -38,8 +40,6 @@ struct ipc_call {
 };
 
 struct fake {
-	uv_loop_t loop;
-	struct config_shared shared;
 	struct options options;
 	struct auth *auth;
 	struct str accounts[FAKE_ACCOUNTS]; /* packed Credentials; p NULL: free */
@@ -54,7 +54,6 @@ struct fake {
 	char removed[64]; /* account of the last Session.Removed */
 	int fail_code;    /* storage answers everything with this */
 	int fail_times;   /* < 0: always */
-	bool drained, ready;
 	char folder[64];
 };
 static struct fake fake;
@@ -75,17 +74,6 @@ uint64_t ipc_call_deadline(const struct ipc_call *call)
 {
 	(void)call;
 	return clock_mono_ms() + 5000;
-}
-
-const char *ipc_code_name(int code)
-{
-	(void)code;
-	return "CODE";
-}
-
-struct ipc_target ipc_any(const char *role)
-{
-	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
 }
 
 void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
@@ -138,11 +126,6 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 	fake.pending[i].done = done;
 	fake.pending[i].ctx = ctx;
 	return IPC_SENT;
-}
-
-struct ipc_target ipc_slot(const char *role, uint32_t slot)
-{
-	return (struct ipc_target){ .kind = IPC_TO_SLOT, .role = role, .slot = slot };
 }
 
 /* The only event that auth sends. */
@@ -274,54 +257,12 @@ static inline void fake_turn(void)
 			mem_free((void *)request.p);
 		}
 		if (hashing_open(fake.auth->hashing) > 0)
-			uv_run(&fake.loop, UV_RUN_ONCE);
+			uv_run(&skeleton.loop, UV_RUN_ONCE);
 	}
 	assert_int_equal(fake.pending_count, 0);
 }
 
 /* --- the skeleton ------------------------------------------------------------------------------------------------- */
-
-uv_loop_t *daemon_loop(struct daemon *d)
-{
-	(void)d;
-	return &fake.loop;
-}
-
-struct ipc_bus *daemon_bus(struct daemon *d)
-{
-	(void)d;
-	return NULL;
-}
-
-const struct config_shared *daemon_shared(struct daemon *d)
-{
-	(void)d;
-	return &fake.shared;
-}
-
-const void *daemon_config(struct daemon *d)
-{
-	(void)d;
-	return &fake.options;
-}
-
-const struct log_ctx *daemon_log(struct daemon *d)
-{
-	(void)d;
-	return NULL;
-}
-
-void daemon_ready(struct daemon *d)
-{
-	(void)d;
-	fake.ready = true;
-}
-
-void daemon_drained(struct daemon *d)
-{
-	(void)d;
-	fake.drained = true;
-}
 
 void metrics_register(struct metric *m)
 {
@@ -352,12 +293,13 @@ static inline int fake_start(void **state)
 
 	(void)state;
 	fake = (struct fake){ .folder = "/tmp/starling-auth-XXXXXX" };
+	skeleton = (struct skeleton){ .config = &fake.options };
 	log_threshold = LOG_LEVEL_ERROR;
-	uv_loop_init(&fake.loop);
+	uv_loop_init(&skeleton.loop);
 	assert_non_null(mkdtemp(fake.folder));
 	snprintf(path, sizeof(path), "%s/auth-seal.key", fake.folder);
 	assert_int_equal(seal_key_generate(path, &e), 0);
-	fake.shared = (struct config_shared){ .hosts = { fake_hosts, 2 }, .keys_dir = fake.folder };
+	skeleton.shared = (struct config_shared){ .hosts = { fake_hosts, 2 }, .keys_dir = fake.folder };
 	fake.options = (struct options){ .mechanisms = { fake_mechanisms, 7 },
 		                         .iterations = 4096,
 		                         .seal_key = TEXT(""),
@@ -374,7 +316,7 @@ static inline int fake_start(void **state)
 	assert_int_equal(auth_start(NULL, &auth, &e), 0);
 	fake.auth = auth;
 	auth_run(fake.auth);
-	assert_true(fake.ready);
+	assert_true(skeleton.ready);
 	assert_int_equal(unlink(path), 0);
 	return 0;
 }
@@ -383,12 +325,12 @@ static inline int fake_stop(void **state)
 {
 	(void)state;
 	auth_drain(fake.auth);
-	assert_true(fake.drained);
+	assert_true(skeleton.drained);
 	auth_stop(fake.auth);
 	for (int i = 0; i < FAKE_ACCOUNTS; i++)
 		mem_free((void *)fake.accounts[i].p);
-	uv_run(&fake.loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&fake.loop), 0);
+	uv_run(&skeleton.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&skeleton.loop), 0);
 	return rmdir(fake.folder);
 }
 

@@ -259,7 +259,7 @@ static void stopping_answers_everything(void **state)
 		assert_int_equal(t[i].call.answered, 1);
 		attempt_fini(&t[i]);
 	}
-	fake.auth->hashing = hashing_new(&fake.loop);
+	fake.auth->hashing = hashing_new(&skeleton.loop);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_start, fake_stop)

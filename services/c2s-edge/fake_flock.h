@@ -11,17 +11,17 @@
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/daemon/daemon_for_test.h"
 #include "common/net/tls_for_test.h"
 #include "ipc/gen/auth.client.h"
 #include "ipc/gen/edge.server.h"
 #include "ipc/gen/session.client.h"
+#include "ipc/runtime/ipc_for_test.h"
 #include "services/c2s-edge/sm.h"
 
 #define OWNER 0x100u
 
 struct fake {
-	uv_loop_t loop;
-	struct config_shared shared;
 	struct c2s_config config;
 	struct c2s_edge *edge;
 	char *hosts[2];
@@ -39,7 +39,6 @@ struct fake {
 	uint64_t resent_ms;               /* the same */
 	char *others[4];                  /* public addresses of other edges, from the first NULL on none */
 	char public_address[64];
-	bool drained;
 	struct buf log; /* "submit 3 juliet... <message/>;" and so on */
 	/* one call on the way of each kind */
 	session_open_fn open[64]; /* or several, of this kind */
@@ -60,42 +59,6 @@ static struct fake fake;
 
 /* --- skeleton ----------------------------------------------------------------------------------------------------- */
 
-uv_loop_t *daemon_loop(struct daemon *d)
-{
-	(void)d;
-	return &fake.loop;
-}
-struct ipc_bus *daemon_bus(struct daemon *d)
-{
-	(void)d;
-	return (struct ipc_bus *)&fake;
-}
-const struct config_shared *daemon_shared(struct daemon *d)
-{
-	(void)d;
-	return &fake.shared;
-}
-const void *daemon_config(struct daemon *d)
-{
-	(void)d;
-	return &fake.config;
-}
-const struct log_ctx *daemon_log(struct daemon *d)
-{
-	static const struct log_ctx root;
-
-	(void)d;
-	return &root;
-}
-void daemon_ready(struct daemon *d)
-{
-	(void)d;
-}
-void daemon_drained(struct daemon *d)
-{
-	(void)d;
-	fake.drained = true;
-}
 void metrics_register(struct metric *m)
 {
 	(void)m;
@@ -103,23 +66,6 @@ void metrics_register(struct metric *m)
 
 /* --- bus ---------------------------------------------------------------------------------------------------------- */
 
-struct ipc_target ipc_instance(uint64_t instance)
-{
-	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
-}
-struct ipc_target ipc_any(const char *role)
-{
-	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
-}
-struct ipc_target ipc_slot(const char *role, uint32_t slot)
-{
-	return (struct ipc_target){ .kind = IPC_TO_SLOT, .role = role, .slot = slot };
-}
-const char *ipc_code_name(int code)
-{
-	(void)code;
-	return "CODE";
-}
 uint64_t ipc_bus_slot_owner(const struct ipc_bus *bus, uint32_t slot, uint64_t *out_epoch)
 {
 	(void)bus;
@@ -428,7 +374,7 @@ int send_session_returned(struct ipc_bus *bus, struct ipc_target to, const struc
 static inline void fake_turn(void)
 {
 	for (int i = 0; i < 6; i++) {
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 		if (!fake.silent)
 			fake_answer();
 	}
@@ -498,15 +444,16 @@ static inline int fake_setup(void **state)
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
-	uv_loop_init(&fake.loop);
+	skeleton = (struct skeleton){ .config = &fake.config, .bus = (struct ipc_bus *)&fake };
+	uv_loop_init(&skeleton.loop);
 	strcpy(fake.dir, "/tmp/c2s-test-XXXXXX");
 	if (!mkdtemp(fake.dir))
 		return -1;
 	tls_for_test_make(fake.dir, "default", EVP_sha256());
 	fake.hosts[0] = (char *)"a.test";
 	fake.hosts[1] = (char *)"b.test";
-	fake.shared.hosts = (struct config_list){ fake.hosts, 2 };
-	fake.shared.drain_ms = 1000;
+	skeleton.shared.hosts = (struct config_list){ fake.hosts, 2 };
+	skeleton.shared.drain_ms = 1000;
 	fake.config = (struct c2s_config){ .tls_dir = fake.dir,
 		                           .default_host = true,
 		                           .sasl_tries = 3,
@@ -555,11 +502,11 @@ static inline int fake_teardown(void **state)
 	if (fake.peer >= 0)
 		close(fake.peer);
 	for (int i = 0; i < 5; i++)
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 	mem_free(fake.resource);
 	buf_fini(&fake.log);
 	tls_for_test_remove(fake.dir, names);
-	return uv_loop_close(&fake.loop);
+	return uv_loop_close(&skeleton.loop);
 }
 
 #endif

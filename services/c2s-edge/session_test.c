@@ -413,11 +413,11 @@ static void draining_ends_all_streams_and_then_the_daemon(void **state)
 	}
 	assert_non_null(strstr(fake_hear(), "<system-shutdown"));
 	assert_string_equal(fake_asked(), "close juliet@a.test/balcony 3;");
-	assert_false(fake.drained);
+	assert_false(skeleton.drained);
 	close(fake.peer);
 	fake.peer = -1;
 	fake_turn();
-	assert_true(fake.drained);
+	assert_true(skeleton.drained);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, fake_teardown)

@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fake_bus: the bus and the daemon's skeleton for fake_spool.h, which includes it once. Calls are only written down. */
+ * fake_bus: the bus for fake_spool.h, which includes it once. Calls are only written down. */
 #ifndef S2S_FAKE_BUS_H
 #define S2S_FAKE_BUS_H
-
-struct ipc_target ipc_instance(uint64_t instance)
-{
-	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
-}
-
-struct ipc_target ipc_any(const char *role)
-{
-	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
-}
 
 void *ipc_call_daemon(const struct ipc_call *call)
 {
@@ -39,18 +29,6 @@ void ipc_reply(struct ipc_call *call, const ProtobufCMessage *reply)
 	call->code = 0;
 }
 
-static ProtobufCMessage *fake_copy(const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = mem_alloc(n + 1);
-	ProtobufCMessage *copy;
-
-	protobuf_c_message_pack(m, p);
-	copy = protobuf_c_message_unpack(m->descriptor, NULL, n, p);
-	mem_free(p);
-	return copy;
-}
-
 int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, uint32_t method, const ProtobufCMessage *request,
              ipc_done_fn done, void *ctx)
 {
@@ -58,7 +36,7 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 
 	(void)bus;
 	assert_true(fake.call_count < FAKE_MAX);
-	*c = (struct fake_call){ .method = method, .to = to.instance, .request = fake_copy(request), .done = done, .ctx = ctx };
+	*c = (struct fake_call){ .method = method, .to = to.instance, .request = ipc_copy_for_test(request), .done = done, .ctx = ctx };
 	c->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
 	return IPC_SENT;
 }
@@ -110,46 +88,6 @@ uint64_t ipc_bus_domain_instance(const struct ipc_bus *bus, struct str domain)
 {
 	(void)bus, (void)domain;
 	return 0;
-}
-
-const struct config_shared *daemon_shared(struct daemon *d)
-{
-	(void)d;
-	return &fake.shared;
-}
-
-const void *daemon_config(struct daemon *d)
-{
-	(void)d;
-	return &fake.config;
-}
-
-const struct log_ctx *daemon_log(struct daemon *d)
-{
-	(void)d;
-	return &fake.log;
-}
-
-uv_loop_t *daemon_loop(struct daemon *d)
-{
-	(void)d;
-	return &fake.loop;
-}
-
-struct ipc_bus *daemon_bus(struct daemon *d)
-{
-	(void)d;
-	return NULL;
-}
-
-void daemon_ready(struct daemon *d)
-{
-	(void)d;
-}
-
-void daemon_drained(struct daemon *d)
-{
-	(void)d;
 }
 
 #endif

@@ -15,8 +15,10 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "common/daemon/daemon_for_test.h"
 #include "ipc/gen/stanza.server.h"
 #include "ipc/gen/storage.client.h"
+#include "ipc/runtime/ipc_for_test.h"
 #include "services/s2s/s2s.h"
 
 /* A test program need not use all of it. */
@@ -46,11 +48,8 @@ struct fake_call {
 };
 
 static struct {
-	uv_loop_t loop;
 	struct s2s s2s;
 	struct s2s_config config;
-	struct config_shared shared;
-	struct log_ctx log;
 	struct s2s_link *link;
 	const char *from;      /* who writes, and what */
 	uint64_t sender_epoch; /* of what is routed */
@@ -298,17 +297,18 @@ static int set_up(void **state)
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
-	uv_loop_init(&fake.loop);
+	skeleton = (struct skeleton){ .config = &fake.config };
+	uv_loop_init(&skeleton.loop);
 	fake.config = (struct s2s_config){
 		.link_stanzas = 100, .unacked = 100, .output_bytes = 1 << 20, .memory_bytes = 1 << 20, .spool_age_ms = 3600000
 	};
-	fake.shared.hosts.items = hosts;
-	fake.shared.hosts.count = 2;
+	skeleton.shared.hosts.items = hosts;
+	skeleton.shared.hosts.count = 2;
 	fake.from = "juliet@" HERE;
 	fake.kind = STARLING__STANZA_KIND__STANZA_MESSAGE;
 	s->config = &fake.config;
-	s->log = &fake.log;
-	s->net = net_loop_new(&fake.loop);
+	s->log = &skeleton.log;
+	s->net = net_loop_new(&skeleton.loop);
 	s->append_stream = 77;
 	list_init(&s->streams);
 	list_init(&s->links);
@@ -345,8 +345,8 @@ static int tear_down(void **state)
 		mem_free(fake.rows[i].body);
 	mem_free(s->buckets);
 	net_loop_free(&s->net);
-	uv_run(&fake.loop, UV_RUN_DEFAULT);
-	uv_loop_close(&fake.loop);
+	uv_run(&skeleton.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&skeleton.loop);
 	return 0;
 }
 

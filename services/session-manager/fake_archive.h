@@ -53,7 +53,7 @@ static void keep(void *slot, const ProtobufCMessage *m)
 
 	if (*at)
 		protobuf_c_message_free_unpacked(*at, NULL);
-	*at = m ? fake_copy(m) : NULL;
+	*at = m ? ipc_copy_for_test(m) : NULL;
 }
 
 static void serve_query(struct fake_record *r)
@@ -122,7 +122,7 @@ static void wait_until(bool (*done)(void))
 {
 	for (int i = 0; i < 100 && !done(); i++) {
 		uv_sleep(10);
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 		serve_one();
 	}
 }

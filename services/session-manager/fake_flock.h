@@ -17,12 +17,14 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/daemon/daemon_for_test.h"
 #include "ipc/gen/admin.server.h"
 #include "ipc/gen/edge.client.h"
 #include "ipc/gen/session.server.h"
 #include "ipc/gen/stanza.client.h"
 #include "ipc/gen/stanza.server.h"
 #include "ipc/gen/storage.client.h"
+#include "ipc/runtime/ipc_for_test.h"
 #include "services/session-manager/account.h"
 #include "services/session-manager/msglog.h"
 #include "services/session-manager/ownership_impl.h"
@@ -59,11 +61,8 @@ struct fake_record {
 };
 
 static struct {
-	uv_loop_t loop;
 	struct sm *sm;
-	struct config_shared shared;
 	struct sm_options options;
-	struct log_ctx log;
 	struct fake_record sent[FAKE_MAX]; /* events */
 	size_t sent_count;
 	struct fake_record calls[FAKE_MAX]; /* waiting for an answer */
@@ -105,18 +104,6 @@ static struct {
 
 /* --- messages --- */
 
-static ProtobufCMessage *fake_copy(const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = mem_alloc(n);
-	ProtobufCMessage *copy;
-
-	protobuf_c_message_pack(m, p);
-	copy = protobuf_c_message_unpack(m->descriptor, NULL, n, p);
-	mem_free(p);
-	return copy;
-}
-
 static void fake_record_free(struct fake_record *r)
 {
 	protobuf_c_message_free_unpacked(r->message, NULL);
@@ -131,16 +118,6 @@ static void fake_forget(void)
 }
 
 /* --- the bus --- */
-
-struct ipc_target ipc_instance(uint64_t instance)
-{
-	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
-}
-
-struct ipc_target ipc_any(const char *role)
-{
-	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
-}
 
 void *ipc_call_daemon(const struct ipc_call *call)
 {
@@ -173,13 +150,7 @@ void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
 void ipc_reply(struct ipc_call *call, const ProtobufCMessage *reply)
 {
 	call->code = 0;
-	call->reply = fake_copy(reply);
-}
-
-const char *ipc_code_name(int code)
-{
-	(void)code;
-	return "CODE";
+	call->reply = ipc_copy_for_test(reply);
 }
 
 static uint8_t fake_record_bytes[64][512];
@@ -205,7 +176,7 @@ int ipc_send(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 		return IPC_SENT;
 	assert_true(fake.sent_count < FAKE_MAX);
 	r = &fake.sent[fake.sent_count++];
-	*r = (struct fake_record){ .method = method, .to = to.instance, .message = fake_copy(event) };
+	*r = (struct fake_record){ .method = method, .to = to.instance, .message = ipc_copy_for_test(event) };
 	r->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
 	return IPC_SENT;
 }
@@ -217,7 +188,7 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 
 	(void)bus;
 	assert_true(fake.call_count < FAKE_MAX);
-	*r = (struct fake_record){ .method = method, .to = to.instance, .message = fake_copy(request), .done = done, .ctx = ctx };
+	*r = (struct fake_record){ .method = method, .to = to.instance, .message = ipc_copy_for_test(request), .done = done, .ctx = ctx };
 	r->payload = opts ? mem_strndup(opts->payload.p ? opts->payload.p : "", opts->payload.n) : NULL;
 	return IPC_SENT;
 }
@@ -253,57 +224,6 @@ void ipc_bus_hold(struct ipc_bus *bus, const char *role, bool hold)
 #include "services/session-manager/fake_directory.h"
 
 /* --- the daemon --- */
-
-uv_loop_t *daemon_loop(struct daemon *d)
-{
-	(void)d;
-	return &fake.loop;
-}
-
-struct ipc_bus *daemon_bus(struct daemon *d)
-{
-	(void)d;
-	return NULL;
-}
-
-const struct config_shared *daemon_shared(struct daemon *d)
-{
-	(void)d;
-	return &fake.shared;
-}
-
-const void *daemon_config(struct daemon *d)
-{
-	(void)d;
-	return &fake.options;
-}
-
-const char *daemon_name(struct daemon *d)
-{
-	(void)d;
-	return "sm-test";
-}
-
-const struct log_ctx *daemon_log(struct daemon *d)
-{
-	(void)d;
-	return &fake.log;
-}
-
-const char *daemon_version(void)
-{
-	return "0";
-}
-
-void daemon_ready(struct daemon *d)
-{
-	(void)d;
-}
-
-void daemon_drained(struct daemon *d)
-{
-	(void)d;
-}
 
 /* Admin's handlers live with the real daemon: kept out of the program. */
 #define FAKE_ADMIN(method, request)                                                                                                        \
@@ -453,7 +373,7 @@ static void fake_turn(void)
 	redisReply none = { .type = REDIS_REPLY_ARRAY }, done = { .type = REDIS_REPLY_INTEGER, .integer = 1 };
 	redisReply got = { .type = fake.redis_says ? REDIS_REPLY_STRING : REDIS_REPLY_NIL };
 
-	uv_run(&fake.loop, UV_RUN_NOWAIT);
+	uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 	calls = fake.call_count;
 	commands = fake.redis_count;
 	for (size_t i = 0; i < commands; i++)
@@ -490,8 +410,9 @@ static int fake_start(void **state)
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
-	uv_loop_init(&fake.loop);
-	fake.shared.hosts = (struct config_list){ hosts, 1 };
+	skeleton = (struct skeleton){ .config = &fake.options };
+	uv_loop_init(&skeleton.loop);
+	skeleton.shared.hosts = (struct config_list){ hosts, 1 };
 	fake.options = (struct sm_options){ .sessions_max = 5,
 		                            .roster_max = 10,
 		                            .offline_max = 100,
@@ -523,8 +444,8 @@ static int fake_stop(void **state)
 	fake_end_calls();
 	sm_stop(fake.sm);
 	fake_end_calls();
-	uv_run(&fake.loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&fake.loop), 0);
+	uv_run(&skeleton.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&skeleton.loop), 0);
 	fake_forget();
 	for (uint32_t i = 0; i < fake.routed; i++)
 		mem_free(fake.routed_body[i]);

@@ -34,7 +34,7 @@ static void fake_append(struct fake_record *r)
 	fake.appends++;
 	fake.row_count++;
 	row->id = reply.id = ++fake.next_id;
-	row->request = (void *)fake_copy(&q->base);
+	row->request = (void *)ipc_copy_for_test(&q->base);
 	row->stanza = mem_strdup(r->payload);
 	if (fake.lose_answers)
 		fake_answer(r, STARLING__CODE__CODE_PEER_LOST, NULL);

@@ -99,7 +99,7 @@ static int log_in_to_mail(void **state)
 		row.archived = true;
 		row.meta = &metas[i];
 		fake.rows[i].id = ID(i + 1);
-		fake.rows[i].request = (void *)fake_copy(&row.base);
+		fake.rows[i].request = (void *)ipc_copy_for_test(&row.base);
 		fake.rows[i].stanza = mem_strdup(MESSAGE);
 	}
 	fake.row_count = 4;
