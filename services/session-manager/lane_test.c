@@ -95,6 +95,34 @@ static void nor_is_it_taken_home(void **state)
 	assert_int_equal(fake_accepted(A), 0);
 }
 
+static void nothing(struct account *a, void *ctx)
+{
+	(void)a, (void)ctx;
+}
+
+/* The slot came here while something waited for its former owner, and is given away again before that was taken up. Something else of the account is under
+ * way, which what comes now may follow; but not past what waits. */
+static void what_waits_is_not_overtaken_while_the_slot_is_given_away(void **state)
+{
+	struct slot *slot;
+
+	(void)state;
+	log_in();
+	slot = &fake.sm->ownership->slots[hash_slot(STR(FAR))];
+	fake.other_alive = false;
+	say(1, FAR);
+	slot->state = SLOT_RELEASING;
+	account_with_sessions(account_get(fake.sm, STR(FAR)), nothing, NULL);
+	say(2, FAR);
+	assert_int_equal(fake.row_count, 0);
+	slot->state = SLOT_FOREIGN;
+	fake.other_alive = true;
+	pass_ms(4000);
+	assert_int_equal(fake.routed, 2);
+	assert_string_equal(fake.routed_body[0], "<message>1</message>");
+	assert_string_equal(fake.routed_body[1], "<message>2</message>");
+}
+
 /* Its owner has gone, and nobody has come for half a minute, but the answer is still to come: until then it is not freed. */
 static void not_given_up_while_it_is_on_its_way(void **state)
 {
@@ -199,6 +227,7 @@ int main(void)
 		TEST(given_up_when_nobody_owns_the_slot),
 		TEST(what_waits_is_dropped_once_the_sender_was_anothers),
 		TEST(nor_is_it_taken_home),
+		TEST(what_waits_is_not_overtaken_while_the_slot_is_given_away),
 		TEST(not_given_up_while_it_is_on_its_way),
 		TEST(taken_after_all),
 		TEST(refused_where_there_is_no_s2s),

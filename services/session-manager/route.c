@@ -169,8 +169,8 @@ void route_packet(struct sm *sm, const struct packet *p)
 		return;
 	}
 	slot = hash_slot(to);
-	/* Behind what waits already, even if the slot is ours by now. */
-	if (ownership_serving(sm, slot) ? lane_empty(sm, slot) : behind_others(sm, jid_view_bare(to)))
+	/* Behind what waits already, even if the slot is ours by now, or is being given away again. */
+	if (lane_empty(sm, slot) && (ownership_serving(sm, slot) || behind_others(sm, jid_view_bare(to))))
 		route_inbound(sm, p);
 	else
 		lane_send(sm, slot, p);

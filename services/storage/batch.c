@@ -130,16 +130,18 @@ static void send_batch(struct batches *run, struct batch *b)
 	b->sent_us = clock_mono_us();
 	pg_tx_init(&b->tx, b->count + 1, on_batch_end);
 	step_all(b);
-	run->flying++;
+	run->flying = true;
 	metric_inc(&metric_batches);
 	metric_observe(&metric_batch_writes, b->count);
 	pg_conn_commit(run->conn, &b->tx);
 }
 
-static void send_alone(struct batches *run, struct op *op)
+static void send_next_alone(struct batches *run)
 {
 	struct batch *b = mem_zalloc(sizeof *b + sizeof b->ops[0]);
+	struct op *op = list_entry(run->alone.next, struct op, node);
 
+	list_remove(&op->node);
 	b->ops[b->count++] = op;
 	op->tries++;
 	send_batch(run, b);
@@ -162,24 +164,45 @@ static void fail_all(struct batch *b, int code, const char *text)
 		op_fail(b->ops[i], code, text);
 }
 
+static void fail_alone(struct batches *run, const char *text)
+{
+	while (!list_empty(&run->alone)) {
+		struct op *op = list_entry(run->alone.next, struct op, node);
+
+		list_remove(&op->node);
+		op_fail(op, STARLING__CODE__CODE_UNAVAILABLE, text);
+	}
+}
+
+/* None of them was done, and their callers will try again: nothing that came after them may be done before that. */
+static void refuse(struct batch *b, int code)
+{
+	fail_all(b, code, b->tx.error);
+	fail_alone(b->run, b->tx.error);
+	b->run->on_refused(b->run);
+}
+
 static void rolled_back(struct batch *b)
 {
 	enum pg_class class = pg_error_class(b->tx.sqlstate);
+	struct batches *run = b->run;
 
 	store_metrics_error(class);
 	if (class == PG_CLASS_AWAY || class == PG_CLASS_STALE) {
-		log_info(b->run->log, "batch of %u writes refused by PostgreSQL: %s %s", b->count, b->tx.sqlstate, b->tx.error);
-		fail_all(b, STARLING__CODE__CODE_UNAVAILABLE, b->tx.error);
+		log_info(run->log, "batch of %u writes refused by PostgreSQL: %s %s", b->count, b->tx.sqlstate, b->tx.error);
+		refuse(b, STARLING__CODE__CODE_UNAVAILABLE);
 	} else if (b->count > 1) {
 		metric_inc(&metric_batches_split);
 		for (uint32_t i = 0; i < b->count; i++)
-			send_alone(b->run, b->ops[i]);
+			list_push_back(&run->alone, &b->ops[i]->node);
 	} else if (class == PG_CLASS_RETRY && b->ops[0]->tries < TRIES_MAX) {
-		send_alone(b->run, b->ops[0]);
+		list_push_front(&run->alone, &b->ops[0]->node);
+	} else if (class == PG_CLASS_ROW) {
+		fail_all(b, pg_error_code(b->tx.sqlstate), b->tx.error);
 	} else {
 		if (class == PG_CLASS_BUG)
-			log_error(b->run->log, "%s: PostgreSQL says %s %s", b->ops[0]->method->name, b->tx.sqlstate, b->tx.error);
-		fail_all(b, pg_error_code(b->tx.sqlstate), b->tx.error);
+			log_error(run->log, "%s: PostgreSQL says %s %s", b->ops[0]->method->name, b->tx.sqlstate, b->tx.error);
+		refuse(b, pg_error_code(b->tx.sqlstate));
 	}
 }
 
@@ -198,13 +221,24 @@ static void on_batch_end(struct pg_tx *tx, enum pg_end end)
 	case PG_LOST:
 		metric_add(&metric_unconfirmed, b->count);
 		fail_all(b, STARLING__CODE__CODE_UNAVAILABLE, "connection to PostgreSQL lost before the commit was seen");
+		fail_alone(run, "connection to PostgreSQL lost");
 		break;
 	}
 	pg_tx_fini(&b->tx);
 	mem_free(b);
-	run->flying--;
-	if (run->flying == 0 && end != PG_LOST)
+	run->flying = false;
+	if (end == PG_LOST)
+		return;
+	if (list_empty(&run->alone))
 		run->on_landed(run);
+	else
+		send_next_alone(run);
+}
+
+void batches_init(struct batches *run, const struct log_ctx *log)
+{
+	*run = (struct batches){ .log = log };
+	list_init(&run->alone);
 }
 
 void batches_send(struct batches *run, struct op *const *ops, uint32_t count)

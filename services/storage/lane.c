@@ -15,7 +15,7 @@ struct lane {
 	struct list_node waiting;
 	uint32_t count;
 	size_t bytes;
-	uint64_t late_until_ms;
+	uint64_t late_until_ms, refuse_until_ms;
 	uint64_t last_us; /* when the last batch was sent */
 	uv_timer_t timer;
 	struct op **next; /* the batch being put together */
@@ -117,8 +117,20 @@ static void on_landed(struct batches *batches)
 	lane_kick(list_entry(batches, struct lane, batches));
 }
 
+/* What came in one go fails in one go, also what of it is only coming in now. */
+static void on_refused(struct batches *batches)
+{
+	lane_fail_waiting(list_entry(batches, struct lane, batches), UINT64_MAX, "a write before it was refused by PostgreSQL");
+}
+
 void lane_push(struct lane *l, struct op *op)
 {
+	if (l->refuse_until_ms && clock_mono_ms() < l->refuse_until_ms) {
+		metric_inc(&metric_refused_away);
+		op_fail(op, STARLING__CODE__CODE_UNAVAILABLE, "writes before it have just failed");
+		return;
+	}
+	l->refuse_until_ms = 0;
 	list_push_back(&l->waiting, &op->node);
 	l->count++;
 	l->bytes += op_bytes(op);
@@ -126,9 +138,10 @@ void lane_push(struct lane *l, struct op *op)
 
 void lane_fail_waiting(struct lane *l, uint64_t queued_before_ms, const char *why)
 {
+	if (queued_before_ms == UINT64_MAX)
+		l->refuse_until_ms = clock_mono_ms() + TOGETHER_MS;
 	/* The same here (see refuse). */
-	if (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms &&
-	    queued_before_ms < UINT64_MAX - TOGETHER_MS)
+	else if (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms)
 		queued_before_ms += TOGETHER_MS;
 	while (!list_empty(&l->waiting) && list_entry(l->waiting.next, struct op, node)->queued_ms < queued_before_ms) {
 		metric_inc(&metric_refused_away);
@@ -143,8 +156,9 @@ struct lane *lane_new(const struct lane_config *config)
 	struct lane *l = mem_new(struct lane);
 
 	l->config = *config;
-	l->batches.log = config->log;
+	batches_init(&l->batches, config->log);
 	l->batches.on_landed = on_landed;
+	l->batches.on_refused = on_refused;
 	l->next = mem_alloc(config->max_writes * sizeof *l->next);
 	list_init(&l->waiting);
 	uv_timer_init(config->loop, &l->timer);

@@ -2,7 +2,8 @@
  *
  * lane: group commit. It collects the writes of one connection and sends them as one batch: at once when the connection has been idle, else when the
  * window since the last batch has passed or the batch is full. One batch at a time is on the way, so a lane's writes take effect in the order of
- * arrival, also when a batch falls apart. When the connection breaks, what was sent and what waits fail together, in order. */
+ * arrival, also when a batch falls apart. When the connection breaks, or PostgreSQL refuses a batch, what was sent, what waits and what comes in the next
+ * 50 ms fail together, in order: their callers try all of it again, and none is to be stored before one that stood in front of it. */
 #ifndef STORAGE_LANE_H
 #define STORAGE_LANE_H
 

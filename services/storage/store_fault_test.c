@@ -200,6 +200,38 @@ static void test_statement_timeout(void **state)
 	fixture_sql(f, "LOCK TABLE offline_messages");
 	assert_int_equal(append(f, NULL), UNAVAILABLE);
 	fixture_sql(f, "COMMIT");
+	fixture_run_ms(f, 60);
+	assert_int_equal(append(f, NULL), OK);
+}
+
+/* None is stored while one that stood before it was not: its caller tries that again, and it would come behind. */
+static void test_what_waits_behind_a_refused_batch_fails_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct store_config config = fixture_config(f);
+	struct answer a[5];
+
+	config.statement_timeout_ms = 200;
+	config.connections = config.writers = 1;
+	config.batch_max = 2;
+	fixture_open(f, &config);
+	fixture_account(f, me);
+	fixture_sql(f, "DELETE FROM offline_messages");
+	fixture_sql(f, "BEGIN");
+	fixture_sql(f, "LOCK TABLE offline_messages");
+	for (int i = 0; i < 4; i++)
+		append_to(f->store, me, NULL, 0, &a[i]);
+	assert_true(fixture_until(f, &a[0].done));
+	fixture_sql(f, "COMMIT");
+	append_to(f->store, me, NULL, 0, &a[4]);
+	for (int i = 0; i < 5; i++) {
+		assert_true(fixture_until(f, &a[i].done));
+		assert_int_equal(a[i].code, UNAVAILABLE);
+		assert_true(i == 0 || a[i].order > a[i - 1].order);
+		answer_free(&a[i]);
+	}
+	assert_int_equal(fixture_sql(f, "SELECT count(*) FROM offline_messages"), 0);
+	fixture_run_ms(f, 60);
 	assert_int_equal(append(f, NULL), OK);
 }
 
@@ -396,6 +428,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_overload, close_store),
 		cmocka_unit_test_teardown(test_deadline, close_store),
 		cmocka_unit_test_teardown(test_statement_timeout, close_store),
+		cmocka_unit_test_teardown(test_what_waits_behind_a_refused_batch_fails_with_it, close_store),
 		cmocka_unit_test_teardown(test_backend_killed, close_store),
 		cmocka_unit_test_teardown(test_server_restart, close_store),
 		cmocka_unit_test_teardown(test_start_without_server, close_store),
