@@ -24,6 +24,7 @@ struct listener {
 	int fd;
 	uint16_t port;
 	bool wanted; /* by the owner */
+	bool watched;
 	bool closed;
 };
 
@@ -31,7 +32,13 @@ static void on_poll(uv_poll_t *h, int status, int events);
 
 static void watch(struct listener *l)
 {
-	if (l->wanted && list_unlinked(&l->pause.node))
+	bool on = l->wanted && list_unlinked(&l->pause.node);
+
+	/* Owners say it with every connection that comes and goes; libuv makes a system call of each. */
+	if (on == l->watched)
+		return;
+	l->watched = on;
+	if (on)
 		uv_poll_start(&l->poll, UV_READABLE, on_poll);
 	else
 		uv_poll_stop(&l->poll);
