@@ -28,7 +28,7 @@
 #define READ_MAX   (1u << 18)
 #define WINDOW_MAX 64
 #define DRAIN_S    10
-#define TOGETHER   50 /* connections of connects=N */
+#define TOGETHER   50 /* clients that connect at a time */
 
 enum { CONNACK = 2, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 9 };
 
@@ -193,18 +193,24 @@ static void answered(struct client *c)
 	}
 }
 
-static void subscribe(struct client *c, uint32_t topic, int qos)
+static void subscribe(struct client *c, int qos)
 {
-	uint8_t body[64], packet[80], answer[5];
+	uint8_t body[64], packet[80];
 	char text[40];
 	size_t n;
 
-	snprintf(text, sizeof(text), "bench/%s/%u", o.prefix, topic);
+	snprintf(text, sizeof(text), "bench/%s/%u", o.prefix, c->topic);
 	uint8_t *end = put_text(put16(body, 1), text);
 	*end++ = (uint8_t)qos;
 	n = wrap(packet, 0x82, body, (size_t)(end - body));
 	if (send(c->fd, packet, n, MSG_NOSIGNAL) != (ssize_t)n)
 		die("send");
+}
+
+static void subscribed(struct client *c, int qos)
+{
+	uint8_t answer[5];
+
 	receive(c->fd, answer, 5);
 	if (answer[0] >> 4 != SUBACK || answer[4] != qos)
 		die("SUBSCRIBE");
@@ -410,32 +416,50 @@ static void connects(void)
 	printf("{\"seconds\": %.3f, \"connects\": %d}\n", now_s() - start, o.connects);
 }
 
+static bool subscribes(int i)
+{
+	return o.idle || i >= o.pubs;
+}
+
+/* From one to before the other, together. */
+static void join(int from, int to)
+{
+	char id[60];
+
+	for (int i = from; i < to; i++) {
+		snprintf(id, sizeof(id), "%s-%d", o.prefix, i);
+		ask(&clients[i], id, !(subscribes(i) && o.lasting));
+	}
+	for (int i = from; i < to; i++) {
+		struct client *c = &clients[i];
+
+		answered(c);
+		c->number = (uint32_t)i;
+		c->topic = o.idle ? (uint32_t)i : (uint32_t)(i < o.pubs ? i : i - o.pubs) % topics;
+		if (subscribes(i))
+			subscribe(c, o.idle ? 0 : o.qos);
+	}
+	for (int i = from; i < to; i++) {
+		struct client *c = &clients[i];
+
+		if (subscribes(i))
+			subscribed(c, o.idle ? 0 : o.qos);
+		if (subscribes(i) && !o.idle)
+			c->expected = calloc((size_t)o.pubs, sizeof(*c->expected));
+		watch(c);
+	}
+}
+
 static void prepare(void)
 {
 	int count = o.idle ? o.idle : o.connects ? 0 : o.pubs + o.subs;
-	char id[60];
 
 	topics = (uint32_t)(o.pubs < o.subs ? o.pubs : o.subs);
 	receivers = (uint32_t)o.subs / topics;
 	clients = calloc((size_t)count + 1, sizeof(*clients));
 	ep = epoll_create1(0);
-	for (int i = 0; i < count; i++) {
-		struct client *c = &clients[i];
-		bool subscribes = o.idle || i >= o.pubs;
-
-		snprintf(id, sizeof(id), "%s-%d", o.prefix, i);
-		ask(c, id, !(subscribes && o.lasting));
-		answered(c);
-		c->number = (uint32_t)i;
-		c->topic = (uint32_t)(subscribes && !o.idle ? i - o.pubs : i) % topics;
-		if (o.idle)
-			subscribe(c, (uint32_t)i, 0);
-		else if (subscribes)
-			subscribe(c, c->topic, o.qos);
-		if (subscribes && !o.idle)
-			c->expected = calloc((size_t)o.pubs, sizeof(*c->expected));
-		watch(c);
-	}
+	for (int i = 0; i < count; i += TOGETHER)
+		join(i, i + TOGETHER < count ? i + TOGETHER : count);
 }
 
 static void read_options(int argc, char **argv)
