@@ -125,6 +125,7 @@ static const struct {
 	{ "+/+/#", "a", false },
 };
 
+/* [MQTT-3.3.2-3] [MQTT-4.7.2-1] [MQTT311-3.3.2-3] [MQTT311-3.8.3-2] [MQTT311-4.7.2-1] */
 static void test_examples_of_section_4_7(void **state)
 {
 	(void)state;

@@ -64,6 +64,7 @@ static void check(struct buf *out, size_t n, size_t i)
 	buf_clear(out);
 }
 
+/* [MQTT-3.3.1-2] [MQTT-4.3.1-1] [MQTT311-3.3.1-2] [MQTT311-4.3.1-1] */
 static void whole_and_in_pieces(void **state)
 {
 	struct mqtt_message m = message();
@@ -112,6 +113,7 @@ static void templates(void **state)
 	buf_fini(&out);
 }
 
+/* [MQTT-3.1.2-24] */
 static void mqtt_3_1_2_24_maximum_packet_size(void **state)
 {
 	struct mqtt_message m = message();

@@ -28,8 +28,8 @@ static void expect(struct buf *out, size_t n, const char *text)
 	buf_clear(out);
 }
 
-/* MQTT-3.2.2-19 and -20, 3.4.2-2 and -3, 3.9.2-1 and -2, 3.14.2-3 and -4: what helps a person gives way, first user properties, then the
- * reason string. */
+/* [MQTT-3.2.2-19] [MQTT-3.2.2-20]
+ * What helps a person gives way, first user properties, then the reason string. */
 static void maximum_packet_size(void **state)
 {
 	struct mqtt_connack p = { .reason = MQTT_NOT_AUTHORIZED };
@@ -62,15 +62,18 @@ static void maximum_packet_size(void **state)
 	buf_fini(&out);
 }
 
-/* The same for all packets that have a reason string; what PUBLISH says is never cut. */
+/* [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-1]
+ * [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3]
+ * The same for all packets that have them; what PUBLISH says is never cut. */
 static void each_gives_way(void **state)
 {
 	struct buf out = { 0 };
 	struct mqtt_peer to = client_5;
-	struct mqtt_props props = { .reason_string = STR("because") };
+	struct mqtt_props props = { .reason_string = STR("because"), .many = str_make("\x26\0\0\0\0", 5) };
 
 	(void)state;
 	mqtt_props_set(&props, MQTT_PROP_REASON_STRING);
+	mqtt_props_set(&props, MQTT_PROP_USER);
 	to.packet_max = 8;
 	for (unsigned type = MQTT_PUBACK; type <= MQTT_PUBCOMP; type++) {
 		struct mqtt_ack ack = { .packet_id = 1, .props = props };
@@ -94,6 +97,7 @@ static void each_gives_way(void **state)
 	buf_fini(&out);
 }
 
+/* [MQTT-3.1.2-29] */
 static void mqtt_3_1_2_29_no_problem_information(void **state)
 {
 	struct mqtt_peer to = client_5;
@@ -135,6 +139,7 @@ static void short_acks(void **state)
 	buf_fini(&full);
 }
 
+/* [MQTT311-3.2.2-4] [MQTT311-3.2.2-6] [MQTT311-3.9.3-2] */
 static void before_5(void **state)
 {
 	struct buf out = { 0 };

@@ -9,6 +9,7 @@
 
 #include "common/mqtt/mqtt_rule.h"
 
+/* [MQTT-1.5.5-1] */
 /* Table 1-1. */
 static void mqtt_1_5_5_1_varints(void **state)
 {
@@ -66,6 +67,7 @@ static void cut_anywhere(void **state)
 	}
 }
 
+/* [MQTT-3.2.2-15] */
 /* A packet that is too large is refused before its body comes; one that is as large as allowed is taken. */
 static void mqtt_3_2_2_15_too_large(void **state)
 {
@@ -82,6 +84,7 @@ static void mqtt_3_2_2_15_too_large(void **state)
 	assert_int_equal(f.size, 5 + (size_t)MQTT_VARINT_MAX);
 }
 
+/* [MQTT-3.1.0-1] [MQTT311-3.1.0-1] */
 /* Before CONNECT, one byte of anything else is enough. */
 static void mqtt_3_1_0_1_first_packet(void **state)
 {
@@ -99,6 +102,7 @@ static void mqtt_3_1_0_1_first_packet(void **state)
 	}
 }
 
+/* [MQTT-2.1.3-1] [MQTT311-2.2.2-1] */
 /* Every type with all sixteen flags. 3.1 gives them no meaning but in PUBLISH. */
 static void mqtt_2_1_3_1_flags(void **state)
 {

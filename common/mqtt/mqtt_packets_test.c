@@ -164,6 +164,7 @@ static struct any_packet read_text(struct buf *bytes, unsigned version, unsigned
 
 #define assert_str(actual, expected) assert_true(str_eq(actual, STR(expected)))
 
+/* [MQTT-3.1.3-1] [MQTT311-3.1.3-1] */
 static void connect_fields(void **state)
 {
 	struct buf bytes = { 0 };
@@ -191,6 +192,7 @@ static void connect_fields(void **state)
 	buf_fini(&bytes);
 }
 
+/* [MQTT-2.2.1-2] [MQTT311-2.3.1-5] */
 static void publish_fields(void **state)
 {
 	struct buf bytes = { 0 };

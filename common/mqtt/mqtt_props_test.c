@@ -251,6 +251,7 @@ static void bad_additions(void **state)
 	buf_fini(&full);
 }
 
+/* [MQTT-3.3.2-17] [MQTT-3.3.2-18] */
 /* What a server passes on, and stores. */
 static void mqtt_3_3_2_17_forwarded(void **state)
 {

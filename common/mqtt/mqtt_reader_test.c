@@ -9,6 +9,7 @@
 
 #include "common/mqtt/mqtt_for_test.h"
 
+/* [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT311-1.5.3-1] [MQTT311-1.5.3-2] */
 /* One byte of each value in each place of a string. */
 static void mqtt_1_5_4_1_every_byte(void **state)
 {

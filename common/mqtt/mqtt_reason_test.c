@@ -43,6 +43,8 @@ static bool listed(unsigned code, unsigned type, bool by_server)
 	return false;
 }
 
+/* [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.14.2-1]
+ * [MQTT-3.15.2-1] */
 static void every_code_in_every_packet(void **state)
 {
 	(void)state;

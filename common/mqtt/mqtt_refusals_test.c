@@ -240,6 +240,18 @@ static struct mqtt_peer peer_of(const struct refusal *r)
 	return (struct mqtt_peer){ .version = r->version, .server = r->sender == SERVER, .topic_alias_max = 8, .levels_max = 8 };
 }
 
+/* [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.5-1] [MQTT-1.5.7-1] [MQTT-2.1.3-1] [MQTT-2.2.1-3] [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.2-3]
+ * [MQTT-3.1.2-9] [MQTT-3.1.2-11] [MQTT-3.1.2-12] [MQTT-3.1.2-13] [MQTT-3.1.2-16] [MQTT-3.1.2-17] [MQTT-3.1.2-18] [MQTT-3.1.2-19]
+ * [MQTT-3.1.3-3] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT-3.1.4-1] [MQTT-3.3.1-4] [MQTT-3.3.2-1] [MQTT-3.3.2-2]
+ * [MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.3.2-14] [MQTT-3.3.4-6] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.8.3-1] [MQTT-3.8.3-2]
+ * [MQTT-3.8.3-4] [MQTT-3.8.3-5] [MQTT-3.10.1-1] [MQTT-3.10.3-1] [MQTT-3.10.3-2] [MQTT-3.14.1-1] [MQTT-3.14.2-2] [MQTT-3.15.1-1]
+ * [MQTT-4.7.0-1] [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+ * [MQTT311-1.5.3-1] [MQTT311-1.5.3-2] [MQTT311-2.2.2-1] [MQTT311-2.2.2-2] [MQTT311-2.3.1-1] [MQTT311-3.1.2-1] [MQTT311-3.1.2-3]
+ * [MQTT311-3.1.2-9] [MQTT311-3.1.2-11] [MQTT311-3.1.2-13] [MQTT311-3.1.2-14] [MQTT311-3.1.2-15] [MQTT311-3.1.2-18] [MQTT311-3.1.2-19]
+ * [MQTT311-3.1.2-20] [MQTT311-3.1.2-21] [MQTT311-3.1.2-22] [MQTT311-3.1.3-3] [MQTT311-3.1.3-4] [MQTT311-3.1.3-7] [MQTT311-3.1.3-10]
+ * [MQTT311-3.1.3-11] [MQTT311-3.1.4-1] [MQTT311-3.3.1-4] [MQTT311-3.3.2-1] [MQTT311-3.3.2-2] [MQTT311-3.6.1-1] [MQTT311-3.8.1-1]
+ * [MQTT311-3.8.3-1] [MQTT311-3.8.3-3] [MQTT311-3.8.3-4] [MQTT311-3.10.1-1] [MQTT311-3.10.3-1] [MQTT311-3.10.3-2] [MQTT311-3.14.1-1]
+ * [MQTT311-4.7.1-1] [MQTT311-4.7.1-2] [MQTT311-4.7.1-3] [MQTT311-4.7.3-1] [MQTT311-4.7.3-2] */
 static void every_refusal(void **state)
 {
 	(void)state;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+/* [MQTT-3.3.2-3] [MQTT-4.7.2-1] [MQTT-4.7.3-4] [MQTT311-3.3.2-3] [MQTT311-4.7.2-1] [MQTT311-4.7.3-4] */
 /* Sections 4.7.1 to 4.7.3, with the standard's examples. */
 static void mqtt_4_7_matching(void **state)
 {
@@ -70,6 +71,7 @@ static void mqtt_4_7_matching(void **state)
 	}
 }
 
+/* [MQTT-3.3.2-2] [MQTT-4.7.0-1] [MQTT311-3.3.2-2] [MQTT311-4.7.1-1] */
 static void mqtt_3_3_2_2_names(void **state)
 {
 	static const struct {
@@ -117,6 +119,7 @@ static void every_byte_of_a_name(void **state)
 		}
 }
 
+/* [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT311-4.7.1-2] [MQTT311-4.7.1-3] */
 static void mqtt_4_7_1_filters(void **state)
 {
 	static const struct {
@@ -176,6 +179,7 @@ static void mqtt_4_7_1_filters(void **state)
 	assert_false(mqtt_topic_filter_valid(str_make("a\0", 2), 0));
 }
 
+/* [MQTT-4.7.3-3] [MQTT311-4.7.3-3] */
 static void mqtt_4_7_3_3_too_long(void **state)
 {
 	char *p = malloc(MQTT_STRING_MAX + 1);

@@ -123,7 +123,7 @@ static void teardown(struct conn *c)
 	net_task_cancel(&c->flush_task);
 	net_task_cancel(&c->read_task);
 	net_timer_cancel(c->loop, &c->timer);
-	uv_poll_stop(&c->poll);
+	uv_close((uv_handle_t *)&c->poll, on_closed); /* stops watching; while the descriptor is open still */
 	if (c->ssl) {
 		tls_server_settled(c->ssl);
 		SSL_free(c->ssl);
@@ -140,7 +140,6 @@ static void teardown(struct conn *c)
 		mem_free(c->spare);
 		c->spare = NULL;
 	}
-	uv_close((uv_handle_t *)&c->poll, on_closed);
 }
 
 void conn_drop(struct conn **c)
@@ -169,8 +168,12 @@ void conn_close(struct conn *c, uint32_t within_ms)
 	if (c->ws)
 		conn_websocket_goodbye(c);
 	net_timer_set(c->loop, &c->timer, within_ms);
-	net_defer(c->loop, &c->flush_task);
-	conn_watch(c);
+	net_defer(c->loop, &c->flush_task); /* which sees to what is watched */
+}
+
+void conn_parted(struct conn *c)
+{
+	c->parted = true;
 }
 
 bool conn_closing(const struct conn *c)

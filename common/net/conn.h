@@ -64,6 +64,8 @@ void conn_drop(struct conn **c);
  * any more. on_end follows. */
 void conn_close(struct conn *c, uint32_t within_ms);
 bool conn_closing(const struct conn *c);
+/* By its protocol the other side says nothing more: without TLS conn_close closes when all is written, and waits for nothing of it. */
+void conn_parted(struct conn *c);
 
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);

@@ -49,6 +49,7 @@ struct conn {
 	uint8_t watching;   /* events asked of libuv */
 	bool paused, throttled;
 	bool want_write;
+	bool parted; /* the other side has said its last word */
 };
 
 struct conn_spare *conn_spare(struct conn *c);

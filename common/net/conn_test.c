@@ -179,6 +179,21 @@ static void a_client_that_does_not_close_is_not_waited_for(void **state)
 	assert_true(ended);
 }
 
+static void one_that_has_parted_is_not_waited_for(void **state)
+{
+	char last;
+
+	(void)state;
+	buf_append_cstr(conn_output(conn), "bye");
+	conn_parted(conn);
+	conn_close(conn, 5000);
+	expect("bye");
+	turn(5);
+	assert_true(ended);
+	assert_int_equal(end_how, CONN_END_CLOSED);
+	assert_int_equal(recv(peer, &last, 1, 0), 0);
+}
+
 static void the_peer_may_close(void **state)
 {
 	(void)state;
@@ -458,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_pause_keeps_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_queued_is_written_before_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_close_is_not_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_has_parted_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_peer_may_close, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_may_be_dropped_while_it_delivers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_socket_waits, setup, teardown),

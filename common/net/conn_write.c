@@ -117,7 +117,8 @@ static int write_out(struct conn *c)
 	return r;
 }
 
-/* Our last word on every layer. Unread input would make the kernel send a reset, which may overtake what we wrote: hence the lingering. */
+/* Our last word on every layer. Unread input would make the kernel send a reset, which may overtake what we wrote: hence the lingering, unless nothing more
+ * comes. */
 static void goodbye(struct conn *c)
 {
 	if (c->tls == CONN_TLS_DONE) {
@@ -125,11 +126,21 @@ static void goodbye(struct conn *c)
 		SSL_shutdown(c->ssl);
 		ERR_clear_error();
 	}
+	if (c->parted && c->tls == CONN_TLS_NONE) { /* TLS has a goodbye of its own, which may be on its way */
+		conn_finish(c, CONN_END_CLOSED, "");
+		return;
+	}
 	shutdown(c->fd, SHUT_WR);
 	c->state = CONN_LINGERING;
 	c->want_write = false;
-	conn_watch(c);
 	conn_discard(c);
+	conn_watch(c);
+}
+
+/* All is out, and the end is near. */
+static bool leaves(const struct conn *c, int r)
+{
+	return c->state == CONN_FLUSHING && r == 0 && conn_queued(c) == 0 && !conn_websocket_waits(c);
 }
 
 void conn_flush(struct conn *c)
@@ -148,17 +159,17 @@ void conn_flush(struct conn *c)
 	if (r < 0)
 		return;
 	c->want_write = r == 1;
-	conn_watch(c);
 	if (c->done != before && c->events->on_written) {
 		c->events->on_written(c, c->ctx);
 		if (c->state == CONN_DEAD)
 			return;
 	}
-	if (r == 1 || conn_queued(c) > 0 || conn_websocket_waits(c))
-		return;
-	if (c->state == CONN_FLUSHING)
+	if (leaves(c, r)) {
 		goodbye(c);
-	else if (c->tls == CONN_TLS_WANTED)
+		return;
+	}
+	conn_watch(c);
+	if (r == 0 && conn_queued(c) == 0 && !conn_websocket_waits(c) && c->tls == CONN_TLS_WANTED)
 		conn_handshake(c);
 }
 

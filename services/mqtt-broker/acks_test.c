@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+/* [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT311-4.6.0-2] [MQTT311-4.6.0-3] */
 /* [MQTT-4.6.0-2]: answers come as the packets came, not as they are known. */
 static void test_order(void **state)
 {

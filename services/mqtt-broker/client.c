@@ -57,6 +57,7 @@ static bool on_disconnect(struct mq_client *c, const struct mqtt_frame *f, struc
 		mq_will_free(&c->session->will);
 	if (c->session && mqtt_props_has(&p.props, MQTT_PROP_SESSION_EXPIRY) && !change_expiry(c, p.props.session_expiry, e))
 		return false;
+	conn_parted(c->conn);
 	mq_client_close(c);
 	return true;
 }

@@ -68,6 +68,7 @@ static void test_auth_away(void **state)
 	assert_int_equal(fake.broker->logins_inside, 0);
 }
 
+/* [MQTT311-3.1.0-2] */
 static void test_second_connect(void **state)
 {
 	(void)state;
@@ -76,6 +77,7 @@ static void test_second_connect(void **state)
 	gone(0);
 }
 
+/* [MQTT-6.0.0-2] [MQTT311-6.0.0-2] */
 /* In whatever pieces it comes. */
 static void test_pieces(void **state)
 {
@@ -130,6 +132,7 @@ static void test_takeover(void **state)
 	hear(1, "D0 00");
 }
 
+/* [MQTT-3.15.2-1] [MQTT-4.12.0-1] [MQTT-4.12.0-2] [MQTT-4.12.0-5] [MQTT-4.12.1-1] [MQTT-4.12.1-2] */
 static void test_scram(void **state)
 {
 	(void)state;

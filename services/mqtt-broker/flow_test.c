@@ -68,6 +68,7 @@ static void test_qos2(void **state)
 	assert_int_equal(session_of("b")->inflight.count, 0);
 }
 
+/* [MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2] */
 /* Two in flight, three in the queue, one dropped. */
 static void test_window(void **state)
 {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+/* [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT311-2.3.1-4] [MQTT311-4.3.2-1] */
 static void test_in_order(void **state)
 {
 	struct mq_inflight f = { 0 };

@@ -3,6 +3,7 @@
  * A broker that is killed between any two steps, and the next one, which has the store. */
 #include "services/mqtt-broker/fake_flock.h"
 
+/* [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT311-4.4.0-1] */
 /* Between any two steps of a message with QoS 2 to who subscribed. */
 static void test_killed_while_sending(void **state)
 {

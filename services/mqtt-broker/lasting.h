@@ -54,6 +54,7 @@ struct mq_lasting {
 	struct mq_outbox box;
 	uint64_t queued;          /* rows that are not complete */
 	uint64_t sent;            /* the highest seq that a client may have seen */
+	uint64_t sent_here;       /* the highest one that was sent by this very process; all below were as well */
 	struct list_node pending; /* struct mq_target.node by rising seq: on its way to the store */
 
 	struct mq_news done, got;      /* done.c: complete; PUBREC */

@@ -22,7 +22,8 @@ static void publish(struct mq_session *s, const struct mq_item *item, struct mqt
 {
 	struct mq_lasting *l = s->lasting;
 
-	if (!mq_message_expiry(item->message->expires_ms, net_now(l->broker->net), d)) {
+	/* What was sent once does not expire [MQTT-4.3.3-7]. */
+	if (!mq_message_expiry(item->message->expires_ms, net_now(l->broker->net), d) && item->seq > l->sent_here) {
 		metric_inc(&mq_metrics.dropped_expired);
 		mq_done(s, item->seq);
 		return;
@@ -31,6 +32,8 @@ static void publish(struct mq_session *s, const struct mq_item *item, struct mqt
 	d->packet_id = mq_inflight_put(&s->inflight, item->seq, item->qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1);
 	if (item->seq > l->sent)
 		l->sent = item->seq;
+	if (item->seq > l->sent_here)
+		l->sent_here = item->seq;
 	if (mq_deliver_write(s, &item->message->m, d, NULL))
 		return;
 	mq_inflight_set(&s->inflight, d->packet_id, MQ_FLIGHT_NONE);

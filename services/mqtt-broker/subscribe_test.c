@@ -95,6 +95,7 @@ static void test_shared(void **state)
 	hear(2, "30 (s's' '5') 30 (s's' '6')");
 }
 
+/* [MQTT-4.7.2-1] [MQTT311-4.7.2-1] */
 static void test_sys(void **state)
 {
 	static char got[4096];

@@ -9,6 +9,7 @@ from raw import DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC,
 VERSIONS = [3, 4, 5]
 
 
+# [MQTT-3.1.4-5] [MQTT-3.12.4-1] [MQTT311-3.1.4-4] [MQTT311-3.12.4-1]
 @pytest.mark.parametrize("version", VERSIONS)
 def test_connect_and_ping(raw, version):
     c = raw().live(version, client="ping%d" % version)
@@ -18,6 +19,7 @@ def test_connect_and_ping(raw, version):
     assert c.disconnected() is None
 
 
+# [MQTT-3.1.4-2] [MQTT-4.12.0-4]
 @pytest.mark.parametrize("version, reason", [(3, 4), (4, 4), (5, 0x86)])
 def test_wrong_password(raw, version, reason):
     assert raw().connect(version, client="w", password="wrong") == reason
@@ -28,6 +30,9 @@ def test_anonymous_is_refused(raw, version, reason):
     assert raw().connect(version, client="w", user=None, password=None) == reason
 
 
+# [MQTT-2.2.1-2] [MQTT-2.2.1-5] [MQTT-3.3.4-1] [MQTT-4.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.2-4] [MQTT-4.3.3-2] [MQTT-4.3.3-4] [MQTT-4.3.3-8]
+# [MQTT-4.3.3-11] [MQTT311-2.3.1-5] [MQTT311-2.3.1-6] [MQTT311-3.3.4-1] [MQTT311-4.3.1-1] [MQTT311-4.3.2-1] [MQTT311-4.3.2-2]
+# [MQTT311-4.3.3-1] [MQTT311-4.3.3-2]
 @pytest.mark.parametrize("publisher", VERSIONS)
 @pytest.mark.parametrize("subscriber", VERSIONS)
 @pytest.mark.parametrize("qos", [0, 1, 2])
@@ -52,6 +57,7 @@ def test_every_version_and_qos(raw, publisher, subscriber, qos):
     b.nothing_more()
 
 
+# [MQTT-3.3.1-3] [MQTT-4.3.3-10] [MQTT-4.3.3-11]
 def test_qos2_is_handed_out_once(raw):
     """[MQTT-4.3.3-10]"""
     a, b = raw().live(client="a"), raw().live(client="b")
@@ -67,6 +73,7 @@ def test_qos2_is_handed_out_once(raw):
     b.nothing_more()
 
 
+# [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.11.3-1]
 def test_unsubscribe(raw):
     a = raw().live(client="a")
     a.subscribed(("u/+", 0))
@@ -76,6 +83,7 @@ def test_unsubscribe(raw):
     a.nothing_more()
 
 
+# [MQTT-3.1.4-3]
 def test_takeover(raw):
     a = raw().live(client="same")
     b = raw().live(client="same")
@@ -92,6 +100,7 @@ def test_hosts_are_apart(flock, raw):
     a.nothing_more()
 
 
+# [MQTT-3.1.3-6] [MQTT311-3.1.3-6]
 @pytest.mark.parametrize("version", [4, 5])
 def test_an_assigned_identifier(raw, version):
     a, b = raw().live(version), raw().live(version)
@@ -99,6 +108,7 @@ def test_an_assigned_identifier(raw, version):
     b.nothing_more()
 
 
+# [MQTT-3.1.2-22] [MQTT-3.2.2-22] [MQTT311-3.1.2-24]
 def test_keep_alive(raw):
     c = raw().live(client="quiet", keep_alive=1)
     assert c.disconnected() == 0x8D

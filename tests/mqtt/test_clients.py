@@ -48,6 +48,7 @@ def client(flock):
         c.close()
 
 
+# [MQTT-4.2-1] [MQTT-6.0.0-4] [MQTT311-4.2.0-1] [MQTT311-6.0.0-4]
 @pytest.mark.parametrize("kind", ["tcp", "tls", "ws", "wss"])
 @pytest.mark.parametrize("version", [paho.MQTTv31, paho.MQTTv311, paho.MQTTv5])
 def test_paho(client, kind, version):
@@ -61,6 +62,7 @@ def test_paho(client, kind, version):
         assert (m.topic, m.payload, m.qos) == (topic, payload, qos)
 
 
+# [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT311-4.6.0-5] [MQTT311-4.6.0-6]
 def test_many_in_order(client):
     a, b = client("tcp", paho.MQTTv311, "a"), client("tls", paho.MQTTv311, "b")
     b.subscribe("order", 1)

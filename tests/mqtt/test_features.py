@@ -18,6 +18,7 @@ def u32(n):
 # --- retained messages -----------------------------------------------------------------------------------------------------
 
 
+# [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT-3.3.1-12] [MQTT311-3.3.1-8] [MQTT311-3.3.1-9] [MQTT311-3.3.1-10]
 def test_retained(raw):
     a, b = raw().live(client="a"), raw().live(4, client="b")
     a.send(publish("ret/1", b"one", 1, retain=True))
@@ -35,6 +36,7 @@ def test_retained(raw):
     c.nothing_more()
 
 
+# [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.3.1-13] [MQTT-3.8.4-4]
 def test_retain_handling_and_retain_as_published(raw):
     a = raw().live(client="a")
     a.send(publish("rh/1", b"x", retain=True))
@@ -54,6 +56,7 @@ def test_retain_handling_and_retain_as_published(raw):
 # --- wills -------------------------------------------------------------------------------------------------------------------
 
 
+# [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]
 @pytest.mark.parametrize("end, sent", [("vanish", True), ("goodbye", False), ("with will", True), ("error", True), ("takeover", True)])
 def test_will(raw, end, sent):
     b = raw().live(client="b")
@@ -79,6 +82,7 @@ def test_will(raw, end, sent):
 # --- shared subscriptions ------------------------------------------------------------------------------------------------------
 
 
+# [MQTT-4.8.2-3]
 def test_shared_takes_turns(raw):
     members = [raw().live(client="m%d" % i) for i in range(3)]
     for m in members:
@@ -103,6 +107,7 @@ def test_shared_takes_turns(raw):
 # --- what subscriptions say ------------------------------------------------------------------------------------------------------
 
 
+# [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT311-3.3.5-1]
 def test_identifiers_and_highest_qos(raw):
     a, b = raw().live(client="a"), raw().live(client="b")
     b.subscribed(("id/x", 0), properties=b"\x0b" + varint(5))
@@ -114,6 +119,7 @@ def test_identifiers_and_highest_qos(raw):
     b.nothing_more()
 
 
+# [MQTT-3.8.3-3]
 def test_no_local(raw):
     a = raw().live(client="a")
     a.subscribed(("nl", 4))
@@ -122,6 +128,7 @@ def test_no_local(raw):
     a.nothing_more()
 
 
+# [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]
 def test_what_is_passed_on(raw):
     a, b = raw().live(client="a"), raw().live(client="b")
     b.subscribed(("pass", 0))
@@ -142,6 +149,7 @@ def test_aliases(raw):
     assert a.disconnected() == 0x82
 
 
+# [MQTT-3.3.2-5]
 def test_expired_in_the_queue(raw):
     a, b = raw().live(client="a"), raw().live(client="b", properties=b"\x21" + u16(1))
     b.subscribed(("exp", 1))
@@ -152,6 +160,7 @@ def test_expired_in_the_queue(raw):
     assert b.expect(PUBLISH).payload == b"3"
 
 
+# [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
 def test_receive_maximum_and_full_queue(raw):
     a, b = raw().live(client="a"), raw().live(client="b", properties=b"\x21" + u16(2))
     b.subscribed(("win", 1))
@@ -171,6 +180,7 @@ def test_receive_maximum_and_full_queue(raw):
     assert got == [b"%d" % i for i in range(22)]
 
 
+# [MQTT-3.1.2-24] [MQTT-3.1.2-25] [MQTT-3.2.2-15]
 def test_packet_size(raw):
     a, b = raw().live(client="a"), raw().live(client="b", properties=b"\x27" + u32(100))
     b.subscribed(("big", 1))
@@ -184,6 +194,7 @@ def test_packet_size(raw):
 # --- rights and $SYS -------------------------------------------------------------------------------------------------------------
 
 
+# [MQTT-3.9.3-1] [MQTT311-3.3.5-2]
 def test_rules(raw):
     a, b = raw().live(client="a"), raw().live(4, client="b")
     assert a.subscribed(("closed/x", 0), ("only/romeo/a", 1), ("only/juliet/a", 1), ("closed/#", 0), ident=5) == [0x87, 1, 0x87, 0x87]

@@ -28,6 +28,8 @@ def send(raw, topic, *payloads, qos=1):
     p.close()
 
 
+# [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-23] [MQTT-3.1.3-2] [MQTT-3.2.2-3] [MQTT-4.5.0-1] [MQTT311-3.1.2-4] [MQTT311-3.1.2-5]
+# [MQTT311-3.1.3-2] [MQTT311-3.2.2-2] [MQTT311-3.2.2-3] [MQTT311-4.1.0-1] [MQTT311-4.5.0-1]
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_there_again(raw, name, version):
     a = raw().lasting(name, version)
@@ -47,6 +49,7 @@ def test_it_is_there_again(raw, name, version):
     a.nothing_more()
 
 
+# [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2] [MQTT311-3.1.2-6] [MQTT311-3.1.4-3] [MQTT311-3.2.2-1]
 @pytest.mark.parametrize("version", [4, 5])
 def test_clean_start_ends_it(raw, name, version):
     a = raw().lasting(name, version)
@@ -62,6 +65,7 @@ def test_clean_start_ends_it(raw, name, version):
     a.nothing_more()
 
 
+# [MQTT-3.8.4-8] [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT311-3.8.4-6] [MQTT311-4.6.0-5] [MQTT311-4.6.0-6]
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_what_comes_meanwhile(raw, name, qos):
     """With QoS 0 nothing is kept; of the others each goes with the lower one of both."""
@@ -115,6 +119,8 @@ def test_a_long_queue_and_more_behind_it(raw, roomy, name):
     a.nothing_more()
 
 
+# [MQTT-2.2.1-5] [MQTT-3.3.1-1] [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT311-2.3.1-6]
+# [MQTT311-3.3.1-1] [MQTT311-4.3.2-1] [MQTT311-4.3.3-1] [MQTT311-4.4.0-1]
 def test_in_flight_comes_again(raw, name):
     """[MQTT-4.4.0-1]: under the same identifiers, with DUP; what was completed does not."""
     a = raw().lasting(name)
@@ -138,6 +144,7 @@ def test_in_flight_comes_again(raw, name):
     a.nothing_more()
 
 
+# [MQTT-4.3.3-10] [MQTT-4.3.3-12] [MQTT311-4.3.3-2]
 def test_incoming_qos2_goes_on(raw, name):
     b = raw().live(client=name + "-b")
     b.subscribed((name, 0))
@@ -156,6 +163,7 @@ def test_incoming_qos2_goes_on(raw, name):
     b.nothing_more()
 
 
+# [MQTT-3.1.4-3] [MQTT-4.1.0-1] [MQTT311-3.1.4-2] [MQTT311-4.1.0-2]
 @pytest.mark.parametrize("version", [4, 5])
 def test_takeover(raw, name, version):
     a = raw().lasting(name, version)
@@ -169,6 +177,7 @@ def test_takeover(raw, name, version):
     assert (again.ident, again.dup, again.payload) == (p.ident, True, b"1")
 
 
+# [MQTT-3.1.3-8]
 def test_it_is_its_users_alone(raw, name):
     raw().lasting(name).close()
     assert raw().connect(5, client=name, user="juliet", clean=False) == 0x85
@@ -203,6 +212,7 @@ def test_retained_for_one_that_lasts(raw, name):
     a.send(publish(name, b"", 1, retain=True))
 
 
+# [MQTT-3.3.2-5] [MQTT-3.3.2-6]
 def test_message_expiry_while_away(raw, name):
     a = raw().lasting(name)
     a.subscribed((name, 1))
@@ -245,6 +255,7 @@ def watch(raw, topic):
     return b
 
 
+# [MQTT-3.1.2-8] [MQTT-4.1.0-2]
 def test_it_expires(raw, name):
     """Its will, whose delay is longer, says when ([MQTT-3.1.3-9])."""
     b = watch(raw, name + "/will")
@@ -266,6 +277,7 @@ def test_disconnect_changes_how_long(raw, name):
     assert a.disconnected() == 0x82
 
 
+# [MQTT-3.1.2-8] [MQTT-3.1.3-9]
 def test_a_will_waits_and_is_forgotten(raw, name):
     """Of two that vanish the one that comes back leaves nothing."""
     b = watch(raw, name + "/#")
@@ -278,6 +290,7 @@ def test_a_will_waits_and_is_forgotten(raw, name):
     raw().live(client=name + "gone").nothing_more()
 
 
+# [MQTT-3.1.2-10]
 def test_a_will_without_delay(raw, name):
     b = watch(raw, name)
     a = raw().lasting(name + "-a", will=(name, b"gone", 1, False, b""))

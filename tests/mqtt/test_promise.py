@@ -54,6 +54,7 @@ def queued_messages_survive(raw, name, qos):
     a.nothing_more()
 
 
+# [MQTT-4.3.3-6] [MQTT-4.4.0-1]
 @scenario()
 def what_is_in_flight_goes_on(raw, name):
     """Sent and not acknowledged: again, under the same identifiers. PUBREC had come: PUBREL alone. Completed: nothing."""
@@ -81,6 +82,7 @@ def what_is_in_flight_goes_on(raw, name):
     a.nothing_more()
 
 
+# [MQTT-4.3.3-10]
 @scenario("heard", [True, False])
 def incoming_qos2_once(raw, name, heard):
     """The publisher sends it again, whether it had heard PUBREC or not; who subscribed gets it once."""
@@ -106,6 +108,7 @@ def incoming_qos2_once(raw, name, heard):
     a.nothing_more()
 
 
+# [MQTT-4.3.3-12]
 @scenario()
 def a_release_survives(raw, name):
     """PUBCOMP was heard: the identifier stands for another message, also after the broker has died."""

@@ -25,10 +25,12 @@ LIVE = [
     ("a share name with a wildcard", subscribe(("$share/+/a", 0)), 0x81),
     ("an empty filter", unsubscribe(""), 0x81),
     ("AUTH without a method", packet(AUTH, b"\x19\x00"), 0x82),
+    ("AUTH with one, and none in CONNECT", packet(AUTH, b"\x19\x04\x15\x00\x01m"), 0x82),
     ("a length of five bytes", b"\x30\x80\x80\x80\x80\x01", 0x81),
 ]
 
 
+# [MQTT-3.1.0-2] [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.1-1] [MQTT-4.13.2-1] [MQTT-4.12.0-7]
 @pytest.mark.parametrize("what, data, reason", LIVE, ids=[row[0] for row in LIVE])
 def test_refused(raw, what, data, reason):
     other = raw().live(client="other")
@@ -51,6 +53,7 @@ FRESH = [
 ]
 
 
+# [MQTT-3.1.0-1] [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.2-3] [MQTT-3.1.4-1] [MQTT-3.14.0-1] [MQTT311-3.1.0-1] [MQTT311-3.1.4-1]
 @pytest.mark.parametrize("what, data, reason", FRESH, ids=[row[0] for row in FRESH])
 def test_refused_at_first(raw, what, data, reason):
     a = raw()

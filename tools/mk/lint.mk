@@ -4,8 +4,8 @@ OUR_H := $(sort $(wildcard common/*/*.h ipc/runtime/*.h services/*/*.h services/
 OUR_SHELL = $(shell git ls-files -z 2>/dev/null | xargs -0 awk 'FNR == 1 && /^\#! ?\/(usr\/)?bin\/(env )?(ba|da)?sh/ { print FILENAME } { nextfile }' 2>/dev/null)
 LINT := $(PYTHON) tools/lint
 
-.PHONY: lint lint-format lint-layers lint-banned lint-size lint-contract lint-shell lint-tidy format contract-lock
-lint: lint-format lint-layers lint-banned lint-size lint-contract lint-shell lint-tidy ## format, layers, banned functions, sizes, contract, shellcheck, clang-tidy
+.PHONY: lint lint-format lint-layers lint-banned lint-size lint-contract lint-statements lint-shell lint-tidy format contract-lock
+lint: lint-format lint-layers lint-banned lint-size lint-contract lint-statements lint-shell lint-tidy ## format, layers, banned functions, sizes, contract, tests of MQTT's statements, shellcheck, clang-tidy
 lint-format:
 	@echo "  LINT format"
 	@clang-format --dry-run -Werror $(OUR_C) $(OUR_H)
@@ -22,6 +22,9 @@ lint-contract: $(GEN_STAMP)
 	@echo "  LINT contract"
 	@$(LINT)/contract_test.py $(GEN)/contract.binpb
 	@$(LINT)/contract.py check $(GEN)/contract.binpb ipc/contract.lock
+lint-statements:
+	@echo "  LINT statements"
+	@tools/mqtt-statements --check
 lint-shell:
 	@echo "  LINT shell"
 	@if command -v shellcheck >/dev/null; then shellcheck -x -S warning $(OUR_SHELL); else echo "  note: shellcheck is not installed"; fi

@@ -1,0 +1,254 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""mqtt-broker beside Debian's mosquitto and ejabberd's MQTT, in one run on loopback: `make mqtt-bench`, or tests/bench/mqtt.py [--rounds N] [--ms N] [--only NAME,...] [--json FILE].
+
+All are up at the same time, pinned to core 0, and take turns, round by round (ejabberd has one alone); the load (build/bench/mqtt_load, MQTT 3.1.1, 64 bytes) is on core 1 and counts every delivery: with QoS 1 and 2 none may be
+missing or come twice. What is compared is CPU time (user and system, from the scheduler) of all the server's processes for each delivered message: it hardly depends on what else the machine does.
+mosquitto keeps nothing and asks for no password; our broker and ejabberd's do neither here, but for the row of lasting sessions, where ours answers when PostgreSQL has the message (fsync).
+--mosquitto: where its program is. One of them that is not installed is left out. Nothing here passes or fails by time.
+"""
+import argparse
+import collections
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import systems
+from clocks import cpu_us, descendants, pss_kib
+from systems import ROOT, Flock, free_port
+
+# name: options of mqtt_load
+SHAPES = {
+    "fan-out 1 to 1000": {"pubs": 1, "subs": 1000, "window": 2},
+    "fan-in 100 to 1": {"pubs": 100, "subs": 1, "window": 2},
+    "pairs 50 to 50": {"pubs": 50, "subs": 50, "window": 8},
+}
+IDLE, CONNECTS = 2000, 4000
+
+
+class Starling:
+    name = "starling"
+
+    def __init__(self, args):
+        broker = {"anonymous": True, "tls": {"required": False}, "sys": {"interval": "0"}, "limits": {"connect_rate": 0}}
+        self.flock = Flock(binaries=os.path.join(ROOT, args.build, "release/bin"), settings={"log": {"level": "warn"}, "services": {"mqtt-broker": broker}})
+        os.sched_setaffinity(0, {0})
+        try:
+            self.flock.up("mqtt-broker=1,c2s-edge=0,session-manager=0")
+        finally:
+            os.sched_setaffinity(0, range(os.cpu_count()))
+        self.target = {"port": 1883 + self.flock.offset}
+        with open(os.path.join(self.flock.state, "run", "supervisor.pid")) as f:
+            self.root = int(f.read().split()[0])
+
+    def pids(self):
+        return descendants(self.root)
+
+    def holders(self):
+        return [self.flock.pid("mqtt-broker-1")]
+
+    def stop(self):
+        self.flock.down()
+        shutil.rmtree(self.flock.directory, ignore_errors=True)
+
+
+class Mosquitto:
+    name = "mosquitto"
+
+    def __init__(self, args):
+        self.folder, port = tempfile.mkdtemp(prefix="mosquitto-"), free_port()
+        with open(self.folder + "/conf", "w") as f:
+            f.write("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\nsys_interval 0\n"
+                    "log_type error\nuser %s\n" % (port, pwd.getpwuid(os.getuid()).pw_name))
+        self.process = subprocess.Popen(["taskset", "-c", "0", args.mosquitto, "-c", self.folder + "/conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.target = {"port": port}
+        wait_for(port, self.process)
+
+    def pids(self):
+        return [self.process.pid]
+
+    holders = pids
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Ejabberd(systems.Ejabberd):
+    """Its accounts cannot be done without: all clients are one user's, whose password is kept in clear, so that checking it costs little."""
+    name = "ejabberd"
+
+    def __init__(self, args):
+        self.surroundings, self.mqtt = systems.Surroundings(), free_port()
+        args.pin = True
+        super().__init__(args, "bench.test", self.surroundings, False)
+        self.target = {"port": self.mqtt, "user": "load@bench.test", "password": systems.PASSWORD}
+        systems.register_in_band(self.host, self.port, "load")
+        wait_for(self.mqtt, self.process)
+
+    target = None
+
+    def config(self):
+        listen = "listen:\n  - port: %d\n    ip: \"127.0.0.1\"\n    module: mod_mqtt\n    backlog: 1000\n" % self.mqtt
+        text = super().config().replace("listen:\n", listen, 1).replace("modules:\n", "modules:\n  mod_mqtt: {max_queue: infinity}\n", 1)
+        return text.replace("auth_password_format: scram", "auth_password_format: plain")
+
+    def holders(self):
+        return descendants(self.process.pid)
+
+    def stop(self):
+        super().stop()
+        self.surroundings.close()
+
+
+def wait_for(port, process):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.05)
+    raise SystemExit("a server does not start")
+
+
+class Load:
+    """One run; clients are connected when it is there."""
+
+    def __init__(self, args, system, **keys):
+        command = ["taskset", "-c", "1", os.path.join(ROOT, args.build, "bench/mqtt_load")] + ["%s=%s" % kv for kv in {**system.target, **keys}.items()]
+        self.system = system
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+        if self.process.stdout.readline() != "READY\n":
+            raise SystemExit("%s: the load did not get ready: %s" % (system.name, keys))
+
+    def go(self):
+        pids = self.system.pids()
+        before = {pid: cpu_us([pid]) for pid in pids}
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("%s: the load failed" % self.system.name)
+        result = json.loads(line)
+        result["by_name"] = collections.Counter()
+        for pid in pids:  # without those that have ended meanwhile, as PostgreSQL's helpers do
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/comm" % pid) as f:
+                    result["by_name"][f.read().strip()] += cpu_us([pid]) - before[pid]
+        result["cpu_us"] = sum(result["by_name"].values())
+        return result
+
+    def end(self):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait(30)
+
+
+def run(args, system, **keys):
+    load = Load(args, system, **keys)
+    try:
+        return load.go()
+    finally:
+        load.end()
+
+
+def traffic(args, system, **keys):
+    result = run(args, system, ms=args.ms, **keys)
+    if result["twice"] or keys["qos"] and (result["lost"] or not result["idle"]):
+        raise SystemExit("%s: %s: %s" % (system.name, keys, result))
+    return result
+
+
+def idle_kib(args, system):
+    """Of the processes that have the connections, for each with one subscription."""
+    before = pss_kib(system.holders())
+    load = Load(args, system, idle=IDLE)
+    time.sleep(0.5)  # what connecting took is given back
+    each = (pss_kib(system.holders()) - before) / IDLE
+    load.end()
+    return each
+
+
+class Table(dict):
+    """{row: {name: figure}}, printed as it grows."""
+
+    def __init__(self, every):
+        super().__init__()
+        self.names = [s.name for s in every]
+        print("%-42s" % "" + "".join("%14s" % n for n in [*self.names, "ratio"]), flush=True)
+
+    def __setitem__(self, title, figures):
+        super().__setitem__(title, figures)
+        ratio = "%14.2f" % (figures["starling"] / figures["mosquitto"]) if {"starling", "mosquitto"} <= set(figures) else ""
+        print("%-42s" % title + "".join("%14.2f" % figures[n] for n in self.names) + ratio, flush=True)
+
+
+def measure(args, every):
+    rows = Table(every)
+    rows["idle memory, KiB a connection"] = {s.name: idle_kib(args, s) for s in every}
+    connects = {s.name: [] for s in every}
+    for _ in range(args.rounds):
+        for s in every:
+            result = run(args, s, connects=CONNECTS if s.name != "ejabberd" else CONNECTS // 10)
+            connects[s.name].append(result["cpu_us"] / result["connects"])
+    rows["connect and disconnect, us"] = {name: statistics.median(r) for name, r in connects.items()}
+    for shape, options in SHAPES.items():
+        for qos in range(3):
+            spent = {s.name: [] for s in every}
+            for i in range(args.rounds):
+                for s in every if i == 0 else [s for s in every if s.name != "ejabberd"]:
+                    result = traffic(args, s, qos=qos, **options)
+                    spent[s.name].append(result["cpu_us"] / max(result["delivered"], 1))
+            rows["%s, QoS %d, us a delivery" % (shape, qos)] = {name: statistics.median(r) for name, r in spent.items()}
+    return rows
+
+
+def lasting(args, system):
+    """QoS 1 into sessions that last: every acknowledgement is durable."""
+    result = traffic(args, system, qos=1, pubs=50, subs=50, window=32, lasting=1, prefix="lasting")
+    names, n = result["by_name"], result["delivered"]
+    ours = names.get("mqtt-broker", 0) + names.get("storage", 0)
+    return {"messages/s": n / result["seconds"], "broker, us": names.get("mqtt-broker", 0) / n, "storage, us": names.get("storage", 0) / n,
+            "messages/s and core of both": n / ours * 1e6, "PostgreSQL, us": sum(spent for name, spent in names.items() if "postgres" in name) / n}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--ms", type=int, default=800)
+    parser.add_argument("--only", default="starling,mosquitto,ejabberd")
+    parser.add_argument("--mosquitto", default=shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"))
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    args.scale = ""
+    there = {"starling": True, "mosquitto": args.mosquitto, "ejabberd": shutil.which("ejabberdctl", path=os.environ["PATH"] + ":/usr/sbin")}
+    with contextlib.ExitStack() as stack:
+        every = []
+        for kind in (Starling, Mosquitto, Ejabberd):
+            if kind.name not in args.only.split(","):
+                continue
+            if not there[kind.name]:
+                print("%s is not installed" % kind.name, file=sys.stderr)
+                continue
+            every.append(kind(args))
+            stack.callback(every[-1].stop)
+        rows = measure(args, every)
+        kept = {s.name: lasting(args, s) for s in every if s.name == "starling"}
+        for figures in kept.values():
+            print("QoS 1 into 50 lasting sessions: " + ", ".join("%s %.1f" % kv for kv in figures.items()))
+        if args.json:
+            with open(args.json, "w") as f:
+                json.dump({**rows, "lasting": kept}, f, indent=1)
+
+
+main()
