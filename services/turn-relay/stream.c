@@ -37,7 +37,7 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	size_t used = 0;
 	struct stun_frame f;
 
-	while (used < n && !conn_closing(s->conn)) {
+	while (used < n && !s->pair && !conn_closing(s->conn)) {
 		enum stun_frame_result got = stun_frame_next(p + used, n - used, s->allocation ? FRAME_MAX : EARLY_FRAME_MAX, &f);
 
 		*bad = got == STUN_FRAME_BAD;
@@ -48,6 +48,11 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	}
 	/* Data for peers is still where it was read. */
 	out_flush(s->worker);
+	/* What follows a ConnectionBind is the peer's. */
+	if (s->pair && used < n) {
+		pair_from_client(s->pair, p + used, n - used);
+		used = n;
+	}
 	return used;
 }
 
@@ -57,6 +62,10 @@ static size_t on_data(struct conn *c, const char *p, size_t n, void *ctx)
 	bool bad = false;
 
 	(void)c;
+	if (s->pair) {
+		pair_from_client(s->pair, p, n);
+		return n;
+	}
 	if (buf_str(&s->in).n > 0) {
 		buf_append(&s->in, p, n);
 		buf_consume(&s->in, take_frames(s, buf_str(&s->in).p, buf_str(&s->in).n, &bad));
@@ -92,6 +101,8 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	s->conn = NULL;
 	if (s->allocation)
 		allocation_free(s->allocation);
+	if (s->pair)
+		pair_client_ended(s->pair);
 	net_timer_cancel(w->net, &s->early);
 	buf_fini(&s->in);
 	list_remove(&s->node);
@@ -107,7 +118,16 @@ static void on_secured(struct conn *c, void *ctx)
 	(void)ctx;
 }
 
-static const struct conn_events events = { on_data, on_secured, NULL, on_end };
+static void on_written(struct conn *c, void *ctx)
+{
+	struct stream *s = ctx;
+
+	(void)c;
+	if (s->pair)
+		pair_client_written(s->pair);
+}
+
+static const struct conn_events events = { on_data, on_secured, on_written, on_end };
 
 static void on_accept(struct listener *l, int fd, const struct net_addr *peer, void *ctx)
 {
@@ -140,7 +160,7 @@ void stream_settled(struct stream *s)
 {
 	if (!s->conn)
 		return;
-	if (s->allocation)
+	if (s->allocation || s->pair)
 		net_timer_cancel(s->worker->net, &s->early);
 	else
 		net_timer_set(s->worker->net, &s->early, (uint64_t)s->worker->shared->config->early_ms);
