@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commands on relayed media: turn list and turn kick. Each relay knows its own allocations, so all are asked. */
+ * Commands on relayed media: turn list, turn kick and turn quota. Each relay knows its own allocations, so all are asked. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/daemon/config.h"
@@ -28,6 +29,7 @@ struct asking {
 	struct asked instances[CLIENT_MAX_INSTANCES];
 	const char *user; /* "": all */
 	uint64_t block_ms;
+	const char *limit; /* NULL: as it is; "default"; or a number */
 	unsigned count, answered, failed, kicked;
 	int code; /* of the last failure */
 	char text[256];
@@ -144,7 +146,7 @@ static void ask_lists(struct asking *q)
 	client_wait(&q->client);
 }
 
-static void print_allocations(struct asking *q)
+static void print_answers(struct asking *q)
 {
 	struct buf text = { 0 };
 
@@ -170,7 +172,7 @@ static int list(struct asking *q)
 	json_close(&q->json, ']');
 	json_bool(&q->json, "complete", q->failed == 0 && q->answered > 0);
 	json_close(&q->json, '}');
-	print_allocations(q);
+	print_answers(q);
 	/* The list is out; with JSON nothing may follow it. */
 	if (!q->client.args->json)
 		status = verdict(q);
@@ -220,13 +222,81 @@ static int kick(struct asking *q)
 	return CTL_OK;
 }
 
+/* --- quota -------------------------------------------------------------------------------------------------------- */
+
+static void on_quota(const struct ipc_result *result, const Starling__TurnQuotaReply *r, void *ctx)
+{
+	struct asked *one = ctx;
+	struct asking *q = one->all;
+	char left[32];
+
+	if (ipc_ok(result) && q->client.args->json) {
+		json_open(&q->json, NULL, '{');
+		json_number(&q->json, "allocations", r->allocations);
+		json_bool(&q->json, "set", r->set);
+		json_number(&q->json, "used", r->used);
+		json_number(&q->json, "blocked_ms", (double)r->blocked_ms);
+		json_text(&q->json, "instance", one->name);
+		json_close(&q->json, '}');
+	} else if (ipc_ok(result)) {
+		table_duration(r->blocked_ms, left);
+		table_cell(&q->table, "%s", one->name);
+		table_cell(&q->table, "%u%s", r->allocations, r->set ? " (set)" : "");
+		table_cell(&q->table, "%u", r->used);
+		table_cell(&q->table, "%s", r->blocked_ms ? left : "-");
+	}
+	answered(q, result);
+}
+
+static void ask_quotas(struct asking *q)
+{
+	Starling__TurnQuotaRequest request = STARLING__TURN_QUOTA_REQUEST__INIT;
+
+	find_instances(q);
+	request.user = (char *)(uintptr_t)q->user;
+	request.reset = q->limit && strcmp(q->limit, "default") == 0;
+	request.set = q->limit && !request.reset;
+	request.allocations = request.set ? (uint32_t)strtoul(q->limit, NULL, 10) : 0;
+	for (unsigned i = 0; i < q->count; i++) {
+		client_expect(&q->client);
+		call_turn_quota(q->client.bus, ipc_instance(q->instances[i].instance), &q->client.opts, &request, on_quota,
+		                &q->instances[i]);
+	}
+	client_wait(&q->client);
+}
+
+static int quota(struct asking *q)
+{
+	static const char *const titles[] = { "INSTANCE", "ALLOCATIONS", "USED", "KEPT-OUT" };
+	int status;
+
+	table_init(&q->table, sizeof(titles) / sizeof(*titles), titles, 1u << 2 | 1u << 3);
+	json_open(&q->json, NULL, '{');
+	json_open(&q->json, "quotas", '[');
+	ask_quotas(q);
+	json_close(&q->json, ']');
+	json_close(&q->json, '}');
+	status = verdict(q);
+	if (status == CTL_OK)
+		print_answers(q);
+	buf_fini(&q->json.out);
+	table_fini(&q->table);
+	return status;
+}
+
+/* A number of allocations, or "default". */
+static bool is_limit(const char *text)
+{
+	return strcmp(text, "default") == 0 || (text[0] && strlen(text) <= 7 && strspn(text, "0123456789") == strlen(text));
+}
+
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
 	unsigned min_words, max_words;
 	int (*run)(struct asking *q);
-} actions[] = { { "list", 1, 2, list }, { "kick", 2, 3, kick } };
+} actions[] = { { "list", 1, 2, list }, { "kick", 2, 3, kick }, { "quota", 2, 3, quota } };
 
 static int with_client(struct asking *q, const struct args *a, int (*run)(struct asking *q))
 {
@@ -250,11 +320,14 @@ int command_turn(const struct args *a)
 			return command_fail(a, CTL_USAGE, "turn %s: the user is missing", a->words[0]);
 		if (a->word_count > actions[i].max_words)
 			return command_fail(a, CTL_USAGE, "turn %s: too many words", a->words[0]);
-		if (a->word_count > 2 && (config_parse_duration(a->words[2], &block_ms) != 0 || block_ms <= 0))
+		q.limit = a->word_count > 2 ? a->words[2] : NULL;
+		if (q.limit && actions[i].run == quota && !is_limit(q.limit))
+			return command_fail(a, CTL_USAGE, "'%s' is neither a number of allocations nor 'default'", q.limit);
+		if (a->word_count > 2 && actions[i].run == kick && (config_parse_duration(a->words[2], &block_ms) != 0 || block_ms <= 0))
 			return command_fail(a, CTL_USAGE, "'%s' is no time: 30s, 10m, 2h, 7d", a->words[2]);
 		q.user = a->word_count > 1 ? a->words[1] : "";
 		q.block_ms = (uint64_t)block_ms;
 		return with_client(&q, a, actions[i].run);
 	}
-	return command_fail(a, CTL_USAGE, "turn: no action '%s': list or kick is wanted", a->words[0]);
+	return command_fail(a, CTL_USAGE, "turn: no action '%s': list, kick or quota is wanted", a->words[0]);
 }
