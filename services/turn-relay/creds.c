@@ -232,7 +232,9 @@ enum creds_verdict creds_check(const struct creds *c, const struct stun_message 
 	        stun_has(m, STUN_A_USERNAME) ? find_user(c, m->attr[STUN_A_USERNAME]) : find_hash(c, m->attr[STUN_A_USERHASH]);
 	bool proved, text;
 
-	*user = (struct creds_user){ .name = known ? str_from(known->name) : m->attr[STUN_A_USERNAME] };
+	*user = (struct creds_user){ .name = known                          ? str_from(known->name)
+		                             : stun_has(m, STUN_A_USERNAME) ? m->attr[STUN_A_USERNAME]
+		                                                            : str_make("", 0) };
 	user->account = user->name;
 	if (known) {
 		*key = algorithm == STUN_ALGORITHM_SHA256 ? known->keys->sha256 : known->keys->md5;
