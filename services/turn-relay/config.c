@@ -26,7 +26,7 @@ const struct config_option turn_config_options[] = {
 	BOOL("udp", udp, "true", "Serve clients over UDP."),
 	BOOL("tcp", tcp, "true", "Serve clients over TCP."),
 	BOOL("dtls", dtls, "true", "Serve clients over DTLS, on both UDP ports, when tls.port is not 0."),
-	INT("tls.port", tls_port, "5349", 0, 65535, "TCP port for clients that begin with TLS, and UDP port for DTLS; 0: none of both."),
+	INT("tls.port", tls_port, "5349", 0, 65535, "TCP port for clients that begin with TLS, and UDP port for DTLS; the same as port: one port takes both, told apart by the first byte; 0: none of both."),
 	{ .name = "tls.dir", .type = CONFIG_PATH, OPT(tls_dir), .fallback = "tls", .reloads = true,
 	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others." },
 	{ .name = "realm", .type = CONFIG_STRING, OPT(realm), .doc = "What clients are told their name is for; empty: the first of hosts." },

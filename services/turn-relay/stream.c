@@ -129,15 +129,13 @@ static void on_written(struct conn *c, void *ctx)
 
 static const struct conn_events events = { on_data, on_secured, on_written, on_end };
 
-static void on_accept(struct listener *l, int fd, const struct net_addr *peer, void *ctx)
+void stream_begin(struct worker *w, int fd, const struct net_addr *peer, bool tls)
 {
-	struct worker *w = ctx;
 	struct stream *s = mem_new(struct stream);
 
 	s->worker = w;
 	s->client = (struct client){ .addr = *peer, .stream = s };
-	for (unsigned i = 0; i < w->listener_count; i++)
-		s->tls = s->tls || (w->listeners[i] == l && w->listener_tls[i]);
+	s->tls = tls;
 	s->conn = conn_accept(w->net, fd, peer, &events, s);
 	if (!s->conn) {
 		mem_free(s);
@@ -154,6 +152,21 @@ static void on_accept(struct listener *l, int fd, const struct net_addr *peer, v
 		conn_close(s->conn, 0);
 	stream_settled(s);
 	stream_gate(w);
+}
+
+static void on_accept(struct listener *l, int fd, const struct net_addr *peer, void *ctx)
+{
+	struct worker *w = ctx;
+	enum listening how = LISTENS_CLEAR;
+
+	for (unsigned i = 0; i < w->listener_count; i++) {
+		if (w->listeners[i] == l)
+			how = w->listens[i];
+	}
+	if (how == LISTENS_BOTH)
+		sniff_begin(w, fd, peer);
+	else
+		stream_begin(w, fd, peer, how == LISTENS_TLS);
 }
 
 void stream_settled(struct stream *s)
@@ -184,7 +197,7 @@ void stream_send(struct stream *s, const uint8_t *p, size_t n, bool droppable)
 
 /* --- listening ---------------------------------------------------------------------------------------------------- */
 
-static int listen_on(struct worker *w, uint16_t number, bool tls, struct err *e)
+static int listen_on(struct worker *w, uint16_t number, enum listening how, struct err *e)
 {
 	static const struct listener_events listener_events = { on_accept, NULL };
 	const struct turn_addresses *all = &w->shared->addresses;
@@ -196,7 +209,7 @@ static int listen_on(struct worker *w, uint16_t number, bool tls, struct err *e)
 
 		if (!l)
 			return -1;
-		w->listener_tls[w->listener_count] = tls;
+		w->listens[w->listener_count] = how;
 		w->listeners[w->listener_count++] = l;
 	}
 	return 0;
@@ -206,9 +219,11 @@ int stream_listen(struct worker *w, struct err *e)
 {
 	const struct turn_config *c = w->shared->config;
 
-	if (c->tcp && listen_on(w, w->shared->port, false, e) != 0)
+	if (c->tcp && c->tls_port == c->port)
+		return listen_on(w, w->shared->port, LISTENS_BOTH, e);
+	if (c->tcp && listen_on(w, w->shared->port, LISTENS_CLEAR, e) != 0)
 		return -1;
-	return c->tls_port ? listen_on(w, w->shared->tls_port, true, e) : 0;
+	return c->tls_port ? listen_on(w, w->shared->tls_port, LISTENS_TLS, e) : 0;
 }
 
 /* Above the limit newcomers wait in the kernel's queue. */
@@ -225,6 +240,7 @@ void stream_close_all(struct worker *w)
 	for (unsigned i = 0; i < w->listener_count; i++)
 		listener_free(&w->listeners[i]);
 	w->listener_count = 0;
+	sniff_close_all(w);
 	list_for_each_safe (n, &w->streams) {
 		struct stream *s = list_entry(n, struct stream, node);
 

@@ -116,6 +116,7 @@ struct worker *worker_new(struct shared *shared, unsigned index, struct creds *c
 	w->buckets = mem_zalloc(w->bucket_count * sizeof(*w->buckets));
 	w->mail_end = &w->mail;
 	list_init(&w->streams);
+	list_init(&w->sniffs);
 	list_init(&w->allocations);
 	list_init(&w->pairs);
 	slots_init(&w->slots);

@@ -170,6 +170,9 @@ struct slots {
 	unsigned used;
 };
 
+/* What begins on a TCP port. */
+enum listening { LISTENS_CLEAR, LISTENS_TLS, LISTENS_BOTH };
+
 struct mail {
 	struct mail *next;
 	void (*fn)(struct worker *w, void *arg);
@@ -190,7 +193,7 @@ struct worker {
 	struct udp_port ports[TURN_PORTS_MAX];
 	unsigned port_count;
 	struct listener *listeners[2 * TURN_ADDRESSES_MAX];
-	bool listener_tls[2 * TURN_ADDRESSES_MAX];
+	enum listening listens[2 * TURN_ADDRESSES_MAX]; /* of each */
 	unsigned listener_count;
 	struct ratelimit *connects;
 	struct tls_set *tls;
@@ -198,9 +201,10 @@ struct worker {
 	BIO_ADDR *dtls_peer;
 	struct creds *creds;
 	struct budget *budget;
-	struct list_node streams, allocations, pairs;
-	uint64_t serial; /* of the last allocation */
-	uint32_t stream_count, allocation_count;
+	struct list_node streams, sniffs, allocations, pairs;
+	uint64_t serial;       /* of the last allocation */
+	uint32_t stream_count; /* and of those who have not yet said anything */
+	uint32_t allocation_count;
 	struct allocation **buckets; /* by client, those of datagrams */
 	uint32_t bucket_count;
 	struct slots slots;
@@ -245,10 +249,15 @@ void out_flush(struct worker *w);
 
 /* stream.c */
 int stream_listen(struct worker *w, struct err *e);
+void stream_begin(struct worker *w, int fd, const struct net_addr *peer, bool tls);
 void stream_gate(struct worker *w);
 void stream_close_all(struct worker *w);
 void stream_send(struct stream *s, const uint8_t *p, size_t n, bool droppable);
 void stream_settled(struct stream *s); /* its allocation has begun, or ended */
+
+/* sniff.c: the descriptor goes to stream_begin when it is known how the client begins. */
+void sniff_begin(struct worker *w, int fd, const struct net_addr *peer);
+void sniff_close_all(struct worker *w);
 
 /* dtls.c */
 int dtls_open(struct worker *w, struct err *e);
