@@ -84,7 +84,7 @@ static void hash_two(EVP_MD_CTX *ctx, enum digest d, struct str first, struct st
 	must(EVP_DigestFinal_ex(ctx, out, NULL));
 }
 
-/* RFC 2104 over two hashes: OpenSSL's own costs twice as much for short texts, as it makes and copies three contexts for each. */
+/* RFC 2104 over two hashes: OpenSSL's own costs nearly twice as much for short texts, as it makes and copies three contexts for each. */
 void digest_hmac(enum digest d, struct str key, struct str data, uint8_t *out)
 {
 	uint8_t pad[BLOCK_MAX] = { 0 }, inner[DIGEST_MAX];

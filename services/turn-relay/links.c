@@ -193,13 +193,3 @@ void links_expire(struct links *l, uint64_t now_ms)
 	}
 	pthread_mutex_unlock(&l->lock);
 }
-
-uint32_t links_count(struct links *l)
-{
-	uint32_t n;
-
-	pthread_mutex_lock(&l->lock);
-	n = l->count;
-	pthread_mutex_unlock(&l->lock);
-	return n;
-}

@@ -37,6 +37,5 @@ void links_remove(struct links *l, uint32_t id);
 void links_end_of(struct links *l, uint64_t owner);
 /* Closes what nobody came for; call it now and then. */
 void links_expire(struct links *l, uint64_t now_ms);
-uint32_t links_count(struct links *l);
 
 #endif
