@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of a real stack (aiortc) between two networks that have no way to each other but the relay."""
+"""Calls of a real stack (aiortc) between two networks that have no way to each other but the relay, with credentials as clients get them (XEP-0215)."""
 import json
 import os
 import select
@@ -10,11 +10,14 @@ import time
 
 import pytest
 
-import stun
+from relay import Relay
+from xmpp import Client, q
 
 pytest.importorskip("aiortc")
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ("10.213.1", "10.213.2")
+USERS = ("romeo", "juliet")
+EXTDISCO = "urn:xmpp:extdisco:2"
 
 
 def ip(*words, inside=None):
@@ -75,10 +78,42 @@ def parties():
             party.end()
 
 
+@pytest.fixture
+def relay(parties):
+    """In a whole flock; it is told of by one of its addresses."""
+    made = Relay({"addresses": [net + ".1" for net in NETS], "peers": {"allow": ["10.213.0.0/16"]}})
+    try:
+        made.flock.configure({"services": {"turn-relay": {"public_address": "%s.1:%d" % (NETS[0], made.port)}, "auth": {"iterations": 4096},
+                                           "session-manager": {"external": {"services": ["type=turn host=* transport=udp"]}},
+                                           "starlingctl": {"postgres": "private", "redis": "private"}}})
+        made.up("s2s=0,mqtt-broker=0,turn-relay=1")
+        for user in USERS:
+            made.flock.register(user, "secret")
+        yield made
+        made.flock.check()
+    finally:
+        made.close()
+
+
+def ask_for_relay(client):
+    """(user name, password, port) of the relay over UDP."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        answer = client.iq("get", "<services xmlns='%s' type='turn'/>" % EXTDISCO, to=client.host)
+        for service in answer.find(q(EXTDISCO, "services")):
+            if service.get("transport") == "udp":
+                return service.get("username"), service.get("password"), int(service.get("port"))
+        time.sleep(0.1)  # the directory has not heard of it yet
+    raise AssertionError("no relay is told of")
+
+
 def call(relay, parties, during, lost=False):
-    for party, calls in zip(parties, (True, False)):
-        user, password = stun.rest_credentials(relay.secret, party.net + "@turn.test")
-        party.tell(url="turn:%s.1:%d?transport=udp" % (party.net, relay.port), user=user, password=password, calls=calls)
+    for party, name, calls in zip(parties, USERS, (True, False)):
+        client = Client(relay.flock).login(name, "secret").online()
+        user, password, port = ask_for_relay(client)
+        client.close()
+        assert port == relay.port
+        party.tell(url="turn:%s.1:%d?transport=udp" % (party.net, port), user=user, password=password, calls=calls)
     caller, called = parties
     called.tell(**caller.hear())
     caller.tell(**called.hear())
@@ -91,11 +126,9 @@ def call(relay, parties, during, lost=False):
         assert party.hear()["closed"]
 
 
-def test_call(parties, special):
-    relay = special({"addresses": [net + ".1" for net in NETS], "peers": {"allow": ["10.213.0.0/16"]}})
-
+def test_call(parties, relay):
     def is_relayed():
-        packets = [sum(a["packets_to_peer"] for a in relay.list(party.net + "@turn.test")) for party in parties]
+        packets = [sum(a["packets_to_peer"] for a in relay.list(user + "@turn.test")) for user in USERS]
         assert max(packets) > 50, packets
 
     def relay_dies():
