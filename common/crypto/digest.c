@@ -2,12 +2,12 @@
 #include "common/crypto/digest.h"
 
 #include <limits.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
 
 static const struct {
 	const char *name; /* IANA's hash function text names */
@@ -19,40 +19,27 @@ static const struct {
 	[DIGEST_SHA512] = { "SHA-512", "SHA2-512", 64 },
 };
 
-/* Written once under `once`, only read after that; macs[] are templates with the hash set and no key. */
+#define BLOCK_MAX 128u
+
+/* Written once under `once`, only read after that. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD *mds[DIGEST_COUNT];
-static EVP_MAC_CTX *macs[DIGEST_COUNT];
 
 static void release(void)
 {
 	for (int i = 0; i < DIGEST_COUNT; i++) {
-		EVP_MAC_CTX_free(macs[i]);
 		EVP_MD_free(mds[i]);
-		macs[i] = NULL;
 		mds[i] = NULL;
 	}
 }
 
 static void fetch(void)
 {
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-
-	if (!hmac)
-		abort();
 	for (int i = 0; i < DIGEST_COUNT; i++) {
-		char name[16]; /* OpenSSL wants it writable */
-		OSSL_PARAM params[2];
-
-		snprintf(name, sizeof(name), "%s", kinds[i].openssl);
-		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
-		params[1] = OSSL_PARAM_construct_end();
 		mds[i] = EVP_MD_fetch(NULL, kinds[i].openssl, NULL);
-		macs[i] = EVP_MAC_CTX_new(hmac);
-		if (!mds[i] || !macs[i] || !EVP_MAC_CTX_set_params(macs[i], params))
+		if (!mds[i])
 			abort();
 	}
-	EVP_MAC_free(hmac);
 	atexit(release);
 }
 
@@ -89,18 +76,37 @@ void digest_hash(enum digest d, struct str data, uint8_t *out)
 	must(EVP_Digest(data.p ? data.p : "", data.n, out, NULL, mds[d], NULL));
 }
 
+static void hash_two(EVP_MD_CTX *ctx, enum digest d, struct str first, struct str second, uint8_t *out)
+{
+	must(EVP_DigestInit_ex2(ctx, mds[d], NULL));
+	must(EVP_DigestUpdate(ctx, first.p, first.n));
+	must(EVP_DigestUpdate(ctx, second.p ? second.p : "", second.n));
+	must(EVP_DigestFinal_ex(ctx, out, NULL));
+}
+
+/* RFC 2104 over two hashes: OpenSSL's own costs nearly twice as much for short texts, as it makes and copies three contexts for each. */
 void digest_hmac(enum digest d, struct str key, struct str data, uint8_t *out)
 {
-	EVP_MAC_CTX *ctx;
-	size_t n;
+	uint8_t pad[BLOCK_MAX] = { 0 }, inner[DIGEST_MAX];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t block;
 
 	must(pthread_once(&once, fetch) == 0);
-	ctx = EVP_MAC_CTX_dup(macs[d]);
 	must(ctx != NULL);
-	must(EVP_MAC_init(ctx, (const unsigned char *)(key.p ? key.p : ""), key.n, NULL));
-	must(EVP_MAC_update(ctx, (const unsigned char *)(data.p ? data.p : ""), data.n));
-	must(EVP_MAC_final(ctx, out, &n, DIGEST_MAX));
-	EVP_MAC_CTX_free(ctx);
+	block = (size_t)EVP_MD_get_block_size(mds[d]);
+	if (key.n > block)
+		digest_hash(d, key, pad);
+	else if (key.n > 0)
+		memcpy(pad, key.p, key.n);
+	for (size_t i = 0; i < block; i++)
+		pad[i] ^= 0x36;
+	hash_two(ctx, d, str_make(pad, block), data, inner);
+	for (size_t i = 0; i < block; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	hash_two(ctx, d, str_make(pad, block), str_make(inner, kinds[d].size), out);
+	EVP_MD_CTX_free(ctx);
+	mem_wipe(pad, sizeof(pad));
+	mem_wipe(inner, sizeof(inner));
 }
 
 void digest_pbkdf2(enum digest d, struct str password, struct str salt, uint32_t iterations, uint8_t *out)

@@ -2,6 +2,7 @@
 #include "common/stun/stun_integrity.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -16,6 +17,22 @@ struct joined {
 	char text[3 * STUN_NAME_MAX + 2];
 	size_t n;
 };
+
+/* Fetched once: what EVP_md5() stands for is looked up by its name each time that it is used. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static EVP_MD *md5;
+
+static void release(void)
+{
+	EVP_MD_free(md5);
+	md5 = NULL;
+}
+
+static void fetch(void)
+{
+	md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+	atexit(release);
+}
 
 static void append(struct joined *j, struct str s)
 {
@@ -50,7 +67,7 @@ bool stun_key_long_term(struct stun_key *key, uint16_t algorithm, struct str use
 		digest_hash(DIGEST_SHA256, str_make(j.text, j.n), key->bytes);
 		key->n = 32;
 	} else if (algorithm == STUN_ALGORITHM_MD5) {
-		if (EVP_Digest(j.text, j.n, key->bytes, &n, EVP_md5(), NULL) != 1)
+		if (pthread_once(&once, fetch) != 0 || !md5 || EVP_Digest(j.text, j.n, key->bytes, &n, md5, NULL) != 1)
 			abort();
 		key->n = 16;
 	}

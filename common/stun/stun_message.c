@@ -34,6 +34,7 @@ static const struct {
 	[STUN_A_RESERVATION_TOKEN] = { STUN_T_RESERVATION_TOKEN, 8, 8 },
 	[STUN_A_PADDING] = { STUN_T_PADDING, 0, UINT16_MAX },
 	[STUN_A_RESPONSE_PORT] = { STUN_T_RESPONSE_PORT, 2, 4 },
+	[STUN_A_CONNECTION_ID] = { STUN_T_CONNECTION_ID, 4, 4 },
 };
 
 enum stun_kind stun_kind(uint8_t first)

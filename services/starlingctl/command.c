@@ -38,7 +38,7 @@ const struct command commands[] = {
 	  "the streams to and from other servers: list them, end them, try again",
 	  "close ends those of one remote domain in good order; what waits for it connects anew. retry: what waits after failures, for one "
 	  "domain or for all, tries again now. 2 when there was none; 75 when an s2s did not answer: the list has gaps." },
-	{ "turn", "list [USER] | kick USER [TIME]", 1, 3, BUS_OPTIONS, command_turn,
+	{ "turn", "list [USER] | kick USER [TIME] | quota USER [NUMBER|default]", 1, 3, BUS_OPTIONS, command_turn,
 	  "relayed media of calls: list the allocations, end a user's",
 	  "USER is an account, user@host. kick with a TIME (10m, 2h) also keeps the user from making new ones for so long. 2 when there "
 	  "was none to end; "

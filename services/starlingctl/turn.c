@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commands on relayed media: turn list and turn kick. Each relay knows its own allocations, so all are asked. */
+ * Commands on relayed media: turn list, turn kick and turn quota. Each relay knows its own allocations, so all are asked. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/list.h"
@@ -12,7 +13,8 @@
 
 struct asking {
 	struct ask ask;
-	const char *user; /* "": all */
+	const char *user;  /* "": all */
+	const char *limit; /* of quota, as it was said; NULL: only shown */
 	uint64_t block_ms;
 	unsigned kicked;
 };
@@ -136,13 +138,74 @@ static int kick(struct ask *ask)
 	return CTL_OK;
 }
 
+/* --- quota -------------------------------------------------------------------------------------------------------- */
+
+static void quota_json(struct json *j, const Starling__TurnQuotaReply *r, const char *instance)
+{
+	json_open(j, NULL, '{');
+	json_number(j, "allocations", r->allocations);
+	json_bool(j, "set", r->set);
+	json_number(j, "used", r->used);
+	json_number(j, "blocked_ms", (double)r->blocked_ms);
+	json_text(j, "instance", instance);
+	json_close(j, '}');
+}
+
+static void quota_row(struct table *t, const Starling__TurnQuotaReply *r, const char *instance)
+{
+	char left[32];
+
+	table_duration(r->blocked_ms, left);
+	table_cell(t, "%s", instance);
+	table_cell(t, "%u%s", r->allocations, r->set ? " (set)" : "");
+	table_cell(t, "%u", r->used);
+	table_cell(t, "%s", r->blocked_ms ? left : "-");
+}
+
+static void on_quota(const struct ipc_result *result, const Starling__TurnQuotaReply *reply, void *ctx)
+{
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
+
+	if (ipc_ok(result) && q->client.args->json)
+		quota_json(&q->json, reply, one->name);
+	else if (ipc_ok(result))
+		quota_row(&q->table, reply, one->name);
+	ask_answered(one, result);
+}
+
+static void call_quota(struct ask_one *one)
+{
+	Starling__TurnQuotaRequest request = STARLING__TURN_QUOTA_REQUEST__INIT;
+	const struct asking *q = asking_of(one->all);
+
+	request.user = (char *)(uintptr_t)q->user;
+	request.reset = q->limit && strcmp(q->limit, "default") == 0;
+	request.set = q->limit && !request.reset;
+	request.allocations = request.set ? (uint32_t)strtoul(q->limit, NULL, 10) : 0;
+	call_turn_quota(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_quota, one);
+}
+
+static int quota(struct ask *q)
+{
+	static const char *const titles[] = { "INSTANCE", "ALLOCATIONS", "USED", "KEPT-OUT" };
+
+	return ask_list(q, "quotas", sizeof(titles) / sizeof(*titles), titles, 1u << 2 | 1u << 3, call_quota);
+}
+
+/* A number of allocations, or "default". */
+static bool is_limit(const char *text)
+{
+	return strcmp(text, "default") == 0 || (text[0] && strlen(text) <= 7 && strspn(text, "0123456789") == strlen(text));
+}
+
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
 	unsigned min_words, max_words;
 	int (*run)(struct ask *q);
-} actions[] = { { "list", 1, 2, list }, { "kick", 2, 3, kick } };
+} actions[] = { { "list", 1, 2, list }, { "kick", 2, 3, kick }, { "quota", 2, 3, quota } };
 
 int command_turn(const struct args *a)
 {
@@ -156,11 +219,14 @@ int command_turn(const struct args *a)
 			return command_fail(a, CTL_USAGE, "turn %s: the user is missing", a->words[0]);
 		if (a->word_count > actions[i].max_words)
 			return command_fail(a, CTL_USAGE, "turn %s: too many words", a->words[0]);
-		if (a->word_count > 2 && (config_parse_duration(a->words[2], &block_ms) != 0 || block_ms <= 0))
+		q.limit = a->word_count > 2 ? a->words[2] : NULL;
+		if (q.limit && actions[i].run == quota && !is_limit(q.limit))
+			return command_fail(a, CTL_USAGE, "'%s' is neither a number of allocations nor 'default'", q.limit);
+		if (q.limit && actions[i].run == kick && (config_parse_duration(q.limit, &block_ms) != 0 || block_ms <= 0))
 			return command_fail(a, CTL_USAGE, "'%s' is no time: 30s, 10m, 2h, 7d", a->words[2]);
 		q.user = a->word_count > 1 ? a->words[1] : "";
 		q.block_ms = (uint64_t)block_ms;
 		return ask_run(&q.ask, a, "turn-relay", actions[i].run);
 	}
-	return command_fail(a, CTL_USAGE, "turn: no action '%s': list or kick is wanted", a->words[0]);
+	return command_fail(a, CTL_USAGE, "turn: no action '%s': list, kick or quota is wanted", a->words[0]);
 }

@@ -13,6 +13,7 @@ struct wish {
 	bool dual; /* both are wanted, one will do */
 	bool even, pair;
 	bool reserved;
+	bool tcp;
 };
 
 /* The checks of section 7.2 that need nothing but the request; 0, or the error's code. */
@@ -22,14 +23,21 @@ static enum stun_code read_wish(const struct request *r, struct wish *wish)
 	bool family = stun_has(m, STUN_A_REQUESTED_FAMILY), additional = stun_has(m, STUN_A_ADDITIONAL_FAMILY),
 	     even = stun_has(m, STUN_A_EVEN_PORT);
 	int wanted = RELAYED_V4;
+	uint8_t transport;
 
 	if (!stun_has(m, STUN_A_REQUESTED_TRANSPORT))
 		return STUN_BAD_REQUEST;
-	if ((uint8_t)m->attr[STUN_A_REQUESTED_TRANSPORT].p[0] != STUN_TRANSPORT_UDP)
+	transport = (uint8_t)m->attr[STUN_A_REQUESTED_TRANSPORT].p[0];
+	if (transport != STUN_TRANSPORT_UDP && !(transport == STUN_TRANSPORT_TCP && r->w->shared->config->tcp_relay))
 		return STUN_TRANSPORT_UNSUPPORTED;
-	*wish = (struct wish){ .reserved = stun_has(m, STUN_A_RESERVATION_TOKEN), .even = even, .dual = additional };
+	*wish = (struct wish){
+		.tcp = transport == STUN_TRANSPORT_TCP, .reserved = stun_has(m, STUN_A_RESERVATION_TOKEN), .even = even, .dual = additional
+	};
 	wish->pair = even && ((uint8_t)m->attr[STUN_A_EVEN_PORT].p[0] & EVEN_RESERVE);
 	if ((wish->reserved && (even || family || additional)) || (family && additional) || (wish->pair && additional))
+		return STUN_BAD_REQUEST;
+	/* RFC 6062 section 5.1; and one family, which is all that it knows. */
+	if (wish->tcp && (!r->from->stream || wish->reserved || even || additional || stun_has(m, STUN_A_DONT_FRAGMENT)))
 		return STUN_BAD_REQUEST;
 	if (additional && request_family(r, STUN_A_ADDITIONAL_FAMILY) != RELAYED_V6)
 		return STUN_BAD_REQUEST;
@@ -157,6 +165,7 @@ static enum stun_code make(struct request *r, const struct wish *wish)
 	a = allocation_new(w, r->from, r->user.account);
 	memcpy(a->id, r->m->id, sizeof(a->id));
 	a->expires_s = r->user.expires_s;
+	a->tcp = wish->tcp;
 	code = add_relayed(r, a, wish);
 	if (code) {
 		allocation_free(a);

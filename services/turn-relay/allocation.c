@@ -24,6 +24,8 @@ struct allocation *allocation_new(struct worker *w, const struct client *c, stru
 	a->client = *c;
 	a->account = mem_strndup(account.p, account.n);
 	a->since_ms = worker_now(w);
+	a->serial = (uint64_t)w->index << 48 | ++w->serial;
+	list_init(&a->dials);
 	bucket_fill(&a->bytes, BURST_S * (double)config->bytes_a_second, a->since_ms);
 	bucket_fill(&a->packets, BURST_S * (double)config->packets_a_second, a->since_ms);
 	wheel_timer_init(&a->expiry, on_expiry);
@@ -52,6 +54,7 @@ void allocation_free(struct allocation *a)
 	/* Datagrams for it that wait to go out have its sockets' numbers. */
 	out_flush(w);
 	net_timer_cancel(w->net, &a->expiry);
+	tcp_relay_end(a);
 	for (int i = 0; i < RELAYED_FAMILIES; i++)
 		relayed_free(&a->relayed[i]);
 	if (s)
@@ -116,8 +119,11 @@ void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds)
 	uint64_t until = worker_now(a->worker) + (uint64_t)seconds * 1000;
 
 	for (int i = 0; i < RELAYED_FAMILIES; i++) {
-		if (a->relayed[i] && (family < 0 || family == i))
-			a->relayed[i]->until_ms = until;
+		if (!a->relayed[i] || (family >= 0 && family != i))
+			continue;
+		a->relayed[i]->until_ms = until;
+		if (a->tcp)
+			relayed_watch(a->relayed[i]);
 	}
 	watch(a);
 }

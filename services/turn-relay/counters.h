@@ -10,6 +10,7 @@
 enum counter {
 	COUNT_ALLOCATIONS, /* now: made less ended */
 	COUNT_STREAMS,
+	COUNT_PAIRS, /* now: connections of peers that clients have fetched */
 	COUNT_ALLOCATED,
 	COUNT_BINDINGS,
 	COUNT_BYTES_IN, /* from clients to peers */
@@ -24,7 +25,7 @@ enum counter {
 	COUNT_REFUSED_PEER,
 	COUNT_REFUSED_QUOTA,
 	COUNT_REFUSED_CAPACITY,
-	COUNT_REFUSED_REQUEST, /* 400, 420, 437, 440 to 443 */
+	COUNT_REFUSED_REQUEST, /* 400, 420, 437, 440 to 447 */
 	COUNT_CHALLENGED,
 	COUNT_STALE,
 	COUNT_WRONG,      /* credentials */

@@ -13,8 +13,14 @@
 #define USERS_MAX     100000u
 #define PASSWORD_SIZE 28u /* of 20 bytes in base64 */
 
+/* Made when the file is read: the password itself is not kept. */
+struct user_keys {
+	struct stun_key md5, sha256;
+};
+
 struct user {
-	char *name, *password;
+	char *name;
+	struct user_keys *keys;
 	uint8_t hash[STUN_USERHASH_SIZE];
 };
 
@@ -54,7 +60,9 @@ static int add_user(struct creds *c, const char *line, struct err *e)
 	}
 	u = &c->users[c->user_count++];
 	u->name = mem_strndup(line, (size_t)(colon - line));
-	u->password = mem_strdup(colon + 1);
+	u->keys = mem_new(struct user_keys);
+	stun_key_long_term(&u->keys->md5, STUN_ALGORITHM_MD5, str_from(u->name), str_from(c->realm), str_from(colon + 1));
+	stun_key_long_term(&u->keys->sha256, STUN_ALGORITHM_SHA256, str_from(u->name), str_from(c->realm), str_from(colon + 1));
 	stun_userhash(u->hash, str_from(u->name), str_from(c->realm));
 	return 0;
 }
@@ -146,7 +154,7 @@ void creds_unref(struct creds **c)
 		free_text(it->secrets[i]);
 	for (size_t i = 0; i < it->user_count; i++) {
 		mem_free(it->users[i].name);
-		free_text(it->users[i].password);
+		mem_free_secret(it->users[i].keys, sizeof(*it->users[i].keys));
 	}
 	mem_free(it->users);
 	mem_free(it->realm);
@@ -224,15 +232,20 @@ enum creds_verdict creds_check(const struct creds *c, const struct stun_message 
 	        stun_has(m, STUN_A_USERNAME) ? find_user(c, m->attr[STUN_A_USERNAME]) : find_hash(c, m->attr[STUN_A_USERHASH]);
 	bool proved, text;
 
-	*user = (struct creds_user){ .name = known ? str_from(known->name) : m->attr[STUN_A_USERNAME] };
+	*user = (struct creds_user){ .name = known                          ? str_from(known->name)
+		                             : stun_has(m, STUN_A_USERNAME) ? m->attr[STUN_A_USERNAME]
+		                                                            : str_make("", 0) };
 	user->account = user->name;
-	if (known)
-		return proves(c, m, algorithm, user->name, str_from(known->password), key) ? CREDS_OK : CREDS_WRONG;
+	if (known) {
+		*key = algorithm == STUN_ALGORITHM_SHA256 ? known->keys->sha256 : known->keys->md5;
+		return stun_integrity_ok(m, key) ? CREDS_OK : CREDS_WRONG;
+	}
 	/* Accounts are texts everywhere else. */
 	text = !user->name.n || !memchr(user->name.p, '\0', user->name.n);
 	/* Nobody's name costs the same as somebody's wrong password. */
 	if (!stun_has(m, STUN_A_USERNAME) || !text || c->secret_count == 0 || !read_expiry(user)) {
-		proves(c, m, algorithm, str_make("", 0), str_make("", 0), key);
+		*key = (struct stun_key){ .n = algorithm == STUN_ALGORITHM_SHA256 ? 32 : 16 };
+		stun_integrity_ok(m, key);
 		return CREDS_WRONG;
 	}
 	proved = proves_secret(c, m, algorithm, user->name, key);

@@ -61,6 +61,8 @@ static struct stun_message sign(uint8_t bytes[512], const char *name, bool hashe
 	}
 	assert_true(stun_key_long_term(&key, algorithm, str_from(name), STR(REALM), str_from(password)));
 	stun_sign(&w, &key, algorithm == STUN_ALGORITHM_SHA256);
+	/* As memory on a stack is: what a message has not must not be looked at. */
+	memset(&m, 0xA5, sizeof(m));
 	assert_true(stun_message_read(&m, str_make(bytes, w.n)));
 	return m;
 }
@@ -176,6 +178,30 @@ static void test_users(void **state)
 	creds_unref(&again);
 }
 
+/* A clock that jumps changes nothing but whether a name has expired, now: nothing is remembered of what it said before. */
+static void test_the_clock_jumps(void **state)
+{
+	static const int64_t clocks[] = { 1893455999, 4102444800, 1, 1893456000, 0, -86400, 1893455998, INT64_MAX, 1700000000 };
+	struct creds *c = load(SECRET "\n", "juliet:balcony\n");
+	uint8_t mac[DIGEST_MAX], bytes[512];
+	char password[29] = "";
+
+	(void)state;
+	digest_hmac(DIGEST_SHA1, STR(SECRET), STR(NAME), mac);
+	base64_encode(str_make(mac, 20), password);
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(*clocks); i++) {
+		struct stun_message romeo = sign(bytes, NAME, false, password, STUN_ALGORITHM_MD5), juliet;
+		struct creds_user user;
+		struct stun_key key;
+
+		assert_int_equal(creds_check(c, &romeo, STUN_ALGORITHM_MD5, clocks[i], &user, &key),
+		                 clocks[i] < 1893456000 ? CREDS_OK : CREDS_EXPIRED);
+		juliet = sign(bytes, "juliet", false, "balcony", STUN_ALGORITHM_MD5);
+		assert_int_equal(creds_check(c, &juliet, STUN_ALGORITHM_MD5, clocks[i], &user, &key), CREDS_OK);
+	}
+	creds_unref(&c);
+}
+
 static void refuse(const char *secret_lines, const char *user_lines, const char *why)
 {
 	struct err e = { "" };
@@ -226,9 +252,9 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_secrets), cmocka_unit_test(test_names),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_secrets),          cmocka_unit_test(test_names),
 		                            cmocka_unit_test(test_name_with_a_hole), cmocka_unit_test(test_users),
-		                            cmocka_unit_test(test_refused) };
+		                            cmocka_unit_test(test_the_clock_jumps),  cmocka_unit_test(test_refused) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

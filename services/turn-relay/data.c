@@ -12,15 +12,6 @@ static int family_of(const struct net_addr *a)
 
 /* --- to the client ------------------------------------------------------------------------------------------------ */
 
-static void random_id(struct worker *w, uint8_t id[STUN_ID_SIZE])
-{
-	uint64_t a = worker_random(w);
-	uint32_t b = (uint32_t)worker_random(w);
-
-	memcpy(id, &a, 8);
-	memcpy(id + 8, &b, 4);
-}
-
 static void to_client(struct allocation *a, uint8_t *p, size_t n)
 {
 	if (a->client.stream)
@@ -55,7 +46,7 @@ void data_from_peer(struct relayed *r, uint8_t *data, size_t n, const struct net
 			size = STUN_CHANNEL_SIZE + stun_padded(n);
 		}
 	} else {
-		random_id(w, id);
+		worker_transaction(w, id);
 		/* What does not fit into a message with its header is no datagram that a network carries. */
 		if (n > TURN_DATA_MAX - STUN_DATA_HEADER_V6)
 			return;
@@ -76,7 +67,7 @@ void data_icmp(struct relayed *r, const struct net_addr *peer, uint8_t type, uin
 
 	if (!a || !peers_permitted(&a->peers, peer, worker_now(a->worker)))
 		return;
-	random_id(a->worker, id);
+	worker_transaction(a->worker, id);
 	stun_set32(value + 4, mtu);
 	stun_begin(&w, bytes, sizeof(bytes), STUN_INDICATION, STUN_DATA, id);
 	stun_put_xor_address(&w, STUN_T_XOR_PEER_ADDRESS, peer);
@@ -147,7 +138,7 @@ void data_send(struct worker *w, const struct client *client, const struct stun_
 	struct stun_address peer;
 	const struct relayed *r;
 
-	if (!a || !stun_has(m, STUN_A_XOR_PEER_ADDRESS) || !stun_has(m, STUN_A_DATA) || m->unknown_count ||
+	if (!a || a->tcp || !stun_has(m, STUN_A_XOR_PEER_ADDRESS) || !stun_has(m, STUN_A_DATA) || m->unknown_count ||
 	    !stun_xor_address_read(m->attr[STUN_A_XOR_PEER_ADDRESS], m->id, &peer)) {
 		count(&w->counters, COUNT_DROP_BAD);
 		return;

@@ -181,3 +181,29 @@ void on_turn_kick(struct ipc_call *call, const Starling__TurnKickRequest *r)
 	else
 		ask(t, call, r->user, true, 0);
 }
+
+/* No worker need be asked: quotas are for all threads. */
+void on_turn_quota(struct ipc_call *call, const Starling__TurnQuotaRequest *r)
+{
+	struct turn *t = ipc_call_daemon(call);
+	Starling__TurnQuotaReply reply = STARLING__TURN_QUOTA_REPLY__INIT;
+	struct quota *q = t->shared.quota;
+	struct quota_state state;
+
+	if (!r->user[0] || (r->set && r->reset)) {
+		ipc_fail(call, STARLING__CODE__CODE_INVALID, r->user[0] ? "a limit cannot be set and reset" : "a user is wanted");
+		return;
+	}
+	if (r->set && !quota_set(q, str_from(r->user), r->allocations)) {
+		ipc_fail(call, STARLING__CODE__CODE_OVERLOAD, "too many users have limits of their own");
+		return;
+	}
+	if (r->reset)
+		quota_reset(q, str_from(r->user));
+	quota_look(q, str_from(r->user), clock_mono_ms(), &state);
+	reply.allocations = state.limit;
+	reply.set = state.own;
+	reply.used = state.used;
+	reply.blocked_ms = state.blocked_ms;
+	reply_turn_quota(call, &reply);
+}

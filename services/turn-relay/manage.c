@@ -26,8 +26,7 @@ void turn_refresh(struct request *r)
 		allocation_drop_family(r->a, family);
 }
 
-/* 0, or the error's code. A permission is for an address, a channel for its port as well. */
-static enum stun_code check_peer(const struct request *r, const struct stun_address *peer, bool with_port)
+enum stun_code request_check_peer(const struct request *r, const struct stun_address *peer, bool with_port)
 {
 	enum peer_verdict v = peer_policy_check(&r->w->shared->policy, peer, with_port);
 
@@ -47,7 +46,7 @@ void turn_create_permission(struct request *r)
 	enum stun_code code = STUN_BAD_REQUEST; /* without a peer */
 
 	while (stun_next_peer(r->m, &at, &peer)) {
-		code = check_peer(r, &peer, false);
+		code = request_check_peer(r, &peer, false);
 		if (code)
 			break;
 	}
@@ -71,13 +70,15 @@ static enum stun_code bind_channel(struct request *r)
 	enum stun_code code;
 	uint16_t number;
 
+	if (r->a->tcp)
+		return STUN_FORBIDDEN;
 	if (!stun_has(m, STUN_A_CHANNEL_NUMBER) || !stun_has(m, STUN_A_XOR_PEER_ADDRESS) ||
 	    !stun_xor_address_read(m->attr[STUN_A_XOR_PEER_ADDRESS], m->id, &peer))
 		return STUN_BAD_REQUEST;
 	number = stun_u16(m, STUN_A_CHANNEL_NUMBER);
 	if (number < STUN_CHANNEL_FIRST || number > (c->legacy_channels ? STUN_CHANNEL_LAST_LEGACY : STUN_CHANNEL_LAST))
 		return STUN_BAD_REQUEST;
-	code = check_peer(r, &peer, true);
+	code = request_check_peer(r, &peer, true);
 	if (code)
 		return code;
 	switch (peers_bind(&r->a->peers, number, &peer.addr, worker_now(r->w), (uint16_t)c->channels, (uint16_t)c->permissions)) {

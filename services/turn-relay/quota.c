@@ -14,7 +14,8 @@
 /* An account or an address with something to remember. */
 struct entry {
 	struct entry *next;
-	uint32_t count;
+	uint32_t count, limit; /* limit: with `own` */
+	bool own;
 	uint64_t blocked_until_ms;
 	size_t n;
 	char key[];
@@ -24,7 +25,7 @@ struct quota {
 	pthread_mutex_t lock;
 	struct quota_limits limits;
 	uint64_t key;
-	uint32_t total, blocked;
+	uint32_t total, blocked, own;
 	struct entry *users[BUCKETS], *addresses[BUCKETS];
 	struct ratelimit *failures; /* a bucket that wrong attempts empty */
 };
@@ -88,11 +89,16 @@ static struct entry *make(struct quota *q, struct entry **table, struct str key)
 	return *at;
 }
 
+static bool is_empty(const struct entry *e)
+{
+	return e->count == 0 && e->blocked_until_ms == 0 && !e->own;
+}
+
 static void drop_if_empty(struct quota *q, struct entry **table, struct str key)
 {
 	struct entry **at = place(q, table, key), *e = *at;
 
-	if (e && e->count == 0 && e->blocked_until_ms == 0) {
+	if (e && is_empty(e)) {
 		*at = e->next;
 		mem_free(e);
 	}
@@ -106,13 +112,18 @@ static void unblock_if_over(struct quota *q, struct entry *user, uint64_t now_ms
 	}
 }
 
+static uint32_t limit_of(const struct quota *q, const struct entry *user)
+{
+	return user && user->own ? user->limit : q->limits.per_user;
+}
+
 static enum quota_verdict judge(const struct quota *q, const struct entry *user, const struct entry *address)
 {
 	if (user->blocked_until_ms)
 		return QUOTA_BLOCKED;
 	if (q->total >= q->limits.total)
 		return QUOTA_TOTAL;
-	if (user->count >= q->limits.per_user)
+	if (user->count >= limit_of(q, user))
 		return QUOTA_USER;
 	return address->count >= q->limits.per_address ? QUOTA_ADDRESS : QUOTA_OK;
 }
@@ -167,7 +178,7 @@ static void sweep(struct quota *q, uint64_t now_ms)
 			struct entry *e = *at;
 
 			unblock_if_over(q, e, now_ms);
-			if (e->count == 0 && e->blocked_until_ms == 0) {
+			if (is_empty(e)) {
 				*at = e->next;
 				mem_free(e);
 			} else {
@@ -194,6 +205,53 @@ bool quota_block(struct quota *q, struct str account, uint64_t until_ms, uint64_
 	}
 	pthread_mutex_unlock(&q->lock);
 	return done;
+}
+
+void quota_look(struct quota *q, struct str account, uint64_t now_ms, struct quota_state *out)
+{
+	const struct entry *user;
+
+	pthread_mutex_lock(&q->lock);
+	user = *place(q, q->users, account);
+	*out = (struct quota_state){ .limit = limit_of(q, user) };
+	if (user) {
+		out->used = user->count;
+		out->own = user->own;
+		out->blocked_ms = user->blocked_until_ms > now_ms ? user->blocked_until_ms - now_ms : 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
+bool quota_set(struct quota *q, struct str account, uint32_t limit)
+{
+	struct entry *user;
+	bool done;
+
+	pthread_mutex_lock(&q->lock);
+	user = make(q, q->users, account);
+	done = user->own || q->own < QUOTA_OWN_MAX;
+	if (done) {
+		q->own += !user->own;
+		user->own = true;
+		user->limit = limit;
+	}
+	drop_if_empty(q, q->users, account);
+	pthread_mutex_unlock(&q->lock);
+	return done;
+}
+
+void quota_reset(struct quota *q, struct str account)
+{
+	struct entry *user;
+
+	pthread_mutex_lock(&q->lock);
+	user = *place(q, q->users, account);
+	if (user && user->own) {
+		user->own = false;
+		q->own--;
+	}
+	drop_if_empty(q, q->users, account);
+	pthread_mutex_unlock(&q->lock);
 }
 
 bool quota_may_try(struct quota *q, const struct net_addr *client, uint64_t now_ms)

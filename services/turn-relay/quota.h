@@ -8,6 +8,7 @@
 #include "common/net/addr.h"
 
 #define QUOTA_BLOCKED_MAX 10000u
+#define QUOTA_OWN_MAX     10000u
 
 struct quota;
 
@@ -26,6 +27,16 @@ enum quota_verdict quota_enter(struct quota *q, struct str account, const struct
 void quota_leave(struct quota *q, struct str account, const struct net_addr *client);
 /* No allocation of this account until then. False: QUOTA_BLOCKED_MAX are kept out already. */
 bool quota_block(struct quota *q, struct str account, uint64_t until_ms, uint64_t now_ms);
+
+struct quota_state {
+	uint32_t limit, used;
+	bool own;            /* set for this account alone */
+	uint64_t blocked_ms; /* from now on; 0: is not */
+};
+void quota_look(struct quota *q, struct str account, uint64_t now_ms, struct quota_state *out);
+/* A limit for this account alone, instead of per_user. False: QUOTA_OWN_MAX have one. */
+bool quota_set(struct quota *q, struct str account, uint32_t limit);
+void quota_reset(struct quota *q, struct str account);
 
 /* May this address try again? Then, if it was wrong: quota_failed. */
 bool quota_may_try(struct quota *q, const struct net_addr *client, uint64_t now_ms);

@@ -63,6 +63,53 @@ static void test_block_has_a_limit(void **state)
 	quota_free(&q);
 }
 
+static void test_a_limit_of_his_own(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 9, .per_user = 1, .per_address = 9 });
+	struct net_addr here = client(1);
+	struct quota_state s;
+
+	(void)state;
+	assert_true(quota_set(q, STR("romeo"), 2));
+	assert_true(quota_set(q, STR("tybalt"), 0));
+	assert_int_equal(quota_enter(q, STR("tybalt"), &here, 0), QUOTA_USER);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 0), QUOTA_USER);
+	/* Whom nobody has limited, and who has nothing. */
+	quota_look(q, STR("juliet"), 0, &s);
+	assert_true(s.limit == 1 && s.used == 0 && !s.own && s.blocked_ms == 0);
+	assert_true(quota_block(q, STR("romeo"), 700, 0));
+	quota_look(q, STR("romeo"), 100, &s);
+	assert_true(s.limit == 2 && s.used == 2 && s.own && s.blocked_ms == 600);
+	/* It stays when he has nothing, and what he has stays when it goes. */
+	quota_reset(q, STR("romeo"));
+	quota_look(q, STR("romeo"), 700, &s);
+	assert_true(s.limit == 1 && s.used == 2 && !s.own && s.blocked_ms == 0);
+	quota_leave(q, STR("romeo"), &here);
+	assert_int_equal(quota_enter(q, STR("romeo"), &here, 700), QUOTA_USER);
+	assert_int_equal(quota_enter(q, STR("tybalt"), &here, 700), QUOTA_USER);
+	quota_reset(q, STR("nobody"));
+	quota_free(&q);
+}
+
+static void test_own_limits_have_a_limit(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 9, .per_user = 1, .per_address = 9 });
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < QUOTA_OWN_MAX; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		assert_true(quota_set(q, str_from(name), 5));
+	}
+	assert_false(quota_set(q, STR("one more"), 5));
+	assert_true(quota_set(q, STR("user5"), 6));
+	quota_reset(q, STR("user5"));
+	assert_true(quota_set(q, STR("one more"), 5));
+	quota_free(&q);
+}
+
 static void test_failures(void **state)
 {
 	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3, .failures_a_minute = 6 });
@@ -83,8 +130,12 @@ static void test_failures(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_counts), cmocka_unit_test(test_blocked),
-		                            cmocka_unit_test(test_block_has_a_limit), cmocka_unit_test(test_failures) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_counts),
+		                            cmocka_unit_test(test_blocked),
+		                            cmocka_unit_test(test_block_has_a_limit),
+		                            cmocka_unit_test(test_a_limit_of_his_own),
+		                            cmocka_unit_test(test_own_limits_have_a_limit),
+		                            cmocka_unit_test(test_failures) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

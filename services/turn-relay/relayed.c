@@ -13,6 +13,7 @@
 
 #define TRIES        16u /* ports that somebody else on this machine has */
 #define BATCH        32u
+#define BACKLOG      16
 #define SOCKET_BYTES (1 << 20) /* of what has come and is not read, at most: what nobody sends takes none */
 #define ERRORS_MAX   16u       /* ICMP messages in one turn */
 #define ICMPV6_KIND  SO_EE_ORIGIN_ICMP6
@@ -40,7 +41,7 @@ int relay_place(struct worker *w, const struct client *c, int family)
 }
 
 /* With DF clear (RFC 8656 section 14: the alternate behaviour), and ICMP errors kept. */
-static int open_socket(const struct net_addr *address, uint16_t port)
+static int open_datagrams(const struct net_addr *address, uint16_t port)
 {
 	struct net_addr a = *address;
 	struct sock to;
@@ -66,6 +67,33 @@ static int open_socket(const struct net_addr *address, uint16_t port)
 	return -1;
 }
 
+/* Listening, and shared with the connections that leave from it (RFC 6062 section 5.2). */
+static int open_listener(const struct net_addr *address, uint16_t port)
+{
+	struct net_addr a = *address;
+	struct sock to;
+	int fd, on = 1;
+
+	a.port = port;
+	sock_from(&to, &a);
+	fd = socket(to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (to.sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, &to.sa, to.n) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int open_socket(const struct allocation *a, const struct net_addr *address, uint16_t port)
+{
+	return a->tcp ? open_listener(address, port) : open_datagrams(address, port);
+}
+
 static struct relayed *attach(struct allocation *a, uint16_t place, uint16_t port, int fd)
 {
 	struct worker *w = a->worker;
@@ -77,18 +105,18 @@ static struct relayed *attach(struct allocation *a, uint16_t place, uint16_t por
 	r->told.port = port;
 	uv_poll_init(&w->uv, &r->poll, fd);
 	r->poll.data = r;
-	uv_poll_start(&r->poll, UV_READABLE, on_poll);
+	relayed_watch(r);
 	return r;
 }
 
 /* The socket behind it as well, when there is to be one. */
-static int open_pair(const struct net_addr *address, uint16_t port, int *pair_fd)
+static int open_pair(const struct allocation *a, const struct net_addr *address, uint16_t port, int *pair_fd)
 {
-	int fd = open_socket(address, port);
+	int fd = open_socket(a, address, port);
 
 	if (fd < 0 || !pair_fd)
 		return fd;
-	*pair_fd = open_socket(address, (uint16_t)(port + 1));
+	*pair_fd = open_socket(a, address, (uint16_t)(port + 1));
 	if (*pair_fd >= 0)
 		return fd;
 	close(fd);
@@ -102,7 +130,7 @@ struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint16_t port = relay_ports_any(ports, (uint32_t)worker_random(a->worker), even || pair_fd, pair_fd != NULL);
-		int fd = port ? open_pair(&sh->addresses.relay[place], port, pair_fd) : -1, why = errno;
+		int fd = port ? open_pair(a, &sh->addresses.relay[place], port, pair_fd) : -1, why = errno;
 
 		if (fd >= 0)
 			return attach(a, place, port, fd);
@@ -227,4 +255,16 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		uv_poll_start(&r->poll, UV_READABLE, on_poll);
 	}
 	receive(r);
+}
+
+static void on_call(uv_poll_t *h, int status, int events)
+{
+	(void)status;
+	(void)events;
+	tcp_relay_accept(h->data);
+}
+
+void relayed_watch(struct relayed *r)
+{
+	uv_poll_start(&r->poll, UV_READABLE, r->owner->tcp ? on_call : on_poll);
 }

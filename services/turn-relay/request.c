@@ -11,9 +11,13 @@ static const struct method {
 	bool needs; /* an allocation, and the account that made it */
 	void (*handle)(struct request *r);
 } methods[] = {
-	{ STUN_BINDING, true, false, turn_binding },           { STUN_ALLOCATE, false, false, turn_allocate },
-	{ STUN_REFRESH, false, true, turn_refresh },           { STUN_CREATE_PERMISSION, false, true, turn_create_permission },
+	{ STUN_BINDING, true, false, turn_binding },
+	{ STUN_ALLOCATE, false, false, turn_allocate },
+	{ STUN_REFRESH, false, true, turn_refresh },
+	{ STUN_CREATE_PERMISSION, false, true, turn_create_permission },
 	{ STUN_CHANNEL_BIND, false, true, turn_channel_bind },
+	{ STUN_CONNECT, false, true, turn_connect },
+	{ STUN_CONNECTION_BIND, false, false, turn_connection_bind },
 };
 
 static const struct method *find(uint16_t number)

@@ -40,6 +40,11 @@ void turn_allocate(struct request *r);
 void turn_refresh(struct request *r);
 void turn_create_permission(struct request *r);
 void turn_channel_bind(struct request *r);
+void turn_connect(struct request *r);
+void turn_connection_bind(struct request *r);
+
+/* May the allocation have to do with that peer? 0, or the error's code. A permission is for an address, all else for its port as well. */
+enum stun_code request_check_peer(const struct request *r, const struct stun_address *peer, bool with_port);
 
 /* LIFETIME, within what is allowed; 0 only where zero was asked for (RFC 8656 sections 7.2, 8.2). */
 uint32_t request_lifetime(const struct request *r);

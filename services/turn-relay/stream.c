@@ -37,7 +37,7 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	size_t used = 0;
 	struct stun_frame f;
 
-	while (used < n && !conn_closing(s->conn)) {
+	while (used < n && !s->pair && !conn_closing(s->conn)) {
 		enum stun_frame_result got = stun_frame_next(p + used, n - used, s->allocation ? FRAME_MAX : EARLY_FRAME_MAX, &f);
 
 		*bad = got == STUN_FRAME_BAD;
@@ -48,6 +48,11 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	}
 	/* Data for peers is still where it was read. */
 	out_flush(s->worker);
+	/* What follows a ConnectionBind is the peer's. */
+	if (s->pair && used < n) {
+		pair_from_client(s->pair, p + used, n - used);
+		used = n;
+	}
 	return used;
 }
 
@@ -57,6 +62,10 @@ static size_t on_data(struct conn *c, const char *p, size_t n, void *ctx)
 	bool bad = false;
 
 	(void)c;
+	if (s->pair) {
+		pair_from_client(s->pair, p, n);
+		return n;
+	}
 	if (buf_str(&s->in).n > 0) {
 		buf_append(&s->in, p, n);
 		buf_consume(&s->in, take_frames(s, buf_str(&s->in).p, buf_str(&s->in).n, &bad));
@@ -92,6 +101,8 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	s->conn = NULL;
 	if (s->allocation)
 		allocation_free(s->allocation);
+	if (s->pair)
+		pair_client_ended(s->pair);
 	net_timer_cancel(w->net, &s->early);
 	buf_fini(&s->in);
 	list_remove(&s->node);
@@ -107,17 +118,24 @@ static void on_secured(struct conn *c, void *ctx)
 	(void)ctx;
 }
 
-static const struct conn_events events = { on_data, on_secured, NULL, on_end };
-
-static void on_accept(struct listener *l, int fd, const struct net_addr *peer, void *ctx)
+static void on_written(struct conn *c, void *ctx)
 {
-	struct worker *w = ctx;
+	struct stream *s = ctx;
+
+	(void)c;
+	if (s->pair)
+		pair_client_written(s->pair);
+}
+
+static const struct conn_events events = { on_data, on_secured, on_written, on_end };
+
+void stream_begin(struct worker *w, int fd, const struct net_addr *peer, bool tls)
+{
 	struct stream *s = mem_new(struct stream);
 
 	s->worker = w;
 	s->client = (struct client){ .addr = *peer, .stream = s };
-	for (unsigned i = 0; i < w->listener_count; i++)
-		s->tls = s->tls || (w->listeners[i] == l && w->listener_tls[i]);
+	s->tls = tls;
 	s->conn = conn_accept(w->net, fd, peer, &events, s);
 	if (!s->conn) {
 		mem_free(s);
@@ -136,11 +154,26 @@ static void on_accept(struct listener *l, int fd, const struct net_addr *peer, v
 	stream_gate(w);
 }
 
+static void on_accept(struct listener *l, int fd, const struct net_addr *peer, void *ctx)
+{
+	struct worker *w = ctx;
+	enum listening how = LISTENS_CLEAR;
+
+	for (unsigned i = 0; i < w->listener_count; i++) {
+		if (w->listeners[i] == l)
+			how = w->listens[i];
+	}
+	if (how == LISTENS_BOTH)
+		sniff_begin(w, fd, peer);
+	else
+		stream_begin(w, fd, peer, how == LISTENS_TLS);
+}
+
 void stream_settled(struct stream *s)
 {
 	if (!s->conn)
 		return;
-	if (s->allocation)
+	if (s->allocation || s->pair)
 		net_timer_cancel(s->worker->net, &s->early);
 	else
 		net_timer_set(s->worker->net, &s->early, (uint64_t)s->worker->shared->config->early_ms);
@@ -164,7 +197,7 @@ void stream_send(struct stream *s, const uint8_t *p, size_t n, bool droppable)
 
 /* --- listening ---------------------------------------------------------------------------------------------------- */
 
-static int listen_on(struct worker *w, uint16_t number, bool tls, struct err *e)
+static int listen_on(struct worker *w, uint16_t number, enum listening how, struct err *e)
 {
 	static const struct listener_events listener_events = { on_accept, NULL };
 	const struct turn_addresses *all = &w->shared->addresses;
@@ -176,7 +209,7 @@ static int listen_on(struct worker *w, uint16_t number, bool tls, struct err *e)
 
 		if (!l)
 			return -1;
-		w->listener_tls[w->listener_count] = tls;
+		w->listens[w->listener_count] = how;
 		w->listeners[w->listener_count++] = l;
 	}
 	return 0;
@@ -186,9 +219,11 @@ int stream_listen(struct worker *w, struct err *e)
 {
 	const struct turn_config *c = w->shared->config;
 
-	if (c->tcp && listen_on(w, w->shared->port, false, e) != 0)
+	if (c->tcp && c->tls_port == c->port)
+		return listen_on(w, w->shared->port, LISTENS_BOTH, e);
+	if (c->tcp && listen_on(w, w->shared->port, LISTENS_CLEAR, e) != 0)
 		return -1;
-	return c->tls_port ? listen_on(w, w->shared->tls_port, true, e) : 0;
+	return c->tls_port ? listen_on(w, w->shared->tls_port, LISTENS_TLS, e) : 0;
 }
 
 /* Above the limit newcomers wait in the kernel's queue. */
@@ -205,6 +240,7 @@ void stream_close_all(struct worker *w)
 	for (unsigned i = 0; i < w->listener_count; i++)
 		listener_free(&w->listeners[i]);
 	w->listener_count = 0;
+	sniff_close_all(w);
 	list_for_each_safe (n, &w->streams) {
 		struct stream *s = list_entry(n, struct stream, node);
 

@@ -114,6 +114,7 @@ static int share(struct turn *t, struct err *e)
 	sh->hash_key = random_u64();
 	sh->quota = quota_new(&limits);
 	sh->reserve = reserve_new(give_back, sh);
+	sh->links = links_new(pair_end_elsewhere);
 	if (turn_addresses_find(&sh->addresses, c, e) != 0)
 		return -1;
 	sh->ports = mem_alloc((sh->addresses.relay_count + 1) * sizeof(*sh->ports));
@@ -201,6 +202,7 @@ static void on_tick(uv_timer_t *h)
 	struct turn *t = h->data;
 
 	reserve_expire(t->shared.reserve, clock_mono_ms());
+	links_expire(t->shared.links, clock_mono_ms());
 	check_drained(t);
 }
 
@@ -305,6 +307,7 @@ void turn_free(struct turn **t)
 	turn_on_answered(&it->answered);
 	quota_free(&it->shared.quota);
 	reserve_free(&it->shared.reserve);
+	links_free(&it->shared.links);
 	mem_free(it->shared.ports);
 	creds_unref(&it->creds);
 	mem_wipe(&it->shared.nonce_key, sizeof(it->shared.nonce_key));

@@ -124,7 +124,7 @@ int udp_open(struct worker *w, struct err *e)
 			return -1;
 	}
 	/* Where "turns" over UDP is looked for (RFC 7350); in clear will do there as well. */
-	for (size_t i = 0; w->dtls && i < all->listen_count; i++) {
+	for (size_t i = 0; w->dtls && sh->tls_port != sh->port && i < all->listen_count; i++) {
 		if (add_port(w, &all->listen[i], sh->tls_port, false, e) != 0)
 			return -1;
 	}

@@ -18,6 +18,15 @@ uint64_t worker_random(struct worker *w)
 	return z ^ z >> 31;
 }
 
+void worker_transaction(struct worker *w, uint8_t id[STUN_ID_SIZE])
+{
+	uint64_t a = worker_random(w);
+	uint32_t b = (uint32_t)worker_random(w);
+
+	memcpy(id, &a, 8);
+	memcpy(id + 8, &b, 4);
+}
+
 /* --- mail --------------------------------------------------------------------------------------------------------- */
 
 static void on_mail(uv_async_t *h)
@@ -80,6 +89,7 @@ static void stop(struct worker *w, void *arg)
 {
 	(void)arg;
 	w->stopping = true;
+	pair_close_all(w);
 	stream_close_all(w);
 	dtls_close(w);
 	while (!list_empty(&w->allocations))
@@ -106,7 +116,9 @@ struct worker *worker_new(struct shared *shared, unsigned index, struct creds *c
 	w->buckets = mem_zalloc(w->bucket_count * sizeof(*w->buckets));
 	w->mail_end = &w->mail;
 	list_init(&w->streams);
+	list_init(&w->sniffs);
 	list_init(&w->allocations);
+	list_init(&w->pairs);
 	slots_init(&w->slots);
 	pthread_mutex_init(&w->mail_lock, NULL);
 	uv_loop_init(&w->uv);
@@ -150,6 +162,13 @@ void worker_free(struct worker **w)
 		uv_run(&it->uv, UV_RUN_DEFAULT);
 	}
 	uv_loop_close(&it->uv);
+	/* What others sent after the last look: there is nothing left that it could be about. */
+	while (it->mail) {
+		struct mail *m = it->mail;
+
+		it->mail = m->next;
+		mem_free(m);
+	}
 	tls_set_unref(&it->tls);
 	creds_unref(&it->creds);
 	budget_free(&it->budget);

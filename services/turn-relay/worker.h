@@ -11,6 +11,7 @@
  *   client       where a message came from, and where its answer goes
  *   allocation   of one client; has one relayed address, or one of each family
  *   relayed      a socket for peers
+ *   pair         a client's data connection and its peer's (RFC 6062)
  *
  * Who frees: a worker its allocations and streams; an allocation its relayed addresses. A stream's allocation ends with it. */
 #ifndef TURN_WORKER_H
@@ -31,6 +32,7 @@
 #include "services/turn-relay/budget.h"
 #include "services/turn-relay/counters.h"
 #include "services/turn-relay/creds.h"
+#include "services/turn-relay/links.h"
 #include "services/turn-relay/nonce.h"
 #include "services/turn-relay/peers.h"
 #include "services/turn-relay/ports.h"
@@ -49,6 +51,7 @@
 struct allocation;
 struct dtls;
 struct dtls_server;
+struct pair;
 struct worker;
 
 struct shared {
@@ -60,6 +63,7 @@ struct shared {
 	struct relay_ports *ports; /* one for each relay address */
 	struct quota *quota;
 	struct reserve *reserve;
+	struct links *links;
 	struct nonce_key nonce_key;
 	uint64_t hash_key;
 	struct cidr allow[TURN_NETWORKS_MAX], deny[TURN_NETWORKS_MAX];
@@ -104,6 +108,7 @@ struct stream {
 	struct buf in; /* the beginning of a frame */
 	struct client client;
 	struct allocation *allocation;
+	struct pair *pair; /* a data connection: no messages any more */
 	bool tls;
 };
 
@@ -130,6 +135,9 @@ struct allocation {
 	struct relayed *relayed[RELAYED_FAMILIES];
 	struct peers peers;
 	struct wheel_timer expiry;
+	struct list_node dials; /* connections to peers that are being made */
+	uint64_t serial;        /* never used again */
+	bool tcp;               /* towards peers (RFC 6062) */
 	char *account;
 	uint8_t id[STUN_ID_SIZE]; /* of the request that made it: a repetition gets the same answer */
 	uint8_t token[RESERVE_TOKEN_SIZE];
@@ -162,6 +170,9 @@ struct slots {
 	unsigned used;
 };
 
+/* What begins on a TCP port. */
+enum listening { LISTENS_CLEAR, LISTENS_TLS, LISTENS_BOTH };
+
 struct mail {
 	struct mail *next;
 	void (*fn)(struct worker *w, void *arg);
@@ -182,7 +193,7 @@ struct worker {
 	struct udp_port ports[TURN_PORTS_MAX];
 	unsigned port_count;
 	struct listener *listeners[2 * TURN_ADDRESSES_MAX];
-	bool listener_tls[2 * TURN_ADDRESSES_MAX];
+	enum listening listens[2 * TURN_ADDRESSES_MAX]; /* of each */
 	unsigned listener_count;
 	struct ratelimit *connects;
 	struct tls_set *tls;
@@ -190,8 +201,10 @@ struct worker {
 	BIO_ADDR *dtls_peer;
 	struct creds *creds;
 	struct budget *budget;
-	struct list_node streams, allocations;
-	uint32_t stream_count, allocation_count;
+	struct list_node streams, sniffs, allocations, pairs;
+	uint64_t serial;       /* of the last allocation */
+	uint32_t stream_count; /* and of those who have not yet said anything */
+	uint32_t allocation_count;
 	struct allocation **buckets; /* by client, those of datagrams */
 	uint32_t bucket_count;
 	struct slots slots;
@@ -212,6 +225,7 @@ static inline uint64_t worker_now(const struct worker *w)
 	return uv_now(&w->uv);
 }
 uint64_t worker_random(struct worker *w);
+void worker_transaction(struct worker *w, uint8_t id[STUN_ID_SIZE]); /* of an indication */
 
 /* udp.c */
 int udp_open(struct worker *w, struct err *e);
@@ -235,10 +249,15 @@ void out_flush(struct worker *w);
 
 /* stream.c */
 int stream_listen(struct worker *w, struct err *e);
+void stream_begin(struct worker *w, int fd, const struct net_addr *peer, bool tls);
 void stream_gate(struct worker *w);
 void stream_close_all(struct worker *w);
 void stream_send(struct stream *s, const uint8_t *p, size_t n, bool droppable);
 void stream_settled(struct stream *s); /* its allocation has begun, or ended */
+
+/* sniff.c: the descriptor goes to stream_begin when it is known how the client begins. */
+void sniff_begin(struct worker *w, int fd, const struct net_addr *peer);
+void sniff_close_all(struct worker *w);
 
 /* dtls.c */
 int dtls_open(struct worker *w, struct err *e);
@@ -267,7 +286,19 @@ bool allocation_may(struct allocation *a, size_t bytes);
 struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int *pair_fd);
 struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r);
 void relayed_free(struct relayed **r);
+void relayed_watch(struct relayed *r);
 int relay_place(struct worker *w, const struct client *c, int family); /* an address of that family; -1: there is none */
+
+/* tcp_relay.c: of an allocation that is for TCP. */
+void tcp_relay_accept(struct relayed *r);
+void tcp_relay_end(struct allocation *a); /* all its connections */
+
+/* pair.c: what a client's data connection brings, has written, and its end. */
+void pair_from_client(struct pair *it, const char *p, size_t n);
+void pair_client_written(struct pair *it);
+void pair_client_ended(struct pair *it);
+void pair_end_elsewhere(struct worker *w, uint32_t link); /* from any thread */
+void pair_close_all(struct worker *w);
 
 /* data.c */
 void data_from_peer(struct relayed *r, uint8_t *data, size_t n, const struct net_addr *peer);

@@ -269,7 +269,8 @@ static void open_flow(struct flow *f)
 	int size = 1 << 20, on = 1;
 
 	inet_pton(AF_INET, o.server, &server.sin_addr);
-	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Another address than the relay's, some of whose ports are no peers. */
+	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	f->client = socket(AF_INET, tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
 	f->peer = socket(AF_INET, SOCK_DGRAM, 0);
 	if (f->client < 0 || f->peer < 0)

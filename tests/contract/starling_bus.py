@@ -41,11 +41,11 @@ def generate():
 
 generate()
 from ipc.proto import (admin_pb2, auth_pb2, bus_pb2, edge_pb2, envelope_pb2, link_pb2, session_pb2, stanza_pb2,  # noqa: E402
-                       storage_pb2, types_pb2)
+                       storage_pb2, turn_pb2, types_pb2)
 from google.protobuf.message_factory import MessageFactory  # noqa: E402
 
 E = envelope_pb2
-MODULES = (bus_pb2, admin_pb2, auth_pb2, storage_pb2, session_pb2, edge_pb2, stanza_pb2, link_pb2)
+MODULES = (bus_pb2, admin_pb2, auth_pb2, storage_pb2, session_pb2, edge_pb2, stanza_pb2, link_pb2, turn_pb2)
 WINDOW = 1024
 Method = collections.namedtuple("Method", "number name request reply event")
 Record = collections.namedtuple("Record", "envelope body payload")

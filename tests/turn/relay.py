@@ -36,8 +36,8 @@ class Relay:
             f.write(text)
         os.chmod(path, 0o644)
 
-    def up(self):
-        self.flock.up(ONLY)
+    def up(self, scale=ONLY):
+        self.flock.up(scale)
         return self
 
     def client(self, *args, **kwargs):

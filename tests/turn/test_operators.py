@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators see and do: list, kick, metrics, reload, drain."""
+"""What operators see and do: list, kick, quota, metrics, reload, drain."""
 import os
 import socket
 import subprocess
@@ -64,7 +64,19 @@ def test_kick(relay):
         c.relayed = c.relayed or [None]
 
 
-@pytest.mark.parametrize("words", (("lst",), ("kick",), ("kick", "a@b", "soon"), ("list", "a", "b"), ("kick", "a@b", "0s")))
+def test_quota(relay):
+    name = "quota@turn.test"
+    with relay.client(name=name) as c, relay.client(name=name) as second:
+        assert relay.flock.ctl_json("turn", "quota", name)["quotas"] == [{"allocations": 1000, "set": False, "used": 0, "blocked_ms": 0, "instance": "turn-relay-1"}]
+        assert relay.flock.ctl_json("turn", "quota", name, "1")["quotas"][0]["set"]
+        assert c.allocate().cls == SUCCESS and second.allocate().code == 486
+        assert "1 (set)" in relay.flock.ctl("turn", "quota", name)
+        it, = relay.flock.ctl_json("turn", "quota", name, "default")["quotas"]
+        assert (it["allocations"], it["set"], it["used"]) == (1000, False, 1)
+        assert second.allocate().cls == SUCCESS
+
+
+@pytest.mark.parametrize("words", (("lst",), ("quota",), ("quota", "a@b", "many"), ("quota", "a@b", "-1"), ("kick",), ("kick", "a@b", "soon"), ("list", "a", "b"), ("kick", "a@b", "0s")))
 def test_wrong_words(relay, words):
     with pytest.raises(Failed) as failed:
         relay.flock.ctl("turn", *words)

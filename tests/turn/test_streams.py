@@ -9,6 +9,7 @@ import pytest
 
 import stun
 from stun import BINDING, SUCCESS, Message, Peer, Transport, message
+from test_dtls import dtls_client
 
 
 @pytest.mark.parametrize("kind", ("tcp", "tls"))
@@ -123,6 +124,27 @@ def test_limit_of_connections(special):
     assert Message(third.receive(10)).cls == SUCCESS  # its turn
     for t in (second, third):
         t.close()
+
+
+def test_one_port_for_all(special):
+    """tls.port is port: UDP, DTLS, TCP and TLS on one number."""
+    relay = special({"port": 3478, "tls": {"port": 3478}, "timeouts": {"early": "1s"}, "limits": {"connections": 8}})
+    relay.tls_port = relay.port
+    for kind in ("tcp", "tls", "udp"):
+        with relay.client(kind, name="one@turn.test") as c, Peer() as peer:
+            assert c.allocate().cls == SUCCESS
+            assert c.bind(0x4000, peer.name).cls == SUCCESS
+            c.channel(0x4000, b"through")
+            assert peer.receive()[0] == b"through"
+            assert c.refresh(0).cls == SUCCESS
+    with dtls_client(relay, "one@turn.test") as c:
+        assert c.allocate().cls == SUCCESS
+        assert [a["transport"] for a in relay.list("one@turn.test")] == ["dtls"]
+        assert c.refresh(0).cls == SUCCESS
+    silent, gone = Transport("127.0.0.1", relay.port, "tcp"), Transport("127.0.0.1", relay.port, "tcp")
+    gone.close()
+    assert silent.receive(10) is None  # who says nothing has as little time as elsewhere
+    silent.close()
 
 
 def test_tcp_and_udp_can_be_off(special):

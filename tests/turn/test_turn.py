@@ -311,7 +311,7 @@ def test_order_holds(relay):
 
 def test_unknown_method_and_classes(relay):
     t = Transport("127.0.0.1", relay.port)
-    t.send(message(0x00A, b"", os.urandom(12)))
+    t.send(message(0x00D, b"", os.urandom(12)))
     assert Message(t.receive()).code == 400
     for kind in (BINDING | stun.INDICATION, BINDING | SUCCESS, BINDING | ERROR, ALLOCATE | SUCCESS, stun.DATA | stun.INDICATION):
         t.send(message(kind, b"", os.urandom(12)))
