@@ -27,6 +27,7 @@ struct mq_fanout {
 	struct id *ids;
 	uint32_t *list; /* those of one receiver */
 	uint32_t n, cap, ids_n, ids_cap, list_cap;
+	uint32_t ghosts; /* that matched */
 	uint64_t mark; /* of the publication; rises */
 	const struct mq_publication *p;
 	struct mq_tenant *tenant;
@@ -98,8 +99,10 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 	if (sub->no_local && (s == f->p->from || (f->p->publisher.n && str_eq(s->id, f->p->publisher))))
 		return;
 	if (s->ghost) {
-		if (f->p->qos > 0 && sub->qos > 0)
+		if (f->p->qos > 0 && sub->qos > 0) {
 			mq_ghost_wait(s->ghost, f->wait);
+			f->ghosts++;
+		}
 		return;
 	}
 	if (s->fan_mark != f->mark) {
@@ -247,7 +250,7 @@ static struct mq_fanout *begin(struct mq_tenant *t, struct mq_publication *p, st
 	struct mq_fanout *f = t->broker->fanout;
 
 	f->mark++;
-	f->n = f->ids_n = 0;
+	f->n = f->ids_n = f->ghosts = 0;
 	f->p = p;
 	f->tenant = t;
 	f->wait = wait;
@@ -272,7 +275,7 @@ static uint32_t deliver(struct mq_fanout *f, struct mq_publication *p)
 			mq_queueing_send(f->queueing[i]);
 		f->queueing[i] = NULL;
 	}
-	return f->n;
+	return f->n + f->ghosts;
 }
 
 uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)

@@ -315,7 +315,9 @@ uint32_t mq_spread(struct mq_tenant *t, struct mq_publication *p, struct mq_wait
 	s->held = !may_begin(s);
 	if (s->held)
 		return 1; /* nobody knows yet */
-	matched = begin(s);
+	/* While some sessions are nowhere, nobody knows. */
+	matched = b->several->unsettled;
+	matched += begin(s);
 	mq_several_count(b);
 	return matched;
 }
