@@ -208,7 +208,9 @@ bool mq_peers_joined(const struct mq_broker *b)
 static bool all_settled(const struct mq_several *s)
 {
 	list_for_each (n, &s->peers) {
-		if (list_entry(n, struct mq_peer, node)->answer != s->ask)
+		const struct mq_peer *p = list_entry(n, struct mq_peer, node);
+
+		if (!p->here || p->answer != s->ask)
 			return false;
 	}
 	return s->settled == s->view;
@@ -216,7 +218,14 @@ static bool all_settled(const struct mq_several *s)
 
 bool mq_several_settled(const struct mq_broker *b)
 {
-	return !b->several->unsettled && !b->several->doubted;
+	if (b->several->unsettled || b->several->doubted)
+		return false;
+	/* Of one that says all anew a part is missing. */
+	list_for_each (n, &b->several->peers) {
+		if (list_entry(n, struct mq_peer, node)->reading)
+			return false;
+	}
+	return true;
 }
 
 void mq_peers_doubt(struct mq_broker *b)

@@ -1,90 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One of several brokers: what it tells the others and hears of them, what a publish waits for, who has a client identifier. */
-#include "services/mqtt-broker/fake_flock.h"
-
-#define OTHER 7u
-#define THIRD 9u
-
-static Starling__MqttFilter *filter_of(const char *filter, const char *group, uint32_t members)
-{
-	static Starling__MqttFilter f;
-
-	starling__mqtt_filter__init(&f);
-	f.filter = (char *)(uintptr_t)filter;
-	f.group = (char *)(uintptr_t)group;
-	f.members = members;
-	return &f;
-}
-
-/* All that the other one has: one filter, or none. */
-static int says_filters(uint64_t who, Starling__MqttFilter *f, bool all)
-{
-	struct ipc_call call = { .source = who };
-	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
-	int code;
-
-	r.filters = &f;
-	r.n_filters = f != NULL;
-	r.all = all;
-	r.known = true;
-	on_mqtt_filters(&call, &r);
-	assert_true(call.answered);
-	code = call.code;
-	call_drop(&call);
-	turn();
-	return code;
-}
-
-static void answers(uint64_t who)
-{
-	struct ipc_call call = { .source = who };
-	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
-
-	r.known = true;
-	r.answer = fake.broker->several->ask;
-	on_mqtt_filters(&call, &r);
-	call_drop(&call);
-	turn();
-}
-
-static void meets(uint64_t who)
-{
-	peers.there[who == OTHER ? 0 : 1] = who;
-	mq_peers_update(fake.broker);
-	turn();
-	assert_int_equal(says_filters(who, NULL, true), 0);
-}
-
-static void loses(uint64_t who)
-{
-	peers.there[who == OTHER ? 0 : 1] = 0;
-	mq_peers_update(fake.broker);
-	turn();
-}
-
-/* A call that may be answered later. */
-static struct ipc_call *call_of(uint64_t who)
-{
-	static struct ipc_call all[8];
-	static unsigned n;
-	struct ipc_call *call = &all[n++ % 8];
-
-	*call = (struct ipc_call){ .source = who };
-	return call;
-}
-
-static struct ipc_call *claims(uint64_t who, const char *name, const char *user, int64_t since_us)
-{
-	struct ipc_call *call = call_of(who);
-	Starling__MqttClaimRequest r = STARLING__MQTT_CLAIM_REQUEST__INIT;
-
-	r.name = (char *)(uintptr_t)name;
-	r.user = (char *)(uintptr_t)user;
-	r.since_us = since_us;
-	on_mqtt_claim(call, &r);
-	return call;
-}
+ * One of several brokers: what it tells the others and hears of them, and what a publish waits for. */
+#include "services/mqtt-broker/several_for_test.h"
 
 /* --- filters ------------------------------------------------------------------------------------------------------ */
 
@@ -274,29 +191,6 @@ static void test_shared(void **state)
 
 /* --- taken -------------------------------------------------------------------------------------------------------- */
 
-static struct ipc_call *passes(const char *topic, const char *payload, uint32_t qos, bool again, const char *group)
-{
-	struct ipc_call *call = call_of(OTHER);
-	Starling__MqttPublishRequest r = STARLING__MQTT_PUBLISH_REQUEST__INIT;
-	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
-	Starling__MqttGroup g = STARLING__MQTT_GROUP__INIT, *list[] = { &g };
-
-	m.topic = (char *)(uintptr_t)topic;
-	m.qos = qos;
-	r.message = &m;
-	r.key_origin = OTHER;
-	r.key_number = 5;
-	r.again = again;
-	g.filter = (char *)(uintptr_t)topic;
-	g.group = (char *)(uintptr_t)group;
-	r.groups = list;
-	r.n_groups = group != NULL;
-	call->payload = str_from(payload);
-	on_mqtt_publish(call, &r);
-	turn();
-	return call;
-}
-
 /* Sent again, a session that does not last gets no second copy; nor does one that lasts. */
 static void test_taken(void **state)
 {
@@ -315,6 +209,7 @@ static void test_taken(void **state)
 	hear(0, "32 . s'x' 0001 () 'm'");
 	hear(1, "32 . s'x' 0002 () 'm'");
 	assert_int_equal(store.entry_n, 1);
+	call_drop(call);
 	call = passes("a.test/x", "m", 1, true, NULL);
 	assert_true(call->answered && call->reply);
 	hear(0, "");
@@ -339,179 +234,6 @@ static void test_taken_refused(void **state)
 	call_drop(call);
 }
 
-/* --- claims ------------------------------------------------------------------------------------------------------- */
-
-static void test_connack_waits(void **state)
-{
-	Starling__MqttClaimReply lost = STARLING__MQTT_CLAIM_REPLY__INIT;
-
-	(void)state;
-	meets(OTHER);
-	peers.holds = true;
-	join(0);
-	say(0, "10 . s'MQTT' 05 C2 0000 () s'a' s'romeo' s'secret'");
-	hear(0, "");
-	assert_string_equal(((const Starling__MqttClaimRequest *)peer_find("claim")->request)->name, "a.test/a");
-	peer_answer("claim", 0, NULL);
-	hear(0, CONNACK_5);
-	/* A later one elsewhere. */
-	join(1);
-	say(1, "10 . s'MQTT' 05 C2 0000 () s'b' s'romeo' s'secret'");
-	lost.lost = true;
-	peer_answer("claim", 0, &lost);
-	hear(1, "20 . 00 80 00");
-	gone(1);
-}
-
-static void test_claimed(void **state)
-{
-	struct ipc_call *call;
-
-	(void)state;
-	meets(OTHER);
-	live5(0, "a");
-	/* Another user's it stays. */
-	call = claims(OTHER, "a.test/a", "juliet@a.test", 1);
-	assert_true(((Starling__MqttClaimReply *)call->reply)->refused);
-	call_drop(call);
-	call = claims(OTHER, "a.test/a", "romeo@a.test", 1);
-	turn();
-	hear(0, "E0 01 8E");
-	gone(0);
-	assert_false(((Starling__MqttClaimReply *)call->reply)->known);
-	call_drop(call);
-	call = claims(OTHER, "nowhere.test/a", "", 1);
-	assert_non_null(call->reply);
-	call_drop(call);
-}
-
-/* Two at the same time: the later one. */
-static void test_claims_at_a_time(void **state)
-{
-	struct ipc_call *call;
-
-	(void)state;
-	meets(OTHER);
-	peers.holds = true;
-	join(0);
-	say(0, "10 . s'MQTT' 05 C2 0000 () s'a' s'romeo' s'secret'");
-	call = claims(OTHER, "a.test/a", "romeo@a.test", 1);
-	assert_true(((Starling__MqttClaimReply *)call->reply)->lost);
-	call_drop(call);
-	call = claims(OTHER, "a.test/a", "romeo@a.test", INT64_MAX);
-	assert_false(((Starling__MqttClaimReply *)call->reply)->lost);
-	call_drop(call);
-	hear(0, "20 . 00 80 00");
-	gone(0);
-	peers_answer(0);
-	assert_null(session_of("a"));
-}
-
-/* A lasting session is let go, and what comes for it meanwhile waits until whoever has it has told its filters. */
-static void test_a_session_moves(void **state)
-{
-	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
-	char *names[] = { (char *)(uintptr_t) "a.test/b" };
-	struct ipc_call *call, told = { .source = OTHER }, *passed;
-
-	(void)state;
-	meets(OTHER);
-	pair("01");
-	call = claims(OTHER, "a.test/b", "romeo@a.test", 1);
-	turn();
-	hear(1, "E0 01 8E");
-	assert_true(((Starling__MqttClaimReply *)call->reply)->known);
-	call_drop(call);
-	assert_null(session_of("b"));
-	say(0, "32 . s'x' 0001 () 'm'");
-	hear(0, "");
-	passed = passes("a.test/x", "n", 1, false, NULL);
-	assert_false(passed->answered);
-	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
-	hear(0, "");
-	peers.holds = true;
-	r.known = true;
-	r.settled = names;
-	r.n_settled = 1;
-	on_mqtt_filters(&told, &r);
-	call_drop(&told);
-	hear(0, "");
-	assert_true(((Starling__MqttPublishReply *)passed->reply)->moved);
-	call_drop(passed);
-	assert_true(((const Starling__MqttPublishRequest *)peer_find("publish")->request)->again);
-	peers_answer(0);
-	hear(0, "40 02 0001");
-	assert_true(list_empty(&fake.broker->several->ghosts));
-}
-
-/* --- death -------------------------------------------------------------------------------------------------------- */
-
-/* Its sessions are taken over, once. */
-static void test_adopts(void **state)
-{
-	(void)state;
-	meets(OTHER);
-	last5(0, "a", CONNACK_5);
-	say(0, "82 . 0001 () s'x' 01");
-	hear(0, "90 . 0001 () 01");
-	store_named("a.test/a")->instance = OTHER;
-	mq_session_end(session_of("a"));
-	loses(OTHER);
-	assert_non_null(session_of("a"));
-	assert_int_equal(session_of("a")->subscriber.count, 1);
-	assert_false(fake.broker->several->unsettled);
-	assert_int_equal(fake.broker->others, 0);
-}
-
-/* --- retained ----------------------------------------------------------------------------------------------------- */
-
-static void news(const char *payload, uint64_t version)
-{
-	struct ipc_call call = { .source = OTHER };
-	Starling__MqttRetainedNews r = STARLING__MQTT_RETAINED_NEWS__INIT;
-	Starling__MqttRetained retained = STARLING__MQTT_RETAINED__INIT;
-	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
-
-	m.topic = (char *)(uintptr_t) "a.test/r";
-	m.retain = true;
-	m.payload = (ProtobufCBinaryData){ strlen(payload), (uint8_t *)(uintptr_t)payload };
-	retained.version = version;
-	retained.message = &m;
-	r.retained = &retained;
-	on_mqtt_retained(&call, &r);
-	assert_non_null(call.reply);
-	call_drop(&call);
-}
-
-static void test_retained(void **state)
-{
-	(void)state;
-	meets(OTHER);
-	live5(0, "a");
-	/* In whatever order they come. */
-	news("new", 20);
-	news("old", 10);
-	say(0, "82 . 0001 () s'r' 00");
-	hear(0, "90 (0001 () 00) 31 (s'r' () 'new')");
-	news("", 30);
-	news("late", 25);
-	assert_int_equal(index_retained_count(fake.broker->tenants[0].retained), 0);
-	/* PUBACK waits for the others; theirs may be the later one. */
-	store.version = 40;
-	peers.holds = true;
-	store.mode = STORE_HOLDS;
-	say(0, "33 . s'r' 0001 () 'mine'");
-	hear(0, "30 . s'r' () 'mine'");
-	news("theirs", 50);
-	store_answer(0);
-	store.mode = STORE_ANSWERS;
-	hear(0, "");
-	peer_answer("retained", 0, NULL);
-	hear(0, "40 02 0001");
-	say(0, "82 . 0002 () s'r' 00");
-	hear(0, "90 (0002 () 00) 31 (s'r' () 'theirs')");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,12 +247,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_refused, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_connack_waits, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_claimed, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_claims_at_a_time, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_a_session_moves, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
-		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

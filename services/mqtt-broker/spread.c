@@ -164,7 +164,7 @@ static void on_round(void *ctx, enum mqtt_reason reason)
 	struct mq_spread *s = ctx;
 	struct mq_broker *b = s->broker;
 
-	s->redo |= s->wait->moved || b->several->unsettled;
+	s->redo |= s->wait->moved || !mq_several_settled(b);
 	s->wait = NULL;
 	if (!s->redo || b->stopped || reason >= MQTT_UNSPECIFIED_ERROR) {
 		finish(s, reason);
@@ -197,7 +197,7 @@ static uint32_t begin(struct mq_spread *s)
 	uint32_t matched;
 	struct mq_wait *wait = s->wait = mq_wait_new(on_round, s);
 
-	s->redo = several->unsettled;
+	s->redo = !mq_several_settled(s->broker);
 	fill(s, &p);
 	s->matched += mq_publish(s->tenant, &p, wait);
 	match(s);

@@ -127,6 +127,8 @@ static void finish(struct mq_start *st)
 	if (st->retained)
 		log_info(b->log, "taken from the store retained=%u", st->retained);
 	mq_start_end(b);
+	if (b->several->settled != b->several->view)
+		mq_adopt_begin(b); /* one has died, or come, meanwhile */
 	mq_started(b);
 }
 

@@ -251,6 +251,23 @@ def test_a_broker_is_killed(flock, at, name):
         whole(flock, 0, before)
 
 
+def test_a_broker_that_was_held_for_dead(flock, at, name):
+    """It pauses for longer than it is waited for: its sessions are others', and when it wakes it ends."""
+    a = at(0).lasting(name)
+    a.subscribed((name, 1))
+    p = at(1).live(client=name + "-p")
+    with flock.expect(LOST, "held this one for dead"):
+        paused = flock.pid(BROKERS[0])
+        os.kill(paused, signal.SIGSTOP)
+        p.send(publish(name, b"1", 1))
+        p.expect(PUBACK)
+        a = at(2).lasting(name)
+        assert a.present and a.expect(PUBLISH).payload == b"1"
+        os.kill(paused, signal.SIGCONT)
+        whole(flock, 0, paused)
+        a.nothing_more()
+
+
 def test_history(flock, name):
     """Brokers are killed under traffic, and clients come back at whichever the kernel chooses."""
     count, subscribers, publishers = 600, [], []
