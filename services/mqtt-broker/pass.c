@@ -27,10 +27,9 @@ struct request {
 	Starling__MqttGroup *rows, **list;
 };
 
-static void fill(struct request *r, const struct mq_peer *p, struct mq_tenant *t, const struct mq_message *m, unsigned qos, bool retain,
+static void fill(struct request *r, struct mq_tenant *t, const struct mq_message *m, unsigned qos, bool retain,
                  const struct mq_session *from)
 {
-	(void)p;
 	starling__mqtt_publish_request__init(&r->body);
 	mq_wire_init(&r->wire, t, m, qos, retain, false);
 	if (from) {
@@ -71,7 +70,7 @@ void mq_pass_once(struct mq_peer *p, struct mq_tenant *t, struct mq_publication 
 	struct ipc_opts opts = mq_wire_opts(p->broker);
 	struct request r = { 0 };
 
-	fill(&r, p, t, &view, pub->qos, pub->retain, pub->from);
+	fill(&r, t, &view, pub->qos, pub->retain, pub->from);
 	add_groups(&r, p, picks, n);
 	opts.payload = r.wire.payload;
 	send_mqtt_publish_once(p->broker->bus, ipc_instance(p->instance), &opts, &r.body);
@@ -139,7 +138,7 @@ static void call(struct mq_pass *o)
 	struct ipc_opts opts = mq_wire_opts(s->broker);
 	struct request r = { 0 };
 
-	fill(&r, o->peer, s->tenant, s->message, s->qos, s->retain, s->from);
+	fill(&r, s->tenant, s->message, s->qos, s->retain, s->from);
 	add_groups(&r, o->peer, s->picks, s->pick_n);
 	r.body.key_origin = s->key_origin;
 	r.body.key_number = s->key_number;

@@ -6,6 +6,7 @@
 #include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/start.h"
+#include "services/mqtt-broker/wire.h"
 
 struct told_wait {
 	struct list_node node;
@@ -303,7 +304,7 @@ void mq_settle_name(struct mq_session *s)
 		return;
 	o = mem_new(struct naming);
 	o->broker = b;
-	o->name = (char *)(uintptr_t)mq_filter_key(s->tenant, (struct str){ 0 }, s->id).p;
+	o->name = mq_wire_name(s->tenant, s->id);
 	wait = mq_wait_new(on_name_told, o);
 	mq_told(b, wait);
 	mq_wait_close(wait, MQTT_SUCCESS);
