@@ -70,7 +70,6 @@ static void on_all_told(void *ctx, enum mqtt_reason reason)
 	struct mq_several *s = b->several;
 
 	(void)reason;
-	s->adopting.waiting = false;
 	if (b->stopped)
 		return;
 	if (s->adopting.again || s->adopting.view != s->view) {
@@ -90,7 +89,6 @@ static void complete(struct mq_broker *b)
 {
 	struct mq_wait *wait = mq_wait_new(on_all_told, b);
 
-	b->several->adopting.waiting = true;
 	mq_told(b, wait);
 	mq_wait_close(wait, MQTT_SUCCESS);
 }
@@ -124,7 +122,6 @@ static void on_adopted(const struct ipc_result *result, const Starling__MqttAdop
 
 	if (b->stopped)
 		return;
-	s->adopting.asking = false;
 	if (ipc_ok(result) || mq_wire_doubtful(result->code))
 		give_up(s);
 	if (!ipc_ok(result)) {
@@ -168,7 +165,6 @@ static void ask(struct mq_broker *b)
 	request.n_alive = s->adopting.alive_n;
 	request.after = s->adopting.after;
 	request.limit = PAGE;
-	s->adopting.asking = true;
 	call_storage_mqtt_adopt(b->bus, ipc_any("storage"), &opts, &request, on_adopted, b);
 }
 

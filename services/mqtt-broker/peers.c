@@ -97,7 +97,8 @@ static void lose(struct mq_broker *b, struct mq_peer *p)
 {
 	struct mq_several *s = b->several;
 
-	log_info(b->log, "a broker is gone instance=%016llx", (unsigned long long)p->instance);
+	if (!b->stopped)
+		log_info(b->log, "a broker is gone instance=%016llx", (unsigned long long)p->instance);
 	s->lost[s->lost_n++ % MQ_GIVEN_UP] = p->instance;
 	s->unsettled = true;
 	s->settled = 0;

@@ -63,8 +63,8 @@ struct mq_peer {
 	struct mq_place *places; /* one for each tenant */
 	struct mq_names group_names;
 	struct mq_group **groups; /* by id, which is the index's identifier; NULL: free */
-	uint32_t group_n, match;  /* match: spread.c */
-	uint64_t match_mark;
+	uint32_t group_n;
+	uint64_t match_mark; /* spread.c */
 
 	struct mq_filter mark;
 	uint64_t told, asked;                /* versions that it has, and that it is being told */
@@ -73,7 +73,7 @@ struct mq_peer {
 	char **names, **telling;             /* sessions that are settled: to be told; being told */
 	uint32_t name_n, telling_n;
 	bool asking, all;   /* a call is on its way; the next one is to begin anew, */
-	bool first, parts;  /* it is the first of all, or one of the following */
+	bool parts;         /* of all not every part has been answered */
 	bool here, reading; /* we have all of its filters; we are being told them */
 	bool given_up;      /* we have adopted its sessions */
 	struct wheel_timer retry;
@@ -100,7 +100,6 @@ struct mq_several {
 	uint64_t ask;           /* rises with every view: who has answered it has settled since */
 	bool unsettled;         /* one has died, and not all have settled since */
 	bool doubted;           /* all filters are being said again */
-	bool looking;
 	struct net_task look_task, tell_task;
 	uint64_t lost[MQ_GIVEN_UP], given_up[MQ_GIVEN_UP]; /* rings */
 	uint32_t lost_n, given_up_n;
@@ -116,7 +115,6 @@ struct mq_several {
 	uint64_t match_mark; /* of the last matching */
 	struct mq_peer *matched[MQ_BROKERS_MAX];
 	uint32_t matched_n;
-	bool starting;
 
 	struct mq_taken *taken;
 	struct list_node ghosts;    /* struct mq_ghost.node */
@@ -131,7 +129,7 @@ struct mq_several {
 	struct {
 		struct wheel_timer timer;
 		char *after; /* the last name that was read; NULL: nothing runs */
-		bool again, asking, waiting;
+		bool again;  /* the view has changed meanwhile */
 		uint64_t view;
 		uint64_t alive[MQ_BROKERS_MAX];
 		uint32_t alive_n, sessions;
@@ -201,6 +199,7 @@ struct mq_spread {
 	size_t bytes;
 	uint8_t qos;
 	bool retain, again, held, redo;
+	bool open; /* it was matched while not all filters were known: groups may appear later */
 };
 
 /* picks: those of this round whose peer it is. */

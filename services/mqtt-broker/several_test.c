@@ -191,6 +191,25 @@ static void test_shared(void **state)
 
 /* --- taken -------------------------------------------------------------------------------------------------------- */
 
+/* A group whose only member was at a broker that died has its messages when the member is somewhere again. */
+static void test_shared_and_a_death(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	meets(THIRD);
+	says_filters(OTHER, filter_of("a.test/x", "g", 1), false);
+	live5(0, "a");
+	loses(OTHER);
+	say(0, "32 . s'x' 0001 () 'm'");
+	hear(0, "");
+	says_filters(THIRD, filter_of("a.test/x", "g", 1), false);
+	peers.holds = true;
+	answers(THIRD);
+	assert_int_equal(((const Starling__MqttPublishRequest *)peer_find("publish")->request)->n_groups, 1);
+	peer_answer("publish", 0, NULL);
+	hear(0, "40 02 0001");
+}
+
 /* Sent again, a session that does not last gets no second copy; nor does one that lasts. */
 static void test_taken(void **state)
 {
@@ -245,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_publish_and_a_death, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_order, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_and_a_death, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_refused, fake_setup, fake_teardown),
 	};

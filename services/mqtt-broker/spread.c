@@ -71,7 +71,7 @@ static struct mq_pick *pick_for(struct mq_spread *s, const struct mq_group *g)
 		if (strcmp(s->picks[i].filter, g->filter) == 0 && strcmp(s->picks[i].group, g->group) == 0)
 			return s->picks[i].done ? NULL : &s->picks[i];
 	}
-	if (s->round > 0)
+	if (s->round > 0 && !s->open)
 		return NULL;
 	s->picks = mem_realloc(s->picks, (s->pick_n + 1) * sizeof(*s->picks));
 	s->picks[s->pick_n] = (struct mq_pick){ .filter = mem_strdup(g->filter), .group = mem_strdup(g->group) };
@@ -198,6 +198,7 @@ static uint32_t begin(struct mq_spread *s)
 	struct mq_wait *wait = s->wait = mq_wait_new(on_round, s);
 
 	s->redo = !mq_several_settled(s->broker);
+	s->open |= s->redo;
 	fill(s, &p);
 	s->matched += mq_publish(s->tenant, &p, wait);
 	match(s);

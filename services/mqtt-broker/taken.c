@@ -15,7 +15,7 @@
 struct heard {
 	uint64_t origin, number;
 	uint32_t round;
-	bool used;
+	bool used, missed; /* missed: the last answer, which may be lost, named groups */
 };
 
 struct mq_taken {
@@ -160,10 +160,10 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 {
 	struct heard *h = find(b->several->taken, r->key_origin, r->key_number);
 	struct taking *o = mem_new(struct taking);
-	bool first = !h->used, groups = first || r->round > h->round;
+	bool first = !h->used, groups = first || r->round > h->round || h->missed;
 	struct mq_wait *wait = mq_wait_new(on_there, o);
 
-	*h = (struct heard){ r->key_origin, r->key_number, r->round, true };
+	*h = (struct heard){ r->key_origin, r->key_number, r->round, true, false };
 	o->broker = b;
 	o->call = call;
 	o->wait = wait;
@@ -175,6 +175,7 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	o->matched = mq_publish(t, p, wait);
 	if (groups)
 		o->matched += to_groups(t, p, r, o);
+	h->missed = o->missed_n > 0;
 	mq_wait_close(wait, MQTT_SUCCESS);
 }
 
