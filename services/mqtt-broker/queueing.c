@@ -302,7 +302,8 @@ static void call(struct mq_queueing *q)
 		request.n_to = n;
 		request.key_origin = q->key_origin;
 		request.key_number = q->key_number;
-		request.again = q->again || q->doubt;
+		/* Tried again, somebody else may have been faster: its publisher, from another broker. */
+		request.again = q->again || q->doubt || q->retry_ms > 0;
 		call_storage_mqtt_queue(q->broker->bus, ipc_any("storage"), &opts, &request, on_queued, q);
 		mq_wire_fini(&wire);
 	}

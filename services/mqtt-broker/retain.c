@@ -142,9 +142,8 @@ static enum mqtt_reason reason_of(struct mq_broker *b, const struct ipc_result *
 /* All who wait for it wait for the other brokers as well. */
 static void stored(struct mq_retaining *r, uint64_t version)
 {
-	struct mq_wait *wait = NULL;
-
 	const struct mqtt_message *m = &r->now.message->m;
+	struct mq_wait *wait = NULL;
 
 	if (!r->next.message)
 		mq_retained_version(r->tenant, r->topic, version, m->props_and_payload.n == m->props_size);

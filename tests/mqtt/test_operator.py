@@ -79,6 +79,7 @@ def test_a_second_one_joins_and_takes_over(flock, raw, kill, name):
             p.send(publish(name, b"%d" % i, 1))
             p.expect(PUBACK)
         os.kill(flock.pid("mqtt-broker-1"), signal.SIGKILL)
+        wait_for(lambda: "a broker is gone" in flock.log("second"))
         a = raw().lasting(name)
         assert a.present and [a.expect(PUBLISH).payload for _ in range(10)] == [b"%d" % i for i in range(10)]
     finally:
