@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * peers: which other brokers there are, and what waits for them: SUBACK until all have the filters; a publish until the sessions of who died are somewhere again. */
+ * peers: which other brokers there are, and whether all that they owe each other is settled: a publish waits for that when one has died. */
 #include "common/base/hash.h"
 #include "common/base/mem.h"
-#include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/start.h"
-#include "services/mqtt-broker/wire.h"
-
-struct told_wait {
-	struct list_node node;
-	uint64_t version;
-	struct mq_wait *wait;
-};
 
 struct mq_peer *mq_peer_find(struct mq_broker *b, uint64_t instance)
 {
@@ -157,35 +149,6 @@ static uint64_t told_all(const struct mq_several *s)
 	return least;
 }
 
-void mq_told(struct mq_broker *b, struct mq_wait *wait)
-{
-	struct mq_several *s = b->several;
-	struct told_wait *w;
-
-	if (s->peer_n == 0)
-		return;
-	w = mem_new(struct told_wait);
-	w->version = s->version;
-	w->wait = wait;
-	mq_wait_open(wait);
-	list_push_back(&s->told_waits, &w->node);
-	mq_several_look(b);
-}
-
-static void end_told(struct mq_several *s, uint64_t told, bool all, enum mqtt_reason reason)
-{
-	while (!list_empty(&s->told_waits)) {
-		struct told_wait *w = list_entry(s->told_waits.next, struct told_wait, node);
-		struct mq_wait *wait = w->wait;
-
-		if (!all && w->version > told)
-			return;
-		list_remove(&w->node);
-		mem_free(w);
-		mq_wait_close(wait, reason);
-	}
-}
-
 /* With a peer that is told all anew nothing is told. */
 static bool telling_all(const struct mq_several *s)
 {
@@ -253,7 +216,7 @@ static void on_look(struct net_task *t)
 		return;
 	if (!telling_all(s)) {
 		mq_filters_forget(b, told);
-		end_told(s, told, false, MQTT_SUCCESS);
+		mq_told_end(b, told, MQTT_SUCCESS);
 	}
 	if (s->doubted && mq_peers_joined(b))
 		s->doubted = false;
@@ -272,43 +235,6 @@ void mq_several_look(struct mq_broker *b)
 {
 	if (!b->stopped)
 		net_defer(b->net, &b->several->look_task);
-}
-
-/* --- who has a session now ---------------------------------------------------------------------------------------- */
-
-struct naming {
-	struct mq_broker *broker;
-	char *name;
-};
-
-static void on_name_told(void *ctx, enum mqtt_reason reason)
-{
-	struct naming *o = ctx;
-
-	(void)reason;
-	if (!o->broker->stopped) {
-		list_for_each (n, &o->broker->several->peers)
-			mq_exchange_names(list_entry(n, struct mq_peer, node), o->name);
-		mq_settle_names(o->broker, &o->name, 1);
-	}
-	mem_free(o->name);
-	mem_free(o);
-}
-
-void mq_settle_name(struct mq_session *s)
-{
-	struct mq_broker *b = s->tenant->broker;
-	struct naming *o;
-	struct mq_wait *wait;
-
-	if (!b->others)
-		return;
-	o = mem_new(struct naming);
-	o->broker = b;
-	o->name = mq_wire_name(s->tenant, s->id);
-	wait = mq_wait_new(on_name_told, o);
-	mq_told(b, wait);
-	mq_wait_close(wait, MQTT_SUCCESS);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -365,7 +291,7 @@ void mq_several_free(struct mq_broker *b)
 		mq_ghost_settle(list_entry(s->ghosts.next, struct mq_ghost, node));
 	while (!list_empty(&s->peers))
 		lose(b, list_entry(s->peers.next, struct mq_peer, node));
-	end_told(s, 0, true, MQTT_SERVER_SHUTTING_DOWN);
+	mq_told_end(b, UINT64_MAX, MQTT_SERVER_SHUTTING_DOWN);
 	mq_spreads_end(b);
 	mq_taken_free(&s->taken);
 	mq_peer_free(s->self);

@@ -89,7 +89,7 @@ void mq_peer_free(struct mq_peer *p);
 bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members);
 void mq_peer_clear(struct mq_peer *p);
 
-/* --- peers.c, exchange.c ------------------------------------------------------------------------------------------------------ */
+/* --- peers.c, told.c, exchange.c ------------------------------------------------------------------------------------------------------ */
 
 struct mq_several {
 	struct mq_broker *broker;
@@ -107,7 +107,7 @@ struct mq_several {
 	struct mq_names filters;     /* struct mq_filter by key */
 	struct list_node log, gone;  /* of them */
 	uint64_t version;            /* the last change */
-	struct list_node told_waits; /* peers.c */
+	struct list_node told_waits; /* told.c */
 
 	struct list_node spreads, redo; /* struct mq_spread: all; those that are to be matched anew when all is settled */
 	uint32_t spread_n;
@@ -151,6 +151,8 @@ bool mq_peers_joined(const struct mq_broker *b);
 bool mq_several_settled(const struct mq_broker *b);
 /* wait is told when all peers have the filters that are there now. */
 void mq_told(struct mq_broker *b, struct mq_wait *wait);
+/* All have those up to this version. */
+void mq_told_end(struct mq_broker *b, uint64_t told, enum mqtt_reason reason);
 /* The store says that a session is another's, and nobody has claimed it: filters are said anew before anything is matched again. */
 void mq_peers_doubt(struct mq_broker *b);
 /* All of ours that live have the session's filters: who had it may forget it. */
