@@ -292,6 +292,22 @@ bool index_subs_match(struct index_subs *subs, struct str topic, const struct in
 	return matched;
 }
 
+struct index_share *index_subs_share(struct index_subs *subs, struct str share, struct str filter)
+{
+	struct index_path path;
+
+	if (share.n == 0 || !path_of(share, filter, &path))
+		return NULL;
+	uint32_t node = index_trie_find(&subs->trie, &path);
+	uint32_t id = node ? index_trie_node(&subs->trie, node)->value : 0;
+	struct index_set *set = id ? set_at(subs, id) : NULL;
+	if (!set || set->n == set->blanks)
+		return NULL;
+	set->share->members = index_set_items(set);
+	set->share->count = set->n;
+	return set->share;
+}
+
 uint32_t index_subs_nodes(const struct index_subs *subs)
 {
 	return index_trie_size(&subs->trie);

@@ -74,6 +74,9 @@ struct index_subs_visitor {
  * False when the topic is empty, or has more levels than any filter may have. */
 bool index_subs_match(struct index_subs *subs, struct str topic, const struct index_subs_visitor *visitor, void *ctx);
 
+/* A group of one filter; NULL: it has no members. Holds until anything is added or removed. */
+struct index_share *index_subs_share(struct index_subs *subs, struct str share, struct str filter);
+
 uint32_t index_subs_count(const struct index_subs *subs);   /* subscriptions */
 uint32_t index_subs_filters(const struct index_subs *subs); /* filters with a share name or without, each counted once */
 uint32_t index_subs_nodes(const struct index_subs *subs);   /* of the tree: some 55 bytes each, beside 60 for each filter */

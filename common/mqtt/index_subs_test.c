@@ -406,6 +406,26 @@ static void test_a_member_leaves_during_a_match(void **state)
 	buf_fini(&out);
 }
 
+static void test_a_group_is_found(void **state)
+{
+	const struct index_share *share;
+
+	(void)state;
+	assert_null(index_subs_share(subs, STR("g"), STR("x/+")));
+	join(&a, "g", "x/+");
+	join(&b, "g", "x/+");
+	join(&b, "", "x/+");
+	share = index_subs_share(subs, STR("g"), STR("x/+"));
+	assert_int_equal(share->count, 2);
+	assert_ptr_equal(share->members[0].who, &a.sub);
+	assert_null(index_subs_share(subs, STR("h"), STR("x/+")));
+	assert_null(index_subs_share(subs, STR(""), STR("x/+")));
+	assert_null(index_subs_share(subs, STR("g"), STR("x/#/y")));
+	index_subs_remove_all(subs, &a.sub, NULL, NULL);
+	index_subs_remove_all(subs, &b.sub, NULL, NULL);
+	assert_null(index_subs_share(subs, STR("g"), STR("x/+")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_group_keeps_its_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_removal_during_a_match, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_member_leaves_during_a_match, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_group_is_found, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

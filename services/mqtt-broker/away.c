@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define RETRY_MS  512u
@@ -227,7 +228,7 @@ void mq_lasting_close(struct mq_session *s)
 	l->state = MQ_LASTING_CLOSING;
 	net_timer_cancel(l->broker->net, &l->due);
 	net_timer_cancel(l->broker->net, &l->retry);
-	index_subs_remove_all(s->tenant->subs, &s->subscriber, NULL, NULL);
+	mq_subs_remove_all(s->tenant, &s->subscriber);
 	s->will = NULL;
 	if (will) {
 		struct mq_wait *wait = mq_wait_new(on_last_will_sent, mq_session_ref(s));

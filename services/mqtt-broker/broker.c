@@ -11,6 +11,7 @@
 #include "services/mqtt-broker/ports.h"
 #include "services/mqtt-broker/queueing.h"
 #include "services/mqtt-broker/retain.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/start.h"
 
 #define ALMOST_EXPIRED_S (7 * 86400)
@@ -42,6 +43,7 @@ static void make_tenants(struct mq_broker *b)
 		mq_names_init(&t->sessions);
 		mq_names_init(&t->retaining);
 		t->subs = index_subs_new();
+		t->others = index_subs_new();
 		t->retained = index_retained_new();
 	}
 }
@@ -52,6 +54,7 @@ static void free_tenants(struct mq_broker *b)
 		struct mq_tenant *t = &b->tenants[i];
 
 		index_subs_free(&t->subs);
+		index_subs_free(&t->others);
 		mq_retained_free(t);
 		mq_names_fini(&t->sessions);
 		mq_names_fini(&t->retaining);
@@ -142,6 +145,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	        &(struct ratelimit_config){ .rate = (double)b->config->connect_rate, .burst = (double)b->config->connect_burst });
 	b->fanout = mq_fanout_new();
 	make_tenants(b);
+	mq_several_new(b);
 	mq_sys_start(b);
 	raise_file_limit(b);
 	b->access = mq_access_load(b->config->access_file, e);
@@ -245,6 +249,7 @@ void mq_broker_free(struct mq_broker **out)
 	mq_start_end(b);
 	drop_clients(b);
 	drop_lasting(b);
+	mq_several_free(b);
 	net_task_cancel(&b->replay_task);
 	mq_sys_stop(b);
 	free_tenants(b);

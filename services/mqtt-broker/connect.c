@@ -7,6 +7,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 
 #define ASSIGNED_LENGTH 22u /* at most 23 letters and digits: what all servers must take ([MQTT-3.1.3-5]) */
 
@@ -197,8 +198,18 @@ void mq_connect_accept(struct mq_client *c)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
 	else if (s && !mq_session_is_of(s, c->user))
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
+	else if (s || !c->broker->several->peer_n)
+		mq_open(c, c->broker->several->unsettled);
 	else
-		mq_open(c);
+		mq_claim(c);
+}
+
+void mq_connect_claimed(struct mq_client *c, bool known)
+{
+	if (c->broker->draining)
+		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
+	else
+		mq_open(c, known);
 }
 
 void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)

@@ -4,6 +4,7 @@
  * that they do not all come to the others at once. */
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/several.h"
 
 #define TICK_MS   WHEEL_TICK_MS
 #define BATCH_MIN 50u /* a small broker is done quickly */
@@ -49,7 +50,7 @@ void mq_drain(struct mq_broker *b)
 /* What was acknowledged to somebody is in the store; this is what nobody need do again if it gets there too. */
 static bool writing(const struct mq_broker *b)
 {
-	if (!list_empty(&b->queueings) || !list_empty(&b->retainings))
+	if (!list_empty(&b->queueings) || !list_empty(&b->retainings) || b->several->spread_n > 0)
 		return true;
 	list_for_each (n, &b->lasting) {
 		const struct mq_lasting *l = list_entry(n, struct mq_lasting, node);

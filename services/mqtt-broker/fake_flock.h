@@ -19,8 +19,10 @@
 #include "common/mqtt/mqtt_for_test.h"
 #include "common/net/tls_for_test.h"
 #include "ipc/gen/auth.client.h"
+#include "services/mqtt-broker/fake_peers.h"
 #include "services/mqtt-broker/fake_store.h"
 #include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/several.h"
 
 #define CLIENTS 8
 #define CALLS   16
@@ -122,16 +124,37 @@ void ipc_bus_set_public_address(struct ipc_bus *bus, const char *address)
 }
 uint32_t ipc_bus_instances(const struct ipc_bus *bus, const char *role, const Starling__Registration **out, uint32_t max)
 {
-	static Starling__Registration other = STARLING__REGISTRATION__INIT;
+	static Starling__Registration other = STARLING__REGISTRATION__INIT, rows[4];
+	static Starling__InterfaceVersion mqtt = STARLING__INTERFACE_VERSION__INIT, *list[] = { &mqtt };
+	uint32_t n = 0;
 
 	(void)bus;
 	(void)role;
 	(void)max;
+	mqtt.interface = STARLING__INTERFACE__INTERFACE_MQTT;
+	for (int i = 0; i < 4; i++) {
+		if (!peers.there[i])
+			continue;
+		starling__registration__init(&rows[n]);
+		rows[n].instance = peers.there[i];
+		rows[n].interfaces = list;
+		rows[n].n_interfaces = 1;
+		rows[n].state = STARLING__INSTANCE_STATE__INSTANCE_READY;
+		out[n] = &rows[n];
+		n++;
+	}
 	other.instance = 2;
 	other.state = fake.begins ? STARLING__INSTANCE_STATE__INSTANCE_STARTING : STARLING__INSTANCE_STATE__INSTANCE_READY;
 	other.public_address = (char *)(uintptr_t)fake.elsewhere;
-	out[0] = &other;
-	return fake.elsewhere ? 1 : 0;
+	if (fake.elsewhere)
+		out[n++] = &other;
+	return n;
+}
+
+void *ipc_call_daemon(const struct ipc_call *call)
+{
+	(void)call;
+	return fake.broker;
 }
 
 /* Everybody's password is "secret"; SCRAM takes two steps, whatever is in them but "wrong". */
@@ -187,6 +210,8 @@ static inline void turn(void)
 		uv_run(&fake.loop, UV_RUN_NOWAIT);
 		if (fake.call_n > 0 && !fake.away)
 			fake_answer(0);
+		if (!peers.holds)
+			peers_answer(0);
 		if (store.mode != STORE_HOLDS)
 			store_answer(0);
 	}
@@ -318,7 +343,9 @@ static inline void fake_end(void)
 	store.ended = true;
 	fake_answer(STARLING__CODE__CODE_PEER_LOST);
 	store_answer(STARLING__CODE__CODE_PEER_LOST);
+	peers_answer(STARLING__CODE__CODE_PEER_LOST);
 	mq_broker_free(&fake.broker);
+	peers_answer(STARLING__CODE__CODE_PEER_LOST);
 	for (int i = 0; i < CLIENTS; i++) {
 		if (fake.peers[i] >= 0)
 			close(fake.peers[i]);
@@ -357,6 +384,7 @@ static inline int fake_setup(void **state)
 {
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
+	memset(&peers, 0, sizeof(peers));
 	for (int i = 0; i < CLIENTS; i++)
 		fake.peers[i] = -1;
 	uv_loop_init(&fake.loop);

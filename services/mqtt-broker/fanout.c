@@ -7,6 +7,7 @@
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/queueing.h"
+#include "services/mqtt-broker/several.h"
 
 #define NO_ID UINT32_MAX
 
@@ -26,7 +27,8 @@ struct mq_fanout {
 	struct id *ids;
 	uint32_t *list; /* those of one receiver */
 	uint32_t n, cap, ids_n, ids_cap, list_cap;
-	uint64_t mark; /* of the publication; rises */
+	uint32_t ghosts; /* that matched */
+	uint64_t mark;   /* of the publication; rises */
 	const struct mq_publication *p;
 	struct mq_tenant *tenant;
 	struct mq_wait *wait;
@@ -94,8 +96,15 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 	struct mq_fanout *f = ctx;
 	struct mq_session *s = session_of(sub);
 
-	if (sub->no_local && s == f->p->from)
+	if (sub->no_local && (s == f->p->from || (f->p->publisher.n && str_eq(s->id, f->p->publisher))))
 		return;
+	if (s->ghost) {
+		if (f->p->qos > 0 && sub->qos > 0) {
+			mq_ghost_wait(s->ghost, f->wait);
+			f->ghosts++;
+		}
+		return;
+	}
 	if (s->fan_mark != f->mark) {
 		s->fan_mark = f->mark;
 		s->fan_at = add_match(f, s);
@@ -113,7 +122,7 @@ static const struct index_subscription *next_member(const struct index_share *sh
 	for (uint32_t i = 0; i < share->count; i++) {
 		const struct index_subscription *m = &share->members[(start + i) % share->count];
 
-		if (!m->who)
+		if (!m->who || session_of(m)->ghost)
 			continue;
 		if (!mq_deliver_blocked(session_of(m)))
 			return m;
@@ -138,7 +147,7 @@ static const struct index_subscription *least_inflight(const struct index_share 
 	for (uint32_t i = 0; i < share->count; i++) {
 		const struct index_subscription *m = &share->members[(start + i) % share->count];
 
-		if (m->who && load_of(session_of(m)) < least) {
+		if (m->who && !session_of(m)->ghost && load_of(session_of(m)) < least) {
 			least = load_of(session_of(m));
 			best = m;
 		}
@@ -146,9 +155,8 @@ static const struct index_subscription *least_inflight(const struct index_share 
 	return best;
 }
 
-static void on_share(void *ctx, struct index_share *share)
+static bool choose(struct mq_fanout *f, struct index_share *share)
 {
-	struct mq_fanout *f = ctx;
 	const struct index_subscription *m;
 	enum mq_share choice = (enum mq_share)f->tenant->broker->config->share;
 
@@ -163,6 +171,12 @@ static void on_share(void *ctx, struct index_share *share)
 		f->matches[at].shared = true;
 		merge(f, &f->matches[at], m);
 	}
+	return m != NULL;
+}
+
+static void on_share(void *ctx, struct index_share *share)
+{
+	choose(ctx, share);
 }
 
 /* --- what --------------------------------------------------------------------------------------------------------- */
@@ -227,25 +241,29 @@ static void deliver_one(struct mq_fanout *f, struct mq_publication *p, const str
 		take_ids(f, m, &d);
 	if (d.qos > 0 && m->session->lasts)
 		store(f, p, m, &d);
-	else if (client)
+	else if (client && !p->only_lasting)
 		mq_deliver(m->session, p, &d, f->n > 1 && m->first_id == NO_ID ? template_for(f, client->peer.version, &d) : NULL);
 }
 
-uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
+static struct mq_fanout *begin(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
 {
-	static const struct index_subs_visitor visitor = { on_subscription, on_share };
 	struct mq_fanout *f = t->broker->fanout;
-	struct mqtt_delivery common = { 0 };
 
 	f->mark++;
-	f->n = f->ids_n = 0;
+	f->n = f->ids_n = f->ghosts = 0;
 	f->p = p;
 	f->tenant = t;
 	f->wait = wait;
-	index_subs_match(t->subs, p->m.topic, &visitor, f);
+	return f;
+}
+
+static uint32_t deliver(struct mq_fanout *f, struct mq_publication *p)
+{
+	struct mqtt_delivery common = { 0 };
+
 	if (f->n > 0) {
 		/* Whoever can get it now gets it, however short its life is. */
-		mq_message_expiry(p->expires_ms, net_now(t->broker->net), &common);
+		mq_message_expiry(p->expires_ms, net_now(f->tenant->broker->net), &common);
 		for (uint32_t i = 0; i < f->n; i++)
 			deliver_one(f, p, &f->matches[i], &common);
 		if (f->n > 1)
@@ -257,5 +275,34 @@ uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wai
 			mq_queueing_send(f->queueing[i]);
 		f->queueing[i] = NULL;
 	}
-	return f->n;
+	return f->n + f->ghosts;
+}
+
+uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
+{
+	static const struct index_subs_visitor all = { on_subscription, on_share }, own = { on_subscription, NULL };
+	struct mq_fanout *f = begin(t, p, wait);
+
+	index_subs_match(t->subs, p->m.topic, p->no_groups ? &own : &all, f);
+	return deliver(f, p);
+}
+
+bool mq_publish_group(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait, struct str group, struct str filter)
+{
+	struct mq_fanout *f = begin(t, p, wait);
+	struct index_share *share = index_subs_share(t->subs, group, filter);
+	bool only_lasting = p->only_lasting, taken;
+
+	if (!share)
+		return false;
+	/* Nobody of the group has had it. */
+	p->only_lasting = false;
+	taken = choose(f, share);
+	deliver(f, p);
+	p->only_lasting = only_lasting;
+	for (uint32_t i = 0; !taken && wait && i < share->count; i++) {
+		if (share->members[i].who && session_of(&share->members[i])->ghost)
+			mq_ghost_wait(session_of(&share->members[i])->ghost, wait);
+	}
+	return taken;
 }

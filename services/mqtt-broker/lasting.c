@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 void mq_news_add(struct mq_news *n, uint64_t item)
@@ -118,7 +119,9 @@ void mq_lasting_lost(struct mq_session *s)
 	if (client)
 		log_info(&client->log, "the session is another broker's");
 	mq_will_free(&s->will);
+	s->elsewhere = true;
 	mq_session_end(s);
+	mq_peers_doubt(s->tenant->broker);
 	if (client)
 		mq_client_end(client, MQTT_SESSION_TAKEN_OVER, "");
 	/* It asks anew, and learns whose it is. */
@@ -141,7 +144,7 @@ static void load_subscription(struct mq_session *s, const Starling__MqttSubscrip
 	struct mqtt_filter parts;
 
 	if (mqtt_topic_filter_parse(str_from(row->filter), 0, &parts) != MQTT_RULE_NONE ||
-	    index_subs_add(s->tenant->subs, &s->subscriber, parts.group, parts.topic, &options) == INDEX_SUBS_REFUSED)
+	    mq_subs_add(s->tenant, &s->subscriber, parts.group, parts.topic, &options) == INDEX_SUBS_REFUSED)
 		log_error(s->tenant->broker->log, "a subscription in the store is none filter=%s", row->filter);
 }
 

@@ -45,6 +45,7 @@ struct mq_lasting {
 	bool fetching;            /* stored.c: a page is being read, up to */
 	uint64_t fetch_to;        /* this seq, at most; 0: it is of no use any more */
 	bool doubt;               /* open.c: the answer to a call was lost */
+	bool exists;              /* another broker has it: it is claimed anew */
 	uint64_t asked_for;       /* open.c: mq_client.number of whom the store is asked for */
 	struct wheel_timer retry; /* for what failed last, by the state */
 	struct wheel_timer due;   /* its end, or its will's, whichever comes first */

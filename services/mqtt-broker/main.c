@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mqtt-broker: MQTT for devices. See README.md beside this file. */
+#include "ipc/gen/mqtt.server.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/start.h"
 
 static int start(struct daemon *d, void **out_state, struct err *e)
@@ -39,7 +41,13 @@ static void on_lost(uint64_t instance, const char *role, void *state)
 {
 	(void)instance;
 	(void)role;
+	mq_peers_update(state);
 	mq_start_lost(state);
+}
+
+static void on_directory(void *state)
+{
+	mq_peers_update(state);
 }
 
 static void status(void *state, struct daemon_status *out)
@@ -52,7 +60,7 @@ static void status(void *state, struct daemon_status *out)
 
 int main(int argc, char **argv)
 {
-	static const struct ipc_interface *const serves[] = { NULL };
+	static const struct ipc_interface *const serves[] = { &mqtt_interface, NULL };
 	static const struct daemon_spec spec = {
 		.role = "mqtt-broker",
 		.summary = "serves MQTT clients",
@@ -66,7 +74,7 @@ int main(int argc, char **argv)
 		.reload = reload,
 		.stop = stop,
 		.status = status,
-		.hooks = { .on_lost = on_lost },
+		.hooks = { .on_directory = on_directory, .on_lost = on_lost },
 	};
 
 	return daemon_main(&spec, argc, argv);

@@ -22,9 +22,12 @@ struct mq_publication {
 	uint64_t key_origin, key_number; /* its name in queues, where it has one of its own (mqtt_store.proto, MqttQueueRequest); 0: none */
 	bool again;                      /* it may be there under this name */
 	uint8_t qos;
-	bool retain;      /* as published */
-	bool asked;       /* a part of the retained ones that a subscription asked for: not dropped for a connection that is full by then */
-	const void *from; /* struct mq_session of the publisher, for no-local; NULL: none of them */
+	bool retain;    /* as published */
+	bool asked;     /* a part of the retained ones that a subscription asked for: not dropped for a connection that is full by then */
+	bool no_groups; /* shared subscriptions are left out (several.h) */
+	bool only_lasting;    /* it has been handed out: only to sessions that last, in case they lack it */
+	struct str publisher; /* client identifier of who published it at another broker, for no-local */
+	const void *from;     /* struct mq_session of the publisher, for no-local; NULL: none of them */
 };
 
 struct mq_message *mq_message_new(const struct mqtt_message *m, uint64_t expires_ms);

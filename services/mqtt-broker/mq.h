@@ -26,9 +26,13 @@
 #define MQ_PORTS         4u
 
 struct mq_broker;
+struct mq_claim;
 struct mq_client;
 struct mq_fanout;
+struct mq_ghost;
 struct mq_lasting;
+struct mq_retained_gone;
+struct mq_several;
 struct mq_start;
 struct mq_sys;
 struct mq_wait;
@@ -46,9 +50,11 @@ struct mq_tenant {
 	struct str name;
 	struct mq_names sessions; /* struct mq_session by client identifier */
 	struct index_subs *subs;
+	struct index_subs *others;       /* what other brokers have, struct mq_place; of groups, this one as well */
 	struct index_retained *retained; /* struct mq_retained */
 	uint64_t retained_bytes;
-	struct mq_names retaining; /* struct mq_retaining by topic: retained messages on their way to the store */
+	struct mq_retained_gone *retained_gone; /* NULL: none yet */
+	struct mq_names retaining;              /* struct mq_retaining by topic: retained messages on their way to the store */
 };
 
 struct mq_broker {
@@ -74,7 +80,9 @@ struct mq_broker {
 	struct list_node replays; /* mq_session.replay: retained messages to be read */
 	struct net_task replay_task;
 	struct mq_fanout *fanout;
-	struct mq_start *start;      /* NULL: what was in the store is here */
+	struct mq_start *start; /* NULL: what was in the store is here */
+	struct mq_several *several;
+	uint32_t others;             /* 0: nothing of several.h matters to a message */
 	struct list_node lasting;    /* struct mq_lasting.node, */
 	uint32_t lasting_count;      /* so many */
 	struct list_node queueings;  /* struct mq_queueing.node: messages on their way to the store */
@@ -125,7 +133,11 @@ struct mq_session {
 	uint32_t fan_at;          /* and where */
 	uint32_t refs;            /* of who waits for the store */
 	uint16_t receive_max;     /* the client's Receive Maximum, no more than ours */
-	bool ended;               /* nothing is left of it but references */
+	bool ended;               /* nothing is left of it but references, */
+	bool elsewhere;           /* and another broker has it, or may have */
+	bool spreading;           /* spread.c: held messages are being begun */
+	struct list_node spreads; /* struct mq_spread.node: messages of this publisher, in order */
+	struct mq_ghost *ghost;   /* its filters are still here; NULL: not */
 };
 
 enum mq_state {
@@ -162,6 +174,7 @@ struct mq_client {
 	struct mq_tenant *tenant;   /* from CONNECT on */
 	struct mq_session *session; /* while MQ_LIVE */
 	struct mq_session *opening; /* that it waits for; NULL: none */
+	struct mq_claim *claim;     /* on its client identifier, that it waits for; NULL: none */
 	struct mq_login *login;     /* may be NULL */
 	struct list_node node, held;
 	struct wheel_timer timer;
@@ -233,6 +246,8 @@ bool mq_session_is_of(const struct mq_session *s, const char *user); /* it is th
 void mq_session_attach(struct mq_session *s, struct mq_client *c);
 /* The client is gone: the session with it, unless it lasts. */
 void mq_session_detach(struct mq_client *c);
+/* Another broker has it: as its end, but its subscriptions stay, with a ghost (several.h). */
+void mq_session_leave(struct mq_session *s);
 /* Subscriptions, queue and all; the will is lost unless somebody took it before. In the store nothing changes. */
 void mq_session_end(struct mq_session *s);
 
@@ -246,8 +261,8 @@ void mq_connect_refuse(struct mq_client *c, enum mqtt_reason reason, const char 
 void mq_connect_accept(struct mq_client *c);
 /* It has its session: CONNACK. */
 void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present);
-/* What it asks for is in the store, or has to be. */
-void mq_open(struct mq_client *c);
+/* What it asks for is in the store, or has to be. stored: it may be, though it is not known here. */
+void mq_open(struct mq_client *c, bool stored);
 /* The client waits no more. */
 void mq_open_abandon(struct mq_client *c);
 /* Other brokers that live, as far as the directory knows. How many. */
@@ -276,6 +291,8 @@ struct mq_fanout *mq_fanout_new(void);
 void mq_fanout_free(struct mq_fanout **f);
 /* To all who subscribed. How many it was for. The caller ends p. wait, unless NULL: also for those whose sessions last, once they have it in the store. */
 uint32_t mq_publish(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait);
+/* To one member of a group. False: it has none here, or another broker is about to have them. */
+bool mq_publish_group(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait, struct str group, struct str filter);
 
 /* To one session; tmpl: the same without aliases and identifiers, may be NULL. d without packet_id and alias. */
 void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqtt_delivery *d, struct mqtt_template *tmpl);
@@ -294,8 +311,10 @@ void mq_retained_free(struct mq_tenant *t);
 /* The retained messages of a filter are for the session. */
 /* It has none, after all. */
 void mq_retained_drop(struct mq_tenant *t, struct str topic);
-/* From the store, at start. Takes over the message. */
-void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos);
+/* From the store at start, or from another broker, unless a later version is here. Takes over the message. */
+void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos, uint64_t version);
+/* The store has what was set last for the topic, or took away (gone), under this version. */
+void mq_retained_version(struct mq_tenant *t, struct str topic, uint64_t version, bool gone);
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier);
 void mq_replay_end(struct mq_session *s);
 void mq_replay_wake(struct mq_session *s);

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define RETRY_MS    512u
@@ -59,6 +60,9 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	l->expiry_s = expiry_s;
 	s->lasts = present || expiry_s > 0;
 	l->opener = NULL;
+	l->broker->several->epoch++;
+	mq_settle_name(s);
+	mq_claimed_look(l->broker);
 	if (c)
 		c->opening = NULL;
 	if (c && c->number == l->asked_for) {
@@ -86,7 +90,8 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 
 	l->doubt |= mq_wire_doubtful(result->code);
 	if (c && (result->code == STARLING__CODE__CODE_EXISTS || mq_wire_doubtful(result->code))) {
-		/* Its broker has died and is not known to have. Or nobody knows whether it was opened. */
+		/* Its broker has died and is not known to have, or has adopted it just now. Or nobody knows whether it was opened. */
+		l->exists = result->code == STARLING__CODE__CODE_EXISTS;
 		net_timer_set(l->broker->net, &l->retry, RETRY_MS);
 		return;
 	}
@@ -150,6 +155,13 @@ void mq_open_call(struct mq_session *s)
 		mq_session_end(s);
 		return;
 	}
+	if (l->exists) {
+		l->opener = NULL;
+		c->opening = NULL;
+		mq_session_end(s);
+		mq_connect_accept(c);
+		return;
+	}
 	l->asked_for = c->number;
 	l->expiry_s = c->login->session_expiry;
 	row.name = mq_wire_name(s->tenant, s->id);
@@ -210,6 +222,7 @@ void mq_open_abandon(struct mq_client *c)
 	struct mq_lasting *l;
 
 	list_remove(&c->held);
+	mq_claim_abandon(c);
 	if (!s)
 		return;
 	c->opening = NULL;
@@ -235,7 +248,7 @@ static void end_others(struct mq_session *s)
 		mq_client_end(waits, MQTT_SESSION_TAKEN_OVER, "");
 }
 
-void mq_open(struct mq_client *c)
+void mq_open(struct mq_client *c, bool stored)
 {
 	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->id);
 
@@ -253,7 +266,7 @@ void mq_open(struct mq_client *c)
 		return;
 	}
 	s = mq_session_new(c->tenant, c->id, c->user);
-	if (c->login->session_expiry == 0 && !(c->login->will && c->broker->config->wills_stored)) {
+	if (!stored && c->login->session_expiry == 0 && !(c->login->will && c->broker->config->wills_stored)) {
 		mq_connect_done(c, s, false);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define AT_ONCE      1000u /* sessions in one call (mqtt_store.proto, MqttQueueRequest) */
@@ -15,6 +16,7 @@ struct mq_target {
 	struct list_node node;      /* of the session's pending ones */
 	struct mq_session *session; /* a reference; NULL: settled */
 	uint64_t seq;
+	uint64_t row; /* number of the session in the store: it may end before it is told */
 	uint32_t *ids;
 	uint32_t id_count;
 	uint8_t qos;
@@ -72,6 +74,7 @@ void mq_queueing_add(struct mq_queueing *q, struct mq_session *s, const struct m
 
 	t->session = mq_session_ref(s);
 	t->seq = l->box.next_seq++;
+	t->row = l->fence.session;
 	t->qos = d->qos;
 	t->retain = d->retain;
 	t->id_count = d->subscription_id_count;
@@ -172,19 +175,20 @@ static bool has(const uint64_t *list, size_t n, uint64_t session)
 	return false;
 }
 
-static void settle_reply(struct mq_target *t, const Starling__MqttQueueReply *reply, bool doubt)
+static void settle_reply(struct mq_queueing *q, struct mq_target *t, const Starling__MqttQueueReply *reply)
 {
 	struct mq_session *s = t->session;
 
-	if (s->ended) {
-		forget(t);
-	} else if (has(reply->fenced, reply->n_fenced, s->lasting->fence.session)) {
+	if (s->ended || has(reply->fenced, reply->n_fenced, t->row)) {
+		/* Where it is now, if it is, it has to be found anew. */
+		if (has(reply->fenced, reply->n_fenced, t->row) && (!s->ended || s->elsewhere))
+			mq_wait_moved(q->wait);
 		mq_session_ref(s);
 		forget(t);
 		mq_lasting_lost(s);
 		mq_session_unref(&s);
-	} else if (has(reply->duplicates, reply->n_duplicates, s->lasting->fence.session)) {
-		settle_duplicate(t, doubt);
+	} else if (has(reply->duplicates, reply->n_duplicates, t->row)) {
+		settle_duplicate(t, q->doubt);
 	} else {
 		settle(t, MQ_ITEM_READY);
 	}
@@ -235,7 +239,7 @@ static void on_queued(const struct ipc_result *result, const Starling__MqttQueue
 	q->retry_ms = 0;
 	for (uint32_t i = q->first; i < q->last; i++) {
 		if (q->targets[i].session)
-			settle_reply(&q->targets[i], reply, q->doubt);
+			settle_reply(q, &q->targets[i], reply);
 	}
 	q->first = q->last;
 	call(q);
@@ -266,8 +270,11 @@ static uint32_t choose(struct mq_queueing *q, Starling__MqttQueued *rows, Starli
 	for (q->last = q->first; q->last < q->n && n < AT_ONCE; q->last++) {
 		struct mq_target *t = &q->targets[q->last];
 
-		if (t->session && t->session->ended)
+		if (t->session && t->session->ended) {
+			if (t->session->elsewhere)
+				mq_wait_moved(q->wait);
 			forget(t);
+		}
 		if (!t->session)
 			continue;
 		fill(t, &rows[n], &fences[n]);
@@ -295,7 +302,8 @@ static void call(struct mq_queueing *q)
 		request.n_to = n;
 		request.key_origin = q->key_origin;
 		request.key_number = q->key_number;
-		request.again = q->again || q->doubt;
+		/* Tried again, somebody else may have been faster: its publisher, from another broker. */
+		request.again = q->again || q->doubt || q->retry_ms > 0;
 		call_storage_mqtt_queue(q->broker->bus, ipc_any("storage"), &opts, &request, on_queued, q);
 		mq_wire_fini(&wire);
 	}

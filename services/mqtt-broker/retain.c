@@ -5,6 +5,7 @@
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 #include "services/mqtt-broker/route.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define RETRY_MS 512u
@@ -22,6 +23,9 @@ struct mq_retaining {
 	struct mq_tenant *tenant;
 	struct wheel_timer retry;
 	struct version now, next;
+	struct mq_message *other; /* another broker's, which may be later: that is known when the store has said our version; NULL: none */
+	uint64_t other_version;
+	uint8_t other_qos;
 	struct str topic; /* owned */
 };
 
@@ -66,10 +70,25 @@ static void settle(struct mq_retaining *r, struct version *v, enum mqtt_reason r
 	mem_free(old.waits);
 }
 
+/* The other brokers have it. */
+static void on_told(void *ctx, enum mqtt_reason reason)
+{
+	struct version *v = ctx;
+
+	for (uint32_t i = 0; i < v->wait_n; i++)
+		mq_wait_close(v->waits[i], reason);
+	mem_free(v->waits);
+	mem_free(v);
+}
+
 static void retaining_free(struct mq_retaining *r)
 {
+	struct mq_message *other = r->other;
+
 	list_remove(&r->node);
 	mq_names_remove(&r->tenant->retaining, r->topic);
+	if (other)
+		mq_retained_load(r->tenant, other, r->other_qos, r->other_version);
 	net_timer_cancel(r->tenant->broker->net, &r->retry);
 	mem_free((char *)(uintptr_t)r->topic.p);
 	mem_free(r);
@@ -84,6 +103,23 @@ void mq_retain_end(struct mq_broker *b)
 		settle(r, &r->next, MQTT_SERVER_SHUTTING_DOWN);
 		retaining_free(r);
 	}
+}
+
+bool mq_retain_other(struct mq_tenant *t, struct mq_message *m, unsigned qos, uint64_t version)
+{
+	struct mq_retaining *r = mq_names_get(&t->retaining, m->m.topic);
+
+	if (!r)
+		return false;
+	if (r->other && r->other_version >= version) {
+		mq_message_unref(&m);
+		return true;
+	}
+	mq_message_unref(&r->other);
+	r->other = m;
+	r->other_qos = (uint8_t)qos;
+	r->other_version = version;
+	return true;
 }
 
 static void on_retry(struct wheel_timer *t)
@@ -103,11 +139,29 @@ static enum mqtt_reason reason_of(struct mq_broker *b, const struct ipc_result *
 	return MQTT_IMPLEMENTATION_SPECIFIC;
 }
 
+/* All who wait for it wait for the other brokers as well. */
+static void stored(struct mq_retaining *r, uint64_t version)
+{
+	const struct mqtt_message *m = &r->now.message->m;
+	struct mq_wait *wait = NULL;
+
+	if (!r->next.message)
+		mq_retained_version(r->tenant, r->topic, version, m->props_and_payload.n == m->props_size);
+	if (r->tenant->broker->several->peer_n == 0)
+		return;
+	if (r->now.wait_n) {
+		wait = mq_wait_new(on_told, mem_memdup(&r->now, sizeof(r->now)));
+		r->now.waits = NULL;
+		r->now.wait_n = r->now.wait_cap = 0;
+	}
+	mq_retained_tell(r->tenant, r->now.message, r->now.qos, version, wait);
+	mq_wait_close(wait, MQTT_SUCCESS);
+}
+
 static void on_retained(const struct ipc_result *result, const Starling__MqttRetainReply *reply, void *ctx)
 {
 	struct mq_retaining *r = ctx;
 
-	(void)reply;
 	if (!ipc_ok(result) && mq_wire_passing(result->code)) {
 		metric_inc(&mq_metrics.store_failed);
 		net_timer_set(r->tenant->broker->net, &r->retry, RETRY_MS);
@@ -116,6 +170,8 @@ static void on_retained(const struct ipc_result *result, const Starling__MqttRet
 	/* Nobody is shown what a restart would take away. */
 	if (!ipc_ok(result) && !r->next.message)
 		mq_retained_drop(r->tenant, r->topic);
+	if (ipc_ok(result))
+		stored(r, reply->version);
 	settle(r, &r->now, reason_of(r->tenant->broker, result));
 	if (!r->next.message) {
 		retaining_free(r);

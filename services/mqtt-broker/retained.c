@@ -2,6 +2,7 @@
  *
  * retained: the last message of each topic that was published to be retained (MQTT 5.0 section 3.3.1.3), in memory, and how new subscriptions get
  * those that they match: in parts, so much in a turn of the loop, and no faster than the client takes them. */
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
@@ -9,10 +10,17 @@
 #define READ_AT_ONCE  16u  /* messages */
 #define STEPS_AT_ONCE 256u /* nodes of the tree */
 #define READS_A_TURN  16u
+#define GONE          4096u
 
 struct mq_retained {
 	struct mq_message *message;
+	uint64_t version; /* 0: the store has not said it yet; then it is the latest */
 	uint8_t qos;
+};
+
+/* The versions of messages that were taken away, by the hash of host and topic: what comes late must not bring one back. */
+struct mq_retained_gone {
+	uint64_t hash, version;
 };
 
 static void drop(struct mq_tenant *t, struct mq_retained *r)
@@ -35,6 +43,15 @@ static void free_value(void *value)
 void mq_retained_free(struct mq_tenant *t)
 {
 	index_retained_free(&t->retained, free_value);
+	mem_free(t->retained_gone);
+}
+
+static struct mq_retained_gone *gone_at(struct mq_tenant *t, struct str topic, uint64_t *out_hash)
+{
+	*out_hash = hash_fnv1a64(topic);
+	if (!t->retained_gone)
+		t->retained_gone = mem_zalloc(GONE * sizeof(*t->retained_gone));
+	return &t->retained_gone[*out_hash % GONE];
 }
 
 static bool has_room(const struct mq_tenant *t, size_t more)
@@ -75,17 +92,63 @@ void mq_retained_drop(struct mq_tenant *t, struct str topic)
 	drop(t, index_retained_remove(t->retained, topic));
 }
 
-void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos)
+static bool is_older(struct mq_tenant *t, struct str topic, uint64_t version)
 {
-	struct mq_retained *r = mem_new(struct mq_retained);
+	const struct mq_retained *r = index_retained_get(t->retained, topic);
+	uint64_t hash;
+	const struct mq_retained_gone *g;
+
+	/* One that is on its way to the store is the latest, until its version says otherwise. */
+	if (r)
+		return r->version == 0 || r->version >= version;
+	g = gone_at(t, topic, &hash);
+	return g->hash == hash && g->version >= version;
+}
+
+static void remember_gone(struct mq_tenant *t, struct str topic, uint64_t version)
+{
+	uint64_t hash;
+	struct mq_retained_gone *g = gone_at(t, topic, &hash);
+
+	if (g->hash != hash || g->version < version)
+		*g = (struct mq_retained_gone){ hash, version };
+}
+
+void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos, uint64_t version)
+{
+	struct mq_retained *r;
 	void *old = NULL;
 
+	if (is_older(t, m->m.topic, version)) {
+		mq_message_unref(&m);
+		return;
+	}
+	if (m->m.props_and_payload.n == m->m.props_size) {
+		remember_gone(t, m->m.topic, version);
+		drop(t, index_retained_remove(t->retained, m->m.topic));
+		mq_message_unref(&m);
+		return;
+	}
+	r = mem_new(struct mq_retained);
 	r->message = m;
 	r->qos = (uint8_t)qos;
+	r->version = version;
 	t->retained_bytes += mq_message_bytes(m);
 	if (!index_retained_set(t->retained, m->m.topic, r, &old))
 		old = r;
 	drop(t, old);
+}
+
+void mq_retained_version(struct mq_tenant *t, struct str topic, uint64_t version, bool gone)
+{
+	struct mq_retained *r = index_retained_get(t->retained, topic);
+
+	if (gone)
+		remember_gone(t, topic, version);
+	if (r && r->version < version && gone)
+		drop(t, index_retained_remove(t->retained, topic));
+	else if (r && r->version < version)
+		r->version = version;
 }
 
 /* --- to new subscriptions ----------------------------------------------------------------------------------------- */

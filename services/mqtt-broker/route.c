@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/mq.h"
 #include "services/mqtt-broker/retain.h"
+#include "services/mqtt-broker/several.h"
 
 /* --- what is waited for ------------------------------------------------------------------------------------------- */
 
@@ -21,6 +22,12 @@ void mq_wait_open(struct mq_wait *w)
 {
 	if (w)
 		w->open++;
+}
+
+void mq_wait_moved(struct mq_wait *w)
+{
+	if (w)
+		w->moved = true;
 }
 
 static bool worse(unsigned a, unsigned b)
@@ -50,6 +57,12 @@ enum mqtt_reason mq_route(struct mq_tenant *t, struct mq_publication *p, struct 
 			return MQTT_QUOTA_EXCEEDED;
 		mq_retain_store(t, p, p->qos > 0 ? wait : NULL);
 	}
+	if (p->qos > 0 && !p->key_origin) {
+		p->key_origin = ipc_bus_instance(t->broker->bus);
+		p->key_number = ++t->broker->key;
+	}
+	if (t->broker->others)
+		return mq_spread(t, p, wait) ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS;
 	return mq_publish(t, p, wait) ? MQTT_SUCCESS : MQTT_NO_MATCHING_SUBSCRIBERS;
 }
 

@@ -18,6 +18,7 @@ struct mq_wait {
 	void *ctx;
 	uint32_t open;
 	uint8_t reason; /* enum mqtt_reason; the worst */
+	bool moved;     /* not all of it went where it should: it is to be matched anew (several.h) */
 };
 
 /* wait, unless NULL: for the store; the caller has it open. The caller ends p. */
@@ -30,6 +31,9 @@ struct mq_wait *mq_wait_new(void (*fn)(void *ctx, enum mqtt_reason reason), void
 /* One more part of what is waited for, and its end. w may be NULL. */
 void mq_wait_open(struct mq_wait *w);
 void mq_wait_close(struct mq_wait *w, enum mqtt_reason reason);
+
+/* w may be NULL. */
+void mq_wait_moved(struct mq_wait *w);
 
 /* So much more is on its way to the store, or less. */
 void mq_storing(struct mq_broker *b, int64_t bytes);

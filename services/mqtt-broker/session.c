@@ -3,6 +3,7 @@
  * session: what a client subscribed to and is owed (MQTT 5.0 section 4.1): its beginning, its clients, its end. */
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/several.h"
 
 struct mq_session *mq_session_new(struct mq_tenant *t, struct str id, const char *user)
 {
@@ -14,6 +15,7 @@ struct mq_session *mq_session_new(struct mq_tenant *t, struct str id, const char
 	s->user = user ? mem_strdup(user) : NULL;
 	list_init(&s->replays);
 	list_init(&s->replay);
+	list_init(&s->spreads);
 	mq_names_put(&t->sessions, s->id, s);
 	return s;
 }
@@ -61,18 +63,14 @@ void mq_session_attach(struct mq_session *s, struct mq_client *c)
 	c->aliases_out.max = c->login->alias_max < cfg->aliases_out ? c->login->alias_max : (uint16_t)cfg->aliases_out;
 }
 
-void mq_session_end(struct mq_session *s)
+/* All but its subscriptions. */
+static void take_apart(struct mq_session *s)
 {
-	struct mq_tenant *t = s->tenant;
-
-	if (s->ended)
-		return;
 	s->ended = true;
 	if (s->client)
 		s->client->session = NULL;
 	s->client = NULL;
-	mq_names_remove(&t->sessions, s->id);
-	index_subs_remove_all(t->subs, &s->subscriber, NULL, NULL);
+	mq_names_remove(&s->tenant->sessions, s->id);
 	mq_replay_end(s);
 	mq_queue_fini(&s->queue);
 	mq_inflight_fini(&s->inflight);
@@ -80,6 +78,22 @@ void mq_session_end(struct mq_session *s)
 	mq_will_free(&s->will);
 	if (s->lasting)
 		mq_lasting_free(&s->lasting);
+	mq_claimed_look(s->tenant->broker);
+}
+
+void mq_session_end(struct mq_session *s)
+{
+	if (s->ended)
+		return;
+	mq_subs_remove_all(s->tenant, &s->subscriber);
+	take_apart(s);
+	mq_session_unref(&s);
+}
+
+void mq_session_leave(struct mq_session *s)
+{
+	s->elsewhere = true;
+	take_apart(s);
 	mq_session_unref(&s);
 }
 

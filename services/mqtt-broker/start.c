@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-broker/start.h"
 
-#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define PAGE        500u
 #define RETRY_MS    512u
 #define BROKERS_MAX 256u
 
-enum step { STEP_OTHERS, STEP_SESSIONS, STEP_RETAINED };
+enum step { STEP_OTHERS, STEP_PEERS, STEP_SESSIONS, STEP_RETAINED };
 
 struct mq_start {
 	struct mq_broker *broker;
 	struct wheel_timer timer;
 	char *after; /* the last name or topic that was read; "" at first */
 	enum step step;
-	uint32_t sessions, retained;
+	uint32_t retained;
 	bool said;
 };
 
@@ -49,64 +49,6 @@ static void retry(struct mq_start *st, const struct ipc_result *result)
 	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
 }
 
-/* --- sessions ----------------------------------------------------------------------------------------------------- */
-
-/* Whoever was connected is not any more: since now, as far as anybody knows. */
-static void adopt(struct mq_broker *b, const Starling__MqttSession *row)
-{
-	struct str id;
-	struct mq_tenant *t = mq_wire_tenant(b, str_from(row->name), &id);
-	struct mq_session *s;
-
-	if (!t || id.n == 0 || !row->fence || mq_names_get(&t->sessions, id))
-		return; /* of a host that is ours no more: it stays in the store */
-	s = mq_session_new(t, id, row->user[0] ? row->user : NULL);
-	mq_lasting_new(s);
-	mq_lasting_load(s, row);
-	s->lasts = true;
-	mq_outbox_rewind(&s->lasting->box);
-	if (row->disconnected_us)
-		mq_lasting_wait(s);
-	else
-		mq_lasting_leave(s);
-}
-
-static void on_adopted(const struct ipc_result *result, const Starling__MqttAdoptReply *reply, void *ctx)
-{
-	struct mq_start *st = ctx;
-
-	if (!ipc_ok(result)) {
-		retry(st, result);
-		return;
-	}
-	for (size_t i = 0; i < reply->n_sessions; i++)
-		adopt(st->broker, reply->sessions[i]);
-	st->sessions += (uint32_t)reply->n_sessions;
-	if (reply->complete || reply->n_sessions == 0)
-		next_step(st);
-	else
-		next_page(st, reply->sessions[reply->n_sessions - 1]->name);
-}
-
-static void ask_sessions(struct mq_start *st)
-{
-	Starling__MqttAdoptRequest request = STARLING__MQTT_ADOPT_REQUEST__INIT;
-	struct ipc_opts opts = mq_wire_opts(st->broker);
-	uint32_t slots[SLOT_COUNT];
-	uint64_t alive[BROKERS_MAX];
-
-	for (uint32_t i = 0; i < SLOT_COUNT; i++)
-		slots[i] = i;
-	request.slots = slots;
-	request.n_slots = SLOT_COUNT;
-	request.instance = ipc_bus_instance(st->broker->bus);
-	request.alive = alive;
-	request.n_alive = mq_alive(st->broker, alive, BROKERS_MAX);
-	request.after = st->after;
-	request.limit = PAGE;
-	call_storage_mqtt_adopt(st->broker->bus, ipc_any("storage"), &opts, &request, on_adopted, st);
-}
-
 /* --- retained messages -------------------------------------------------------------------------------------------- */
 
 static void load(struct mq_broker *b, const Starling__MqttRetained *row)
@@ -115,7 +57,7 @@ static void load(struct mq_broker *b, const Starling__MqttRetained *row)
 	struct mq_message *m = row->message ? mq_wire_message(b, row->message, (struct str){ 0 }, &t) : NULL;
 
 	if (m)
-		mq_retained_load(t, m, row->message->qos & 3);
+		mq_retained_load(t, m, row->message->qos & 3, row->version);
 }
 
 static void on_retained(const struct ipc_result *result, const Starling__MqttRetainedReply *reply, void *ctx)
@@ -147,17 +89,15 @@ static void ask_retained(struct mq_start *st)
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
-/* One broker serves. Who does, or did and is not known to have died, is waited for; of those that begin the one with the lowest number goes first. 0: nobody. */
+/* A broker of an earlier release serves alone, and says nothing of its filters: it is waited for, unless it is waiting itself. 0: nobody. */
 static uint64_t before_us(struct mq_broker *b)
 {
 	const Starling__Registration *all[BROKERS_MAX];
 	uint32_t n = ipc_bus_instances(b->bus, "mqtt-broker", all, BROKERS_MAX);
-	uint64_t own = ipc_bus_instance(b->bus);
 
 	for (uint32_t i = 0; i < n && i < BROKERS_MAX; i++) {
-		bool begins = all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_STARTING;
-
-		if (all[i]->instance != own && (!begins || all[i]->instance < own))
+		if (all[i]->instance != ipc_bus_instance(b->bus) && all[i]->state != STARLING__INSTANCE_STATE__INSTANCE_STARTING &&
+		    !mq_peer_find(b, all[i]->instance))
 			return all[i]->instance;
 	}
 	return 0;
@@ -184,9 +124,11 @@ static void finish(struct mq_start *st)
 {
 	struct mq_broker *b = st->broker;
 
-	if (st->sessions || st->retained)
-		log_info(b->log, "taken from the store sessions=%u retained=%u", st->sessions, st->retained);
+	if (st->retained)
+		log_info(b->log, "taken from the store retained=%u", st->retained);
 	mq_start_end(b);
+	if (b->several->settled != b->several->view)
+		mq_adopt_begin(b); /* one has died, or come, meanwhile */
 	mq_started(b);
 }
 
@@ -196,8 +138,11 @@ static void go_on(struct mq_start *st)
 	case STEP_OTHERS:
 		wait_for_others(st);
 		break;
+	case STEP_PEERS:
+		mq_start_look(st->broker);
+		break;
 	case STEP_SESSIONS:
-		ask_sessions(st);
+		mq_adopt_begin(st->broker);
 		break;
 	case STEP_RETAINED:
 		ask_retained(st);
@@ -206,6 +151,17 @@ static void go_on(struct mq_start *st)
 		finish(st);
 		break;
 	}
+}
+
+/* With the other brokers' filters here and ours there, sessions; with those settled, what is retained. */
+void mq_start_look(struct mq_broker *b)
+{
+	struct mq_start *st = b->start;
+
+	if (st && st->step == STEP_PEERS && mq_peers_joined(b))
+		next_step(st);
+	else if (st && st->step == STEP_SESSIONS && b->several->settled == b->several->view)
+		next_step(st);
 }
 
 static void on_timer(struct wheel_timer *t)
@@ -221,6 +177,10 @@ void mq_start_begin(struct mq_broker *b)
 	st->broker = b;
 	st->after = mem_strdup("");
 	wheel_timer_init(&st->timer, on_timer);
+	mq_peers_update(b);
+	/* On one machine all have the same ports, and who does not serve yet would keep clients from those that do. */
+	if (b->several->peer_n > 0)
+		mq_ports_close(b);
 	go_on(st);
 }
 

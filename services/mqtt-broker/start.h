@@ -12,6 +12,8 @@ struct mq_broker;
 /* mq_started runs in the end. */
 void mq_start_begin(struct mq_broker *b);
 void mq_start_end(struct mq_broker *b);
+/* What it waits for may be there. */
+void mq_start_look(struct mq_broker *b);
 /* An instance is gone. */
 void mq_start_lost(struct mq_broker *b);
 /* broker.c */

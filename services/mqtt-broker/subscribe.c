@@ -5,6 +5,7 @@
 #include "common/mqtt/mqtt_topic.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 
 #define REASONS_MAX 65536u /* more cannot be in a packet of limits.packet_size at its default; a longer one is refused */
 
@@ -38,12 +39,12 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 		metric_inc(&mq_metrics.denied_subscribe);
 		return MQTT_NOT_AUTHORIZED;
 	}
-	change = index_subs_add(c->tenant->subs, &c->session->subscriber, s->group, s->topic, &options);
+	change = mq_subs_add(c->tenant, &c->session->subscriber, s->group, s->topic, &options);
 	if (change == INDEX_SUBS_REFUSED)
 		return MQTT_TOPIC_FILTER_INVALID;
 	/* Only now is it known whether it replaces one, which is always allowed ([MQTT-3.8.4-3]). */
 	if (c->session->subscriber.count > (uint64_t)cfg->subscriptions && change != INDEX_SUBS_REPLACED) {
-		index_subs_remove(c->tenant->subs, &c->session->subscriber, s->group, s->topic);
+		mq_subs_remove(c->tenant, &c->session->subscriber, s->group, s->topic);
 		return MQTT_QUOTA_EXCEEDED;
 	}
 	*out_retained = wants_retained(s, change);
@@ -80,7 +81,7 @@ static void answer(struct mq_client *c, struct mq_subscribing *o, bool changed)
 {
 	struct mq_subscribing *kept;
 
-	if (!c->session->lasts || !changed) {
+	if (!changed || (!c->session->lasts && (o->remove || !c->broker->several->peer_n))) {
 		mq_suback(c, o);
 		return;
 	}
@@ -149,7 +150,7 @@ bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct m
 		struct mqtt_filter parts;
 
 		if (mqtt_topic_filter_parse(filter, 0, &parts) == MQTT_RULE_NONE)
-			change = index_subs_remove(c->tenant->subs, &c->session->subscriber, parts.group, parts.topic);
+			change = mq_subs_remove(c->tenant, &c->session->subscriber, parts.group, parts.topic);
 		changed |= change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST;
 		o.reasons[i] =
 		        (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * subscribing: SUBSCRIBE and UNSUBSCRIBE of a client whose session lasts: they are answered when the store has them, and the client is not read before, so that
- * they reach it in their order. */
+ * subscribing: SUBSCRIBE and UNSUBSCRIBE that are not answered at once: of a client whose session lasts, when the store has them; and of all, when the other
+ * brokers have the filters. The client is not read before, so that they reach both in their order. */
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
 #define RETRY_MS 512u
@@ -60,7 +61,7 @@ static void refuse(struct mq_subscribing *o, enum mqtt_reason why)
 	for (uint32_t i = 0; i < o->count; i++) {
 		if (!o->remove && mqtt_subscribe_next(&rest, o->client->peer.version, &sub) &&
 		    (uint8_t)o->reasons[i] < MQTT_UNSPECIFIED_ERROR)
-			index_subs_remove(o->session->tenant->subs, &o->session->subscriber, sub.group, sub.topic);
+			mq_subs_remove(o->session->tenant, &o->session->subscriber, sub.group, sub.topic);
 		o->reasons[i] = (char)why;
 		o->reasons[o->count + i] = 0;
 	}
@@ -74,6 +75,25 @@ static void answer(struct mq_subscribing *o)
 	mq_suback(o->client, o);
 	mq_client_hold(o->client, MQ_HOLD_SUBSCRIBE, false);
 	mq_client_unref(o->client);
+}
+
+static void on_told(void *ctx, enum mqtt_reason reason)
+{
+	struct mq_subscribing *o = ctx;
+
+	if (reason != MQTT_SERVER_SHUTTING_DOWN)
+		answer(o);
+	subscribing_free(o);
+}
+
+/* Whoever publishes from now on, at whatever broker, reaches it. */
+static void tell_peers(struct mq_subscribing *o)
+{
+	struct mq_wait *wait = mq_wait_new(on_told, o);
+
+	if (!o->remove)
+		mq_told(o->session->tenant->broker, wait);
+	mq_wait_close(wait, MQTT_SUCCESS);
 }
 
 static void on_stored(const struct ipc_result *result, const Starling__Empty *reply, void *ctx)
@@ -101,8 +121,7 @@ static void on_stored(const struct ipc_result *result, const Starling__Empty *re
 		log_info(s->tenant->broker->log, "the store refuses subscriptions: %s %s", ipc_code_name(result->code), result->text);
 		refuse(o, result->code == STARLING__CODE__CODE_LIMIT && !o->remove ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED_ERROR);
 	}
-	answer(o);
-	subscribing_free(o);
+	tell_peers(o);
 }
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
@@ -174,5 +193,8 @@ void mq_subscribing_begin(struct mq_subscribing *o)
 	list_init(&o->node);
 	wheel_timer_init(&o->retry, on_retry);
 	mq_client_hold(o->client, MQ_HOLD_SUBSCRIBE, true);
-	call(o);
+	if (o->session->lasts)
+		call(o);
+	else
+		tell_peers(o);
 }

@@ -64,8 +64,8 @@ def test_drain_sends_clients_off(flock, raw):
     raw().live(client="a").nothing_more()
 
 
-def test_one_serves_and_the_next_takes_over(flock, raw, kill, name):
-    """A second broker waits, and keeps nobody from the first; when that is gone it has what lasts."""
+def test_a_second_one_joins_and_takes_over(flock, raw, kill, name):
+    """A second broker serves beside the first; when that is gone it has what lasts."""
     a = raw().lasting(name)
     a.subscribed((name, 1))
     a.close()
@@ -73,13 +73,13 @@ def test_one_serves_and_the_next_takes_over(flock, raw, kill, name):
     second = subprocess.Popen([os.path.join(flock.binaries, "mqtt-broker"), "--config", os.path.join(flock.state, "starling.yml"), "--instance", "second"],
                               stdout=log, stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
     try:
-        wait_for(lambda: "waiting for the broker before this one" in flock.log("second"))
+        wait_for(lambda: " ready " in flock.log("second"))
         for i in range(10):
             p = raw().live(client=name + "-p")
             p.send(publish(name, b"%d" % i, 1))
             p.expect(PUBACK)
         os.kill(flock.pid("mqtt-broker-1"), signal.SIGKILL)
-        wait_for(lambda: " ready " in flock.log("second"))
+        wait_for(lambda: "a broker is gone" in flock.log("second"))
         a = raw().lasting(name)
         assert a.present and [a.expect(PUBLISH).payload for _ in range(10)] == [b"%d" % i for i in range(10)]
     finally:

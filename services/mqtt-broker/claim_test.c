@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One of several brokers: who has a client identifier, a session, a retained message. */
+#include "services/mqtt-broker/several_for_test.h"
+
+/* --- claims ------------------------------------------------------------------------------------------------------- */
+
+static void test_connack_waits(void **state)
+{
+	Starling__MqttClaimReply lost = STARLING__MQTT_CLAIM_REPLY__INIT;
+
+	(void)state;
+	meets(OTHER);
+	peers.holds = true;
+	join(0);
+	say(0, "10 . s'MQTT' 05 C2 0000 () s'a' s'romeo' s'secret'");
+	hear(0, "");
+	assert_string_equal(((const Starling__MqttClaimRequest *)peer_find("claim")->request)->name, "a.test/a");
+	peer_answer("claim", 0, NULL);
+	hear(0, CONNACK_5);
+	/* A later one elsewhere. */
+	join(1);
+	say(1, "10 . s'MQTT' 05 C2 0000 () s'b' s'romeo' s'secret'");
+	lost.lost = true;
+	peer_answer("claim", 0, &lost);
+	hear(1, "20 . 00 80 00");
+	gone(1);
+}
+
+static void test_claimed(void **state)
+{
+	struct ipc_call *call;
+
+	(void)state;
+	meets(OTHER);
+	live5(0, "a");
+	/* Another user's it stays. */
+	call = claims(OTHER, "a.test/a", "juliet@a.test", 1);
+	assert_true(((Starling__MqttClaimReply *)call->reply)->refused);
+	call_drop(call);
+	call = claims(OTHER, "a.test/a", "romeo@a.test", 1);
+	turn();
+	hear(0, "E0 01 8E");
+	gone(0);
+	assert_false(((Starling__MqttClaimReply *)call->reply)->known);
+	call_drop(call);
+	call = claims(OTHER, "nowhere.test/a", "", 1);
+	assert_non_null(call->reply);
+	call_drop(call);
+}
+
+/* Two at the same time: the later one. */
+static void test_claims_at_a_time(void **state)
+{
+	struct ipc_call *call;
+
+	(void)state;
+	meets(OTHER);
+	peers.holds = true;
+	join(0);
+	say(0, "10 . s'MQTT' 05 C2 0000 () s'a' s'romeo' s'secret'");
+	call = claims(OTHER, "a.test/a", "romeo@a.test", 1);
+	assert_true(((Starling__MqttClaimReply *)call->reply)->lost);
+	call_drop(call);
+	call = claims(OTHER, "a.test/a", "romeo@a.test", INT64_MAX);
+	assert_false(((Starling__MqttClaimReply *)call->reply)->lost);
+	call_drop(call);
+	hear(0, "20 . 00 80 00");
+	gone(0);
+	peers_answer(0);
+	assert_null(session_of("a"));
+}
+
+/* A lasting session is let go, and what comes for it meanwhile waits until whoever has it has told its filters. */
+static void test_a_session_moves(void **state)
+{
+	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
+	char *names[] = { (char *)(uintptr_t) "a.test/b" };
+	struct ipc_call *call, told = { .source = OTHER }, *passed;
+
+	(void)state;
+	meets(OTHER);
+	pair("01");
+	call = claims(OTHER, "a.test/b", "romeo@a.test", 1);
+	turn();
+	hear(1, "E0 01 8E");
+	assert_true(((Starling__MqttClaimReply *)call->reply)->known);
+	call_drop(call);
+	assert_null(session_of("b"));
+	say(0, "32 . s'x' 0001 () 'm'");
+	hear(0, "");
+	passed = passes("a.test/x", "n", 1, false, NULL);
+	assert_false(passed->answered);
+	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
+	hear(0, "");
+	peers.holds = true;
+	r.known = true;
+	r.settled = names;
+	r.n_settled = 1;
+	on_mqtt_filters(&told, &r);
+	call_drop(&told);
+	hear(0, "");
+	assert_true(((Starling__MqttPublishReply *)passed->reply)->moved);
+	call_drop(passed);
+	assert_true(((const Starling__MqttPublishRequest *)peer_find("publish")->request)->again);
+	peers_answer(0);
+	hear(0, "40 02 0001");
+	assert_true(list_empty(&fake.broker->several->ghosts));
+}
+
+/* --- death -------------------------------------------------------------------------------------------------------- */
+
+/* Its sessions are taken over, once. */
+static void test_adopts(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	last5(0, "a", CONNACK_5);
+	say(0, "82 . 0001 () s'x' 01");
+	hear(0, "90 . 0001 () 01");
+	store_named("a.test/a")->instance = OTHER;
+	mq_session_end(session_of("a"));
+	loses(OTHER);
+	assert_non_null(session_of("a"));
+	assert_int_equal(session_of("a")->subscriber.count, 1);
+	assert_false(fake.broker->several->unsettled);
+	assert_int_equal(fake.broker->others, 0);
+}
+
+/* --- retained ----------------------------------------------------------------------------------------------------- */
+
+static void news(const char *payload, uint64_t version)
+{
+	struct ipc_call call = { .source = OTHER };
+	Starling__MqttRetainedNews r = STARLING__MQTT_RETAINED_NEWS__INIT;
+	Starling__MqttRetained retained = STARLING__MQTT_RETAINED__INIT;
+	Starling__MqttMessage m = STARLING__MQTT_MESSAGE__INIT;
+
+	m.topic = (char *)(uintptr_t) "a.test/r";
+	m.retain = true;
+	m.payload = (ProtobufCBinaryData){ strlen(payload), (uint8_t *)(uintptr_t)payload };
+	retained.version = version;
+	retained.message = &m;
+	r.retained = &retained;
+	on_mqtt_retained(&call, &r);
+	assert_non_null(call.reply);
+	call_drop(&call);
+}
+
+static void test_retained(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	live5(0, "a");
+	/* In whatever order they come. */
+	news("new", 20);
+	news("old", 10);
+	say(0, "82 . 0001 () s'r' 00");
+	hear(0, "90 (0001 () 00) 31 (s'r' () 'new')");
+	news("", 30);
+	news("late", 25);
+	assert_int_equal(index_retained_count(fake.broker->tenants[0].retained), 0);
+	/* PUBACK waits for the others; theirs may be the later one. */
+	store.version = 40;
+	peers.holds = true;
+	store.mode = STORE_HOLDS;
+	say(0, "33 . s'r' 0001 () 'mine'");
+	hear(0, "30 . s'r' () 'mine'");
+	news("theirs", 50);
+	store_answer(0);
+	store.mode = STORE_ANSWERS;
+	hear(0, "");
+	peer_answer("retained", 0, NULL);
+	hear(0, "40 02 0001");
+	say(0, "82 . 0002 () s'r' 00");
+	hear(0, "90 (0002 () 00) 31 (s'r' () 'theirs')");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_connack_waits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_claimed, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_claims_at_a_time, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_a_session_moves, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

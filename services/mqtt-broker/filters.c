@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * filters: what the sessions of this broker subscribed to, counted, so that other brokers hear of the first and the last alone, and of a group's members. All
+ * stand in one list in the order of their last change: what a peer has not heard is what stands behind its mark. */
+#include "common/base/mem.h"
+#include "services/mqtt-broker/several.h"
+
+struct str mq_filter_key(const struct mq_tenant *t, struct str group, struct str filter)
+{
+	size_t n = t->name.n + 1 + filter.n + 1 + group.n + 1;
+	char *out = mem_alloc(n), *at = out;
+
+	memcpy(at, t->name.p, t->name.n);
+	at += t->name.n;
+	*at++ = '/';
+	memcpy(at, filter.p, filter.n);
+	at += filter.n;
+	*at++ = '\0';
+	if (group.n)
+		memcpy(at, group.p, group.n);
+	at[group.n] = '\0';
+	return str_make(out, n);
+}
+
+static void filter_free(struct mq_several *s, struct mq_filter *f)
+{
+	list_remove(&f->node);
+	list_remove(&f->gone);
+	mq_names_remove(&s->filters, f->key);
+	mem_free((char *)(uintptr_t)f->key.p);
+	mem_free(f);
+}
+
+/* To the end of the log: nobody knows it. */
+static void changed(struct mq_broker *b, struct mq_filter *f)
+{
+	struct mq_several *s = b->several;
+
+	f->version = ++s->version;
+	list_remove(&f->node);
+	list_push_back(&s->log, &f->node);
+	list_remove(&f->gone);
+	if (s->peer_n == 0 && f->members == 0)
+		filter_free(s, f);
+	else if (f->members == 0)
+		list_push_back(&s->gone, &f->gone);
+	if (s->peer_n > 0)
+		net_defer(b->net, &s->tell_task);
+}
+
+static void count(struct mq_tenant *t, struct str group, struct str filter, int by)
+{
+	struct mq_several *s = t->broker->several;
+	struct str key = mq_filter_key(t, group, filter);
+	struct mq_filter *f = mq_names_get(&s->filters, key);
+	uint32_t before;
+
+	if (!f) {
+		f = mem_new(struct mq_filter);
+		f->tenant = t;
+		f->key = key;
+		f->group = key.p + key.n - 1 - group.n;
+		list_init(&f->node);
+		list_init(&f->gone);
+		mq_names_put(&s->filters, f->key, f);
+	} else {
+		mem_free((char *)(uintptr_t)key.p);
+	}
+	before = f->members;
+	f->members = (uint32_t)((int64_t)before + by);
+	if (group.n)
+		mq_peer_set(s->self, t, group, filter, f->members);
+	if (group.n || before == 0 || f->members == 0)
+		changed(t->broker, f);
+}
+
+enum index_subs_change mq_subs_add(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter,
+                                   const struct index_subscription *options)
+{
+	enum index_subs_change change = index_subs_add(t->subs, who, group, filter, options);
+
+	if (change == INDEX_SUBS_ADDED || change == INDEX_SUBS_FIRST)
+		count(t, group, filter, 1);
+	return change;
+}
+
+enum index_subs_change mq_subs_remove(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter)
+{
+	enum index_subs_change change = index_subs_remove(t->subs, who, group, filter);
+
+	if (change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST)
+		count(t, group, filter, -1);
+	return change;
+}
+
+static void on_each(void *ctx, struct str group, struct str filter, const struct index_subscription *subscription)
+{
+	(void)subscription;
+	count(ctx, group, filter, -1);
+}
+
+void mq_subs_remove_all(struct mq_tenant *t, struct index_subscriber *who)
+{
+	index_subs_each(t->subs, who, on_each, t);
+	index_subs_remove_all(t->subs, who, NULL, NULL);
+}
+
+void mq_filters_forget(struct mq_broker *b, uint64_t told)
+{
+	struct mq_several *s = b->several;
+
+	while (!list_empty(&s->gone)) {
+		struct mq_filter *f = list_entry(s->gone.next, struct mq_filter, gone);
+
+		if (f->version > told)
+			return;
+		filter_free(s, f);
+	}
+}
+
+void mq_filters_free(struct mq_broker *b)
+{
+	struct mq_several *s = b->several;
+
+	list_for_each_safe (n, &s->log) {
+		struct mq_filter *f = list_entry(n, struct mq_filter, node);
+
+		if (f->tenant)
+			filter_free(s, f);
+	}
+	mq_names_fini(&s->filters);
+}

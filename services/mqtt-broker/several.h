@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * several: what makes several brokers one (docs/decisions/0042-mqtt-several-brokers.md). Each knows the filters of all others; who publishes sends a message to
+ * those that have somebody for it; who connects takes the client identifier from all; who is left takes over the sessions of who dies. */
+#ifndef MQTT_BROKER_SEVERAL_H
+#define MQTT_BROKER_SEVERAL_H
+
+#include "ipc/gen/mqtt.client.h"
+#include "services/mqtt-broker/mq.h"
+
+struct mq_ghost;
+struct mq_pass;
+struct mq_spread;
+struct mq_wait;
+
+#define MQ_BROKERS_MAX 256u
+#define MQ_GIVEN_UP    64u
+
+/* --- filters.c: what this broker's sessions subscribed to, counted; and what other brokers know of it ------------------- */
+
+/* A filter, and a share of it. Those without a tenant are marks: what is behind a peer's mark it has not been told. */
+struct mq_filter {
+	struct list_node node; /* of the log, by rising version */
+	struct list_node gone; /* nobody has it any more, and not all peers know that */
+	struct mq_tenant *tenant;
+	struct str key;    /* as mq_filter_key; owned */
+	const char *group; /* in it; "": none */
+	uint64_t version;
+	uint32_t members;
+};
+
+/* All changes to subscriptions of sessions go through these. */
+enum index_subs_change mq_subs_add(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter,
+                                   const struct index_subscription *options);
+enum index_subs_change mq_subs_remove(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter);
+void mq_subs_remove_all(struct mq_tenant *t, struct index_subscriber *who);
+/* "host/filter", a zero, the group, a zero. The caller frees. */
+struct str mq_filter_key(const struct mq_tenant *t, struct str group, struct str filter);
+/* What every peer knows is gone is forgotten. */
+void mq_filters_forget(struct mq_broker *b, uint64_t told);
+void mq_filters_free(struct mq_broker *b);
+
+/* --- places.c: a broker's filters in the indexes of another --------------------------------------------------------------- */
+
+/* A broker as a subscriber of one tenant. */
+struct mq_place {
+	struct index_subscriber subscriber;
+	struct mq_peer *peer;
+};
+
+/* A broker's share of a group. */
+struct mq_group {
+	struct str key; /* owned */
+	const char *filter, *group;
+	uint32_t id, members;
+};
+
+/* Another broker, or, for groups alone, this one. */
+struct mq_peer {
+	struct list_node node;
+	struct mq_broker *broker;
+	uint64_t instance;
+	struct mq_place *places; /* one for each tenant */
+	struct mq_names group_names;
+	struct mq_group **groups; /* by id, which is the index's identifier; NULL: free */
+	uint32_t group_n;
+	uint64_t match_mark; /* spread.c */
+
+	struct mq_filter mark;
+	uint64_t told, asked;                /* versions that it has, and that it is being told */
+	uint64_t ask_view, ask, answer_told; /* what it asks, and the last that was answered */
+	uint64_t answer, ask_told;           /* what it has answered; what it was asked */
+	char **names, **telling;             /* sessions that are settled: to be told; being told */
+	uint32_t name_n, telling_n;
+	bool asking, all;   /* a call is on its way; the next one is to begin anew, */
+	bool parts;         /* of all not every part has been answered */
+	bool here, reading; /* we have all of its filters; we are being told them */
+	bool given_up;      /* we have adopted its sessions */
+	struct wheel_timer retry;
+
+	struct list_node passes; /* struct mq_pass.node, in order */
+	struct wheel_timer pass_retry;
+	uint32_t pass_wait_ms;
+};
+
+struct mq_peer *mq_peer_new(struct mq_broker *b, uint64_t instance);
+void mq_peer_free(struct mq_peer *p);
+/* It has so many for the filter, or group, now. False: not a filter. */
+bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members);
+void mq_peer_clear(struct mq_peer *p);
+
+/* --- peers.c, told.c, exchange.c ------------------------------------------------------------------------------------------------------ */
+
+struct mq_several {
+	struct mq_broker *broker;
+	struct list_node peers;
+	struct mq_peer *self;
+	uint32_t peer_n;
+	uint64_t view, settled; /* the brokers that take part, as a hash; among whom we have settled; 0: none */
+	uint64_t ask;           /* rises with every view: who has answered it has settled since */
+	bool unsettled;         /* one has died, and not all have settled since */
+	bool doubted;           /* all filters are being said again */
+	struct net_task look_task, tell_task;
+	uint64_t lost[MQ_GIVEN_UP], given_up[MQ_GIVEN_UP]; /* rings */
+	uint32_t lost_n, given_up_n;
+
+	struct mq_names filters;     /* struct mq_filter by key */
+	struct list_node log, gone;  /* of them */
+	uint64_t version;            /* the last change */
+	struct list_node told_waits; /* told.c */
+
+	struct list_node spreads, redo; /* struct mq_spread: all; those that are to be matched anew when all is settled */
+	uint32_t spread_n;
+	uint64_t epoch;      /* rises when filters are added: spread.c */
+	uint64_t match_mark; /* of the last matching */
+	struct mq_peer *matched[MQ_BROKERS_MAX];
+	uint32_t matched_n;
+
+	struct mq_taken *taken;
+	struct list_node ghosts;    /* struct mq_ghost.node */
+	struct list_node claims;    /* struct mq_claim.node: ours */
+	struct list_node questions; /* claim.c: what others are asked */
+	struct list_node claimed;   /* claims of others that wait, */
+	struct list_node yielding;  /* and those whose session is being let go */
+	struct list_node singles;   /* adopt.c: names that are asked for */
+	struct list_node retaining; /* retained messages on their way to peers */
+	struct net_task claimed_task;
+
+	struct {
+		struct wheel_timer timer;
+		char *after; /* the last name that was read; NULL: nothing runs */
+		bool again;  /* the view has changed meanwhile */
+		uint64_t view;
+		uint64_t alive[MQ_BROKERS_MAX];
+		uint32_t alive_n, sessions;
+	} adopting;
+};
+
+void mq_several_new(struct mq_broker *b);
+void mq_several_free(struct mq_broker *b);
+/* The directory has changed. */
+void mq_peers_update(struct mq_broker *b);
+/* b->others: whether anything of this is to be looked at when a message is published. */
+void mq_several_count(struct mq_broker *b);
+/* Something that others may wait for has happened; looked at at the end of the turn. */
+void mq_several_look(struct mq_broker *b);
+struct mq_peer *mq_peer_find(struct mq_broker *b, uint64_t instance);
+/* All peers have our filters, and we theirs. */
+bool mq_peers_joined(const struct mq_broker *b);
+/* Nobody's sessions are anywhere but in the filters that are known. */
+bool mq_several_settled(const struct mq_broker *b);
+/* wait is told when all peers have the filters that are there now. */
+void mq_told(struct mq_broker *b, struct mq_wait *wait);
+/* All have those up to this version. */
+void mq_told_end(struct mq_broker *b, uint64_t told, enum mqtt_reason reason);
+/* The store says that a session is another's, and nobody has claimed it: filters are said anew before anything is matched again. */
+void mq_peers_doubt(struct mq_broker *b);
+/* All of ours that live have the session's filters: who had it may forget it. */
+void mq_settle_name(struct mq_session *s);
+void mq_settle_names(struct mq_broker *b, char **names, size_t n);
+
+void mq_exchange_begin(struct mq_peer *p);
+void mq_exchange_tell(struct mq_peer *p);
+void mq_exchange_names(struct mq_peer *p, const char *name);
+void mq_exchange_free(struct mq_peer *p);
+/* Why to retry a call to a peer at all. */
+bool mq_peer_lost(struct mq_broker *b, uint64_t instance);
+
+/* --- adopt.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* Sessions that nobody alive owns, as far as they are ours to adopt; settled is the view then. */
+void mq_adopt_begin(struct mq_broker *b);
+/* What one name hides: a session that was let go for a client that is gone. */
+void mq_adopt_name(struct mq_broker *b, const char *name);
+void mq_adopt_end(struct mq_broker *b);
+
+/* --- spread.c, pass.c ----------------------------------------------------------------------------------------------------------- */
+
+/* As mq_route, but for what is retained: also to other brokers. */
+uint32_t mq_spread(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait);
+void mq_spread_redo(struct mq_broker *b);
+void mq_spreads_end(struct mq_broker *b);
+
+struct mq_pick {
+	char *filter, *group; /* owned */
+	struct mq_peer *peer; /* that was chosen in this round */
+	bool done;
+};
+
+struct mq_spread {
+	struct list_node node; /* of the publisher's session, in order */
+	struct list_node all, again_node;
+	struct mq_broker *broker;
+	struct mq_tenant *tenant;
+	struct mq_message *message;
+	struct mq_session *from; /* a reference; NULL: none */
+	struct mq_wait *wait, *outer;
+	uint64_t key_origin, key_number, epoch;
+	struct mq_pick *picks;
+	uint32_t pick_n, round, matched;
+	size_t bytes;
+	uint8_t qos;
+	bool retain, again, held, redo;
+	bool open; /* it was matched while not all filters were known: groups may appear later */
+};
+
+/* picks: those of this round whose peer it is. */
+void mq_pass(struct mq_peer *p, struct mq_spread *s);
+void mq_pass_once(struct mq_peer *p, struct mq_tenant *t, struct mq_publication *pub, const struct mq_pick *picks, uint32_t n);
+/* The peer is gone. */
+void mq_passes_end(struct mq_peer *p);
+void mq_passes_on_retry(struct wheel_timer *t);
+
+/* --- taken.c -------------------------------------------------------------------------------------------------------------------- */
+
+struct mq_taken *mq_taken_new(void);
+void mq_taken_free(struct mq_taken **t);
+
+/* --- ghost.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* What is left of a session that was let go: its filters, until whoever has it now has told them to all. */
+struct mq_ghost {
+	struct list_node node;
+	struct mq_session *session;
+	struct mq_wait **waits;
+	uint32_t wait_n;
+	uint64_t claimant;
+	int64_t since_us;
+};
+
+/* The session is over here, but its filters stay. */
+void mq_ghost_new(struct mq_session *s, uint64_t claimant, int64_t since_us);
+struct mq_ghost *mq_ghost_find(struct mq_tenant *t, struct str id);
+/* wait: is told when it is settled, with `moved`. */
+void mq_ghost_wait(struct mq_ghost *g, struct mq_wait *wait);
+void mq_ghost_settle(struct mq_ghost *g);
+/* Those of claimants that are gone. */
+void mq_ghosts_settle_lost(struct mq_broker *b);
+void mq_ghosts_settle_of(struct mq_broker *b, uint64_t claimant);
+
+/* --- claim.c, claimed.c ------------------------------------------------------------------------------------------------------------ */
+
+struct mq_claim {
+	struct list_node node;
+	struct mq_broker *broker;
+	struct mq_client *client; /* a reference; NULL: it is gone, or must go */
+	struct mq_tenant *tenant;
+	struct str id; /* owned */
+	char *name, *user;
+	int64_t since_us;
+	uint32_t open; /* calls on their way or to be repeated */
+	bool known;    /* somebody had it, or may have had */
+	bool lost;     /* a later one takes it */
+};
+
+/* Has it from all peers, then mq_connect_claimed. */
+void mq_claim(struct mq_client *c);
+void mq_claim_abandon(struct mq_client *c);
+struct mq_claim *mq_claim_find(struct mq_tenant *t, struct str id);
+void mq_claims_end(struct mq_broker *b);
+/* connect.c: nobody has it but this broker. */
+void mq_connect_claimed(struct mq_client *c, bool known);
+/* A session has been opened, closed, or has ended: who waits for it is looked at. */
+void mq_claimed_look(struct mq_broker *b);
+void mq_claimed_on_task(struct net_task *t);
+void mq_claimed_end(struct mq_broker *b);
+
+/* --- retaining.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* The store has it under this version: to all peers. wait: until they have it; may be NULL. message: with no payload, it is none any more. */
+void mq_retained_tell(struct mq_tenant *t, struct mq_message *message, unsigned qos, uint64_t version, struct mq_wait *wait);
+void mq_retained_tell_end(struct mq_broker *b);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * spread: one message to all brokers that have somebody for it, this one included. With QoS 1 and 2 in rounds: when a session was on its way from one broker to
+ * another, or a broker died, the message is matched anew once all is settled, under its name, for sessions that last and groups that nobody has taken it for.
+ *
+ * The messages of one publisher stay in order: none is matched by filters that came after those of one before it that is not through yet. */
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "services/mqtt-broker/route.h"
+#include "services/mqtt-broker/several.h"
+
+static uint32_t begin(struct mq_spread *s);
+
+/* --- who ---------------------------------------------------------------------------------------------------------- */
+
+struct matching {
+	struct mq_several *several;
+	struct mq_spread *spread;
+};
+
+static struct mq_peer *peer_of(const struct index_subscription *sub)
+{
+	return list_entry(sub->who, struct mq_place, subscriber)->peer;
+}
+
+static void add_peer(struct mq_several *s, struct mq_peer *p)
+{
+	if (p == s->self || p->match_mark == s->match_mark || s->matched_n == MQ_BROKERS_MAX)
+		return;
+	p->match_mark = s->match_mark;
+	s->matched[s->matched_n++] = p;
+}
+
+static void on_subscription(void *ctx, const struct index_subscription *sub)
+{
+	struct matching *m = ctx;
+
+	add_peer(m->several, peer_of(sub));
+}
+
+static uint32_t members_of(const struct index_subscription *sub)
+{
+	return sub->who ? peer_of(sub)->groups[sub->identifier]->members : 0;
+}
+
+/* In proportion to members. */
+static const struct index_subscription *choose(struct index_share *share, const struct mq_spread *s)
+{
+	uint64_t sum = 0, at;
+	bool by_topic = s->broker->config->share == MQ_SHARE_HASH;
+
+	for (uint32_t i = 0; i < share->count; i++)
+		sum += members_of(&share->members[i]);
+	if (sum == 0)
+		return NULL;
+	at = (by_topic ? hash_fnv1a64(s->message->m.topic) : share->turn++) % sum;
+	for (uint32_t i = 0; i < share->count; i++) {
+		uint32_t n = members_of(&share->members[i]);
+
+		if (at < n)
+			return &share->members[i];
+		at -= n;
+	}
+	return NULL;
+}
+
+/* NULL: in this round nobody is to be chosen for it. */
+static struct mq_pick *pick_for(struct mq_spread *s, const struct mq_group *g)
+{
+	for (uint32_t i = 0; i < s->pick_n; i++) {
+		if (strcmp(s->picks[i].filter, g->filter) == 0 && strcmp(s->picks[i].group, g->group) == 0)
+			return s->picks[i].done ? NULL : &s->picks[i];
+	}
+	if (s->round > 0 && !s->open)
+		return NULL;
+	s->picks = mem_realloc(s->picks, (s->pick_n + 1) * sizeof(*s->picks));
+	s->picks[s->pick_n] = (struct mq_pick){ .filter = mem_strdup(g->filter), .group = mem_strdup(g->group) };
+	return &s->picks[s->pick_n++];
+}
+
+static void on_share(void *ctx, struct index_share *share)
+{
+	struct matching *m = ctx;
+	const struct index_subscription *sub = choose(share, m->spread);
+	struct mq_pick *pick = sub ? pick_for(m->spread, peer_of(sub)->groups[sub->identifier]) : NULL;
+
+	if (!pick)
+		return;
+	pick->peer = peer_of(sub);
+	add_peer(m->several, pick->peer);
+}
+
+static void match(struct mq_spread *s)
+{
+	static const struct index_subs_visitor visitor = { on_subscription, on_share };
+	struct matching m = { s->broker->several, s };
+
+	m.several->match_mark++;
+	m.several->matched_n = 0;
+	for (uint32_t i = 0; i < s->pick_n; i++)
+		s->picks[i].peer = NULL;
+	index_subs_match(s->tenant->others, s->message->m.topic, &visitor, &m);
+}
+
+/* --- a round ------------------------------------------------------------------------------------------------------ */
+
+static void picks_free(struct mq_spread *s)
+{
+	for (uint32_t i = 0; i < s->pick_n; i++) {
+		mem_free(s->picks[i].filter);
+		mem_free(s->picks[i].group);
+	}
+	mem_free(s->picks);
+	s->picks = NULL;
+	s->pick_n = 0;
+}
+
+/* Groups for which this very broker was chosen. */
+static void to_own_groups(struct mq_spread *s, struct mq_publication *p)
+{
+	for (uint32_t i = 0; i < s->pick_n; i++) {
+		struct mq_pick *pick = &s->picks[i];
+
+		if (pick->done || pick->peer != s->broker->several->self)
+			continue;
+		/* The host is the tenant's. */
+		pick->done = mq_publish_group(s->tenant, p, s->wait, str_from(pick->group), str_from(pick->filter + s->tenant->name.n + 1));
+		s->matched += pick->done;
+		s->redo |= !pick->done && p->qos > 0;
+	}
+}
+
+static void next_held(struct mq_session *from);
+
+static void spread_free(struct mq_spread *s)
+{
+	struct mq_broker *b = s->broker;
+
+	list_remove(&s->node);
+	list_remove(&s->all);
+	list_remove(&s->again_node);
+	b->several->spread_n--;
+	mq_storing(b, -(int64_t)s->bytes);
+	picks_free(s);
+	mq_message_unref(&s->message);
+	mem_free(s);
+	mq_several_count(b);
+}
+
+static void finish(struct mq_spread *s, enum mqtt_reason reason)
+{
+	struct mq_session *from = s->from;
+	struct mq_wait *outer = s->outer;
+
+	spread_free(s);
+	mq_wait_close(outer, reason);
+	if (from)
+		next_held(from);
+	mq_session_unref(&from);
+}
+
+static void on_round(void *ctx, enum mqtt_reason reason)
+{
+	struct mq_spread *s = ctx;
+	struct mq_broker *b = s->broker;
+
+	s->redo |= s->wait->moved || !mq_several_settled(b);
+	s->wait = NULL;
+	if (!s->redo || b->stopped || reason >= MQTT_UNSPECIFIED_ERROR) {
+		finish(s, reason);
+		return;
+	}
+	s->again = true;
+	s->round++;
+	list_push_back(&b->several->redo, &s->again_node);
+	mq_several_look(b);
+}
+
+static void fill(const struct mq_spread *s, struct mq_publication *p)
+{
+	*p = (struct mq_publication){
+		.m = s->message->m, .expires_ms = s->message->expires_ms, .qos = s->qos, .retain = s->retain, .from = s->from
+	};
+	p->kept = mq_message_ref(s->message);
+	p->key_origin = s->key_origin;
+	p->key_number = s->key_number;
+	p->again = s->again;
+	p->only_lasting = s->round > 0;
+	p->no_groups = true;
+}
+
+/* How many it was for. Then it may be over. */
+static uint32_t begin(struct mq_spread *s)
+{
+	struct mq_several *several = s->broker->several;
+	struct mq_publication p;
+	uint32_t matched;
+	struct mq_wait *wait = s->wait = mq_wait_new(on_round, s);
+
+	s->redo = !mq_several_settled(s->broker);
+	s->open |= s->redo;
+	fill(s, &p);
+	s->matched += mq_publish(s->tenant, &p, wait);
+	match(s);
+	to_own_groups(s, &p);
+	for (uint32_t i = 0; i < several->matched_n; i++)
+		mq_pass(several->matched[i], s);
+	matched = s->matched += several->matched_n;
+	mq_publication_end(&p);
+	mq_wait_close(wait, MQTT_SUCCESS);
+	return matched;
+}
+
+void mq_spread_redo(struct mq_broker *b)
+{
+	struct mq_several *s = b->several;
+
+	while (!list_empty(&s->redo) && mq_several_settled(b)) {
+		struct mq_spread *one = list_entry(s->redo.next, struct mq_spread, again_node);
+
+		list_remove(&one->again_node);
+		begin(one);
+	}
+}
+
+/* --- order -------------------------------------------------------------------------------------------------------- */
+
+static bool may_begin(const struct mq_spread *s)
+{
+	const struct mq_spread *before;
+
+	if (list_unlinked(&s->node) || s->from->spreads.next == &s->node)
+		return true;
+	before = list_entry(s->node.prev, struct mq_spread, node);
+	return !before->held && before->epoch == s->broker->several->epoch &&
+	       list_entry(s->from->spreads.next, struct mq_spread, node)->epoch == s->broker->several->epoch;
+}
+
+/* Those that nothing holds back any more. One that is through at once must not begin the next one within itself. */
+static void next_held(struct mq_session *from)
+{
+	struct mq_broker *b = from->tenant->broker;
+	bool more = !from->spreading && !b->stopped;
+
+	from->spreading |= more;
+	while (more) {
+		more = false;
+		list_for_each (n, &from->spreads) {
+			struct mq_spread *s = list_entry(n, struct mq_spread, node);
+
+			if (!s->held)
+				continue;
+			if (may_begin(s)) {
+				s->held = false;
+				s->epoch = b->several->epoch;
+				begin(s);
+				more = true;
+			}
+			break;
+		}
+		if (!more)
+			from->spreading = false;
+	}
+}
+
+/* --- beginning and end -------------------------------------------------------------------------------------------- */
+
+/* With QoS 0 nothing waits, and nothing is kept. */
+static uint32_t spread_once(struct mq_tenant *t, struct mq_publication *p)
+{
+	struct mq_message view = { .m = p->m, .expires_ms = p->expires_ms, .refs = 1 };
+	struct mq_spread s = { .broker = t->broker, .tenant = t, .message = &view };
+	struct mq_several *several = t->broker->several;
+	uint32_t n;
+
+	p->no_groups = true;
+	n = mq_publish(t, p, NULL);
+	match(&s);
+	to_own_groups(&s, p);
+	for (uint32_t i = 0; i < several->matched_n; i++)
+		mq_pass_once(several->matched[i], t, p, s.picks, s.pick_n);
+	n += s.matched + several->matched_n;
+	picks_free(&s);
+	return n;
+}
+
+uint32_t mq_spread(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)
+{
+	struct mq_broker *b = t->broker;
+	struct mq_spread *s;
+	uint32_t matched;
+
+	if (p->qos == 0)
+		return spread_once(t, p);
+	s = mem_new(struct mq_spread);
+	s->broker = b;
+	s->tenant = t;
+	s->message = mq_publication_keep(p);
+	s->from = p->from ? mq_session_ref((struct mq_session *)(uintptr_t)p->from) : NULL;
+	s->outer = wait;
+	s->key_origin = p->key_origin;
+	s->key_number = p->key_number;
+	s->epoch = b->several->epoch;
+	s->qos = p->qos;
+	s->retain = p->retain;
+	s->again = p->again;
+	s->bytes = sizeof(*s) + mq_message_bytes(s->message);
+	list_init(&s->node);
+	list_init(&s->again_node);
+	list_push_back(&b->several->spreads, &s->all);
+	b->several->spread_n++;
+	mq_storing(b, (int64_t)s->bytes);
+	mq_wait_open(wait);
+	if (s->from)
+		list_push_back(&s->from->spreads, &s->node);
+	s->held = !may_begin(s);
+	if (s->held)
+		return 1; /* nobody knows yet */
+	/* While some sessions are nowhere, nobody knows. */
+	matched = b->several->unsettled;
+	matched += begin(s);
+	mq_several_count(b);
+	return matched;
+}
+
+void mq_spreads_end(struct mq_broker *b)
+{
+	struct mq_several *s = b->several;
+
+	while (!list_empty(&s->spreads)) {
+		struct mq_spread *one = list_entry(s->spreads.next, struct mq_spread, all);
+
+		if (one->wait) {
+			one->wait->fn = NULL; /* who still had it open is gone */
+			one->wait = NULL;
+		}
+		finish(one, MQTT_SERVER_SHUTTING_DOWN);
+	}
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * taken: messages that clients of other brokers published: to this broker's own sessions alone. One that is sent again while the first is on its way waits for
+ * that; later, sessions that do not last get no second copy, as long as its name is remembered. */
+#include "common/base/hash.h"
+#include "common/base/mem.h"
+#include "ipc/gen/mqtt.server.h"
+#include "services/mqtt-broker/route.h"
+#include "services/mqtt-broker/several.h"
+#include "services/mqtt-broker/wire.h"
+
+#define SETS 2048u
+#define WAYS 4u
+
+struct heard {
+	uint64_t origin, number;
+	uint32_t round;
+	bool used, missed; /* missed: the last answer, which may be lost, named groups */
+};
+
+struct mq_taken {
+	struct mq_names now; /* struct taking by key */
+	struct {
+		struct heard ways[WAYS];
+		uint32_t next;
+	} sets[SETS];
+};
+
+struct taking {
+	struct mq_broker *broker;
+	struct ipc_call *call; /* of whom sent it last */
+	struct mq_wait *wait;
+	uint64_t key[2];
+	Starling__MqttGroup **missed; /* owned, as their texts are */
+	size_t missed_n;
+	uint32_t matched;
+};
+
+struct mq_taken *mq_taken_new(void)
+{
+	struct mq_taken *t = mem_new(struct mq_taken);
+
+	mq_names_init(&t->now);
+	return t;
+}
+
+void mq_taken_free(struct mq_taken **t)
+{
+	mq_names_fini(&(*t)->now);
+	mem_free(*t);
+	*t = NULL;
+}
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+static struct heard *find(struct mq_taken *t, uint64_t origin, uint64_t number)
+{
+	uint64_t key[2] = { origin, number };
+	__typeof__(&t->sets[0]) set = &t->sets[hash_fnv1a64(str_make((const char *)key, sizeof(key))) % SETS];
+
+	for (uint32_t i = 0; i < WAYS; i++) {
+		if (set->ways[i].used && set->ways[i].origin == origin && set->ways[i].number == number)
+			return &set->ways[i];
+	}
+	set->ways[set->next % WAYS].used = false;
+	return &set->ways[set->next++ % WAYS];
+}
+
+/* --- the answer --------------------------------------------------------------------------------------------------- */
+
+static void on_there(void *ctx, enum mqtt_reason reason)
+{
+	struct taking *o = ctx;
+	Starling__MqttPublishReply reply = STARLING__MQTT_PUBLISH_REPLY__INIT;
+
+	mq_names_remove(&o->broker->several->taken->now, str_make((const char *)o->key, sizeof(o->key)));
+	reply.matched = o->matched;
+	reply.moved = o->wait->moved;
+	reply.missed = o->missed;
+	reply.n_missed = o->missed_n;
+	if (reason == MQTT_SERVER_SHUTTING_DOWN)
+		ipc_fail(o->call, STARLING__CODE__CODE_UNAVAILABLE, "ends");
+	else if (reason >= MQTT_UNSPECIFIED_ERROR)
+		ipc_fail(o->call, STARLING__CODE__CODE_INVALID, "the store refuses it");
+	else
+		reply_mqtt_publish(o->call, &reply);
+	for (size_t i = 0; i < o->missed_n; i++)
+		starling__mqtt_group__free_unpacked(o->missed[i], NULL);
+	mem_free(o->missed);
+	mem_free(o);
+}
+
+static void miss(struct taking *o, const Starling__MqttGroup *g)
+{
+	Starling__MqttGroup *copy = mem_new(Starling__MqttGroup);
+
+	starling__mqtt_group__init(copy);
+	copy->filter = mem_strdup(g->filter);
+	copy->group = mem_strdup(g->group);
+	o->missed = mem_realloc(o->missed, (o->missed_n + 1) * sizeof(*o->missed));
+	o->missed[o->missed_n++] = copy;
+}
+
+/* --- to whom it is for -------------------------------------------------------------------------------------------- */
+
+/* False: of a host that is none of ours. */
+static bool make(struct mq_broker *b, struct ipc_call *call, const Starling__MqttPublishRequest *r, struct mq_publication *p,
+                 struct mq_tenant **out_tenant)
+{
+	struct mq_message *m = r->message ? mq_wire_message(b, r->message, ipc_call_payload(call), out_tenant) : NULL;
+	struct str id = { 0 };
+
+	if (!m)
+		return false;
+	if (r->message->publisher[0])
+		mq_wire_tenant(b, str_from(r->message->publisher), &id);
+	*p = (struct mq_publication){
+		.m = m->m, .kept = m, .expires_ms = m->expires_ms, .qos = r->message->qos & 3, .retain = r->message->retain
+	};
+	p->publisher = id;
+	p->key_origin = r->key_origin;
+	p->key_number = r->key_number;
+	p->again = r->again;
+	p->no_groups = true;
+	return true;
+}
+
+static uint32_t to_groups(struct mq_tenant *t, struct mq_publication *p, const Starling__MqttPublishRequest *r, struct taking *o)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < r->n_groups; i++) {
+		struct str filter;
+
+		if (mq_wire_tenant(t->broker, str_from(r->groups[i]->filter), &filter) == t &&
+		    mq_publish_group(t, p, o ? o->wait : NULL, str_from(r->groups[i]->group), filter))
+			n++;
+		else if (o)
+			miss(o, r->groups[i]);
+	}
+	return n;
+}
+
+void on_mqtt_publish_once(struct ipc_call *call, const Starling__MqttPublishRequest *request)
+{
+	struct mq_broker *b = ipc_call_daemon(call);
+	struct mq_publication p;
+	struct mq_tenant *t;
+
+	if (!make(b, call, request, &p, &t))
+		return;
+	p.qos = 0;
+	mq_publish(t, &p, NULL);
+	to_groups(t, &p, request, NULL);
+	mq_publication_end(&p);
+}
+
+static void take(struct mq_broker *b, struct ipc_call *call, const Starling__MqttPublishRequest *r, struct mq_publication *p,
+                 struct mq_tenant *t)
+{
+	struct heard *h = find(b->several->taken, r->key_origin, r->key_number);
+	struct taking *o = mem_new(struct taking);
+	bool first = !h->used, groups = first || r->round > h->round || h->missed;
+	struct mq_wait *wait = mq_wait_new(on_there, o);
+
+	*h = (struct heard){ r->key_origin, r->key_number, r->round, true, false };
+	o->broker = b;
+	o->call = call;
+	o->wait = wait;
+	o->key[0] = r->key_origin;
+	o->key[1] = r->key_number;
+	mq_names_put(&b->several->taken->now, str_make((const char *)o->key, sizeof(o->key)), o);
+	p->only_lasting = !first;
+	p->again = r->again || !first;
+	o->matched = mq_publish(t, p, wait);
+	if (groups)
+		o->matched += to_groups(t, p, r, o);
+	h->missed = o->missed_n > 0;
+	mq_wait_close(wait, MQTT_SUCCESS);
+}
+
+void on_mqtt_publish(struct ipc_call *call, const Starling__MqttPublishRequest *request)
+{
+	struct mq_broker *b = ipc_call_daemon(call);
+	uint64_t key[2] = { request->key_origin, request->key_number };
+	struct taking *o = mq_names_get(&b->several->taken->now, str_make((const char *)key, sizeof(key)));
+	struct mq_publication p;
+	struct mq_tenant *t;
+
+	if (o) {
+		ipc_fail(o->call, STARLING__CODE__CODE_TIMEOUT, "asked again");
+		o->call = call;
+		return;
+	}
+	if (!make(b, call, request, &p, &t)) {
+		Starling__MqttPublishReply none = STARLING__MQTT_PUBLISH_REPLY__INIT;
+
+		/* Nobody here can have subscribed to it. */
+		reply_mqtt_publish(call, &none);
+		return;
+	}
+	if (p.qos == 0 || key[0] == 0)
+		ipc_fail(call, STARLING__CODE__CODE_INVALID, "no name, or QoS 0");
+	else
+		take(b, call, request, &p, t);
+	mq_publication_end(&p);
+}
