@@ -141,6 +141,11 @@ static void on_subscribed(unsigned side, void *ctx)
 	struct span *l = ctx;
 
 	log_debug(&l->log, "subscribed at %s", sides[side]);
+	/* Only now nothing passes it by. */
+	if (l->relay.subscribing[WAY_OUT] || l->relay.subscribing[WAY_IN])
+		return;
+	end_say_state(&l->ends[WAY_OUT], "1");
+	end_say_state(&l->ends[WAY_IN], "1");
 }
 
 static void remote_up(struct span *l)
@@ -180,8 +185,6 @@ static void both_up(struct span *l)
 	           (size_t)l->env->config->output_bytes);
 	l->relaying = true;
 	relay_start(&l->relay);
-	end_say_state(ours, "1");
-	end_say_state(remote, "1");
 	conn_resume(remote->conn);
 	client_release(&remote->client);
 }
