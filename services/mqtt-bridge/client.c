@@ -198,6 +198,14 @@ static size_t packets(struct client *c, const char *p, size_t n)
 	return used;
 }
 
+static void go_on(struct client *c)
+{
+	struct str had = buf_str(&c->in);
+
+	buf_consume(&c->in, packets(c, had.p, had.n));
+	buf_release(&c->in);
+}
+
 void client_input(struct client *c, const char *p, size_t n)
 {
 	size_t used;
@@ -206,7 +214,7 @@ void client_input(struct client *c, const char *p, size_t n)
 		return;
 	if (c->in.n > c->in.start) {
 		buf_append(&c->in, p, n);
-		client_release(c);
+		go_on(c);
 		return;
 	}
 	used = packets(c, p, n);
@@ -221,11 +229,8 @@ void client_hold(struct client *c)
 
 void client_release(struct client *c)
 {
-	struct str had = buf_str(&c->in);
-
 	c->held = false;
-	buf_consume(&c->in, packets(c, had.p, had.n));
-	buf_release(&c->in);
+	go_on(c);
 }
 
 void client_ping(struct client *c)

@@ -24,7 +24,7 @@ const struct config_option bridge_config_options[] = {
 	{ .name = "limits.window", .type = CONFIG_INT, OPT(window), .fallback = "100", .min = 1, .max = 65535, .reloads = true,
 	  .doc = "Receive Maximum: messages that one side may send before the other has acknowledged." },
 	{ .name = "limits.output_size", .type = CONFIG_SIZE, OPT(output_bytes), .fallback = "1MiB", .min = 65536, .max = (int64_t)1 << 30, .reloads = true,
-	  .doc = "Bytes waiting in the connection to a slow broker; beyond it messages with QoS 0 are dropped." },
+	  .doc = "Bytes waiting in the connection to a slow broker; beyond it messages with QoS 0 are dropped, and others wait." },
 	TIME("retry.min", retry_min_ms, "1s", 100, HOUR_MS, "Time until the second attempt to connect; it doubles, and varies by half."),
 	TIME("retry.max", retry_max_ms, "1m", 100, HOUR_MS, "Longest time between two attempts."),
 	TIME("timeouts.connect", connect_ms, "20s", 1000, HOUR_MS, "From the name to CONNACK."),

@@ -126,11 +126,20 @@ void relay_start(struct relay *r)
 
 /* --- messages ----------------------------------------------------------------------------------------------------- */
 
+static size_t pending(const struct buf *b)
+{
+	return b->n - b->start;
+}
+
 static bool may_send(const struct relay *r, unsigned way, uint16_t id)
 {
-	const struct client *to = r->clients[way ^ 1];
+	struct client *to = r->clients[way ^ 1];
+	uint32_t inflight = r->ways[way].inflight;
 
-	return r->ways[way].inflight < to->receive_max && !(r->subscribing[way ^ 1] && id == SUBSCRIBE_ID);
+	/* What is in flight will be acknowledged, and that looks here again; so a slow broker's output is bounded, too. */
+	if (inflight >= to->receive_max || (inflight > 0 && pending(output(to)) > r->output_max))
+		return false;
+	return !(r->subscribing[way ^ 1] && id == SUBSCRIBE_ID);
 }
 
 static void flush(struct relay *r, unsigned way)
@@ -206,7 +215,7 @@ static void send_message(struct relay *r, unsigned way, const struct mqtt_publis
 	struct buf *out = output(r->clients[way ^ 1]);
 
 	if (qos == 0) {
-		if (p->qos == 0 && out->n - out->start > r->output_max) {
+		if (p->qos == 0 && pending(out) > r->output_max) {
 			r->counts->slow++;
 			return;
 		}

@@ -40,7 +40,7 @@ struct relay {
 	const struct relay_events *events;
 	void *ctx;
 	struct relay_counts *counts;
-	size_t output_max; /* bytes that may wait for a slow broker before QoS 0 is dropped */
+	size_t output_max; /* bytes that may wait for a slow broker before QoS 0 is dropped, and the rest held */
 	struct client *clients[WAYS];
 	bool subscribing[WAYS];
 	struct relay_way ways[WAYS];
