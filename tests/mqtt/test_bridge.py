@@ -112,10 +112,17 @@ class Bridge:
         assert self.process.wait(TIMEOUT) == 0
 
 
+def forget(flock, name):
+    """Ends the session that a link leaves here."""
+    Client(flock.mqtt["tcp"], name, "romeo").close()
+
+
 @pytest.fixture
 def bridged(flock, roomy, tmp_path):
     """A function: starts mosquitto and a bridge to it with these lines; then (mosquitto, bridge, a client here, a client there) once it is up."""
     with contextlib.ExitStack() as stack, flock.expect(LOST):
+        stack.callback(forget, flock, "starling.test.far")
+
         def make(lines, topics, extra=""):
             far = Mosquitto(str(tmp_path), extra)
             stack.callback(far.process.kill)
@@ -174,6 +181,38 @@ def test_both_ways(flock, bridged, version):
     here.publish("a/1", "", 1, retain=True)
     bridge.stop()
     there.wait(lambda got: of(got, "bridges/far")[-1][0] == "0")
+
+
+def test_mosquitto_is_the_bridge(flock, roomy, tmp_path):
+    """Which says so in CONNECT: what goes both ways comes to each side once, and retained stays so."""
+    far = Mosquitto(str(tmp_path), "connection here\naddress 127.0.0.1:%d\nremote_username romeo\nremote_password secret\ntopic turn/# both 2\n"
+                    "remote_clientid turned\nbridge_protocol_version mqttv311\nnotification_topic turn/state\n" % flock.mqtt["tcp"])
+    here = Client(flock.mqtt["tcp"], "turn-here", "juliet", ["turn/#"])
+    there = Client(far.port, "turn-there", topics=["turn/#"])
+    try:
+        here.wait(lambda got: ("turn/state", "1") in [m[:2] for m in got])
+        # Its state comes before its subscriptions are made.
+        while not of(there.got, "turn/ready"):
+            here.publish("turn/ready", "", 1)
+            time.sleep(0.05)
+        here.publish("turn/1", "in", 1, retain=True)
+        there.publish("turn/2", "out", 2)
+        here.publish("turn/end", "1", 2)
+        there.publish("turn/end", "2", 2)
+        for client in (here, there):
+            client.wait(lambda got: len(of(got, "turn/end")) == 2)
+            assert (of(client.got, "turn/1"), of(client.got, "turn/2")) == ([("in", 1, False)], [("out", 2, False)])
+        later = Client(far.port, "turn-later", topics=["turn/1"])
+        try:
+            assert later.wait(len) == [("turn/1", "in", 1, True)]
+        finally:
+            later.close()
+        here.publish("turn/1", "", 1, retain=True)
+    finally:
+        here.close()
+        there.close()
+        far.stop()
+        forget(flock, "turned")
 
 
 def flow(client, topic, stop, sent):
