@@ -17,6 +17,10 @@ static void read_version(struct mqtt_reader *r, struct mqtt_connect *out)
 	if (!new_name && !old_name)
 		mqtt_reader_fail(r, MQTT_RULE_PROTOCOL_NAME);
 	unsigned level = mqtt_reader_u8(r);
+	/* No protocol's own: how mosquitto, and what speaks with it, marks bridges. */
+	out->bridge = level == (0x80 | MQTT_3_1) || level == (0x80 | MQTT_3_1_1);
+	if (out->bridge)
+		level &= 0x7F;
 	if (level >= MQTT_3_1 && level <= MQTT_5)
 		out->version = (uint8_t)level;
 	if (out->version == MQTT_VERSION_UNKNOWN || old_name != (level == MQTT_3_1))

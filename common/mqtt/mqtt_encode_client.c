@@ -61,7 +61,7 @@ size_t mqtt_encode_connect(struct buf *out, const struct mqtt_peer *to, const st
 	uint8_t *w = mqtt_draft_begin(&d);
 	if (!w)
 		return 0;
-	w = mqtt_put_u8(mqtt_put_u8(mqtt_put_str(w, name), p->version), connect_flags(p));
+	w = mqtt_put_u8(mqtt_put_u8(mqtt_put_str(w, name), p->version | (p->bridge ? 0x80u : 0)), connect_flags(p));
 	w = mqtt_draft_props(&d, mqtt_put_u16(w, p->keep_alive));
 	w = mqtt_put_str(w, p->client_id);
 	if (p->has_will)

@@ -17,6 +17,7 @@ struct mqtt_will {
 struct mqtt_connect {
 	uint8_t version; /* enum mqtt_version */
 	bool clean;      /* Clean Start; before 5.0 Clean Session */
+	bool bridge; /* 3.x: the protocol level with 0x80, by which mosquitto marks bridges: what it publishes does not come back, retained stays so */
 	bool has_will, has_username, has_password;
 	uint16_t keep_alive; /* seconds; 0: off */
 	struct str client_id;

@@ -21,6 +21,7 @@ static const struct {
 	{ "3.1.2-1", MQTT_3_1, CLIENT, "10 . s'MQIsdp' 03 02 003C s'a'" },
 	{ "3.1.2-1", MQTT_3_1_1, CLIENT, "10 . s'MQTT' 04 02 003C s'a'" },
 	{ "3.1.2-1", MQTT_5, CLIENT, "10 . s'MQTT' 05 02 FFFF () s'a'" },
+	{ "a bridge", MQTT_3_1_1, CLIENT, "10 . s'MQTT' 84 02 003C s'a'" },
 	{ "3.1.3-6", MQTT_3_1_1, CLIENT, "10 . s'MQTT' 04 02 0000 s''" },
 	{ "3.1.3-6", MQTT_5, CLIENT, "10 . s'MQTT' 05 00 0000 () s''" },
 	{ "3.1.2-9", MQTT_3_1_1, CLIENT, "10 . s'MQTT' 04 34 0000 s'a' s'will/topic' s'payload'" },

@@ -75,6 +75,7 @@ static void take_wishes(struct mq_client *c, const struct mqtt_connect *p)
 	int64_t max = c->broker->config->session_max_ms / 1000;
 
 	c->peer.version = p->version;
+	c->bridge = p->bridge;
 	c->peer.packet_max = mqtt_props_has(props, MQTT_PROP_PACKET_MAX) ? props->packet_max : 0;
 	c->peer.no_problem_info = mqtt_props_has(props, MQTT_PROP_REQUEST_PROBLEM_INFO) && !props->request_problem_info;
 	l->keep_alive = p->keep_alive;

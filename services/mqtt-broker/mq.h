@@ -181,6 +181,7 @@ struct mq_client {
 	struct net_task end_task;
 	struct log_ctx log;
 	struct mqtt_peer peer;
+	bool bridge;   /* see mqtt_connect.bridge */
 	struct buf in; /* of a packet that is not all there */
 	struct mq_acks acks;
 	struct mq_aliases aliases_in, aliases_out;
@@ -279,6 +280,8 @@ bool mq_on_publish(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_
 bool mq_on_ack(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e); /* PUBACK, PUBREC, PUBCOMP */
 bool mq_on_pubrel(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 bool mq_on_subscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
+/* As mqtt_subscribe_next; for a bridge of 3.x with the options that it cannot ask for. */
+bool mq_subscription_next(const struct mq_client *c, struct str *rest, struct mqtt_subscription *out);
 bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 /* A message with QoS 1 or 2 is where it must be: its answer goes out in its turn. */
 void mq_publish_done(struct mq_client *c, uint64_t number, enum mqtt_reason reason);

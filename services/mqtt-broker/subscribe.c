@@ -18,6 +18,15 @@ static bool too_many(uint32_t count, struct mqtt_error *e)
 }
 
 /* Retain handling 1: only where there was none (section 3.8.3.1). To a shared subscription none are sent (section 4.8.2). */
+bool mq_subscription_next(const struct mq_client *c, struct str *rest, struct mqtt_subscription *out)
+{
+	if (!mqtt_subscribe_next(rest, c->peer.version, out))
+		return false;
+	out->retain_as_published |= c->bridge;
+	out->no_local |= c->bridge && out->group.n == 0;
+	return true;
+}
+
 static bool wants_retained(const struct mqtt_subscription *s, enum index_subs_change change)
 {
 	return s->group.n == 0 && s->retain_handling < 2 && (s->retain_handling == 0 || change != INDEX_SUBS_REPLACED);
@@ -114,7 +123,7 @@ bool mq_on_subscribe(struct mq_client *c, const struct mqtt_frame *f, struct mqt
 	o.payload = (char *)(uintptr_t)p.payload.p;
 	o.payload_n = (uint32_t)p.payload.n;
 	rest = p.payload;
-	for (uint32_t i = 0; mqtt_subscribe_next(&rest, c->peer.version, &s); i++) {
+	for (uint32_t i = 0; mq_subscription_next(c, &rest, &s); i++) {
 		enum mqtt_reason reason;
 		bool retained;
 

@@ -137,7 +137,7 @@ static void add_rows(struct request *r, const struct mq_subscribing *o)
 	Starling__MqttSubscription empty = STARLING__MQTT_SUBSCRIPTION__INIT;
 	struct mqtt_subscription sub;
 
-	for (uint32_t i = 0; mqtt_subscribe_next(&rest, o->client->peer.version, &sub); i++) {
+	for (uint32_t i = 0; mq_subscription_next(o->client, &rest, &sub); i++) {
 		Starling__MqttSubscription *row = &r->rows[r->n];
 
 		if ((uint8_t)o->reasons[i] >= MQTT_UNSPECIFIED_ERROR)

@@ -44,6 +44,8 @@ static const char body[] =
         "  #   tls: {required: false}    # passwords over connections that are not encrypted, too\n"
         "  # turn-relay:       # media of calls, port 3478 (UDP, TCP) and 5349 (TLS); runs only when asked for: scale turn-relay=1 below\n"
         "  #   relay: {external: [10.0.0.5=192.0.2.5]}    # behind a NAT that maps addresses one to one\n"
+        "  # mqtt-bridge:      # links to other MQTT brokers; runs only when asked for: scale mqtt-bridge=1 below\n"
+        "  #   bridges: bridges.conf\n"
         "  starlingctl:\n"
         "    postgres: private  # kept in pg/, on a socket in run/pg; external: the one that services.storage.dsn names\n"
         "    redis: private     # external: the one that redis.url names\n"

@@ -16,6 +16,8 @@ const struct role roles[ROLE_COUNT] = {
 	/* They need ports, and names or addresses that clients reach: only where the operator says so. */
 	{ "proxy65", 4, 0 },
 	{ "turn-relay", 4, 0 },
+	/* Does nothing without a file of links. */
+	{ "mqtt-bridge", 4, 0 },
 };
 /* clang-format on */
 

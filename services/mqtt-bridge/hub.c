@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/mqtt-bridge/hub.h"
+
+#include "common/base/mem.h"
+#include "services/mqtt-bridge/metrics.h"
+
+static struct bridges *load(struct hub *hub, struct err *e)
+{
+	return bridges_load(hub->config, daemon_shared(hub->daemon)->hosts.items[0], e);
+}
+
+static void start_links(struct hub *hub)
+{
+	hub->links = mem_zalloc((hub->bridges->count + 1) * sizeof(*hub->links));
+	hub->running = hub->bridges->count;
+	for (size_t i = 0; i < hub->bridges->count; i++)
+		hub->links[i] = span_new(&hub->env, &hub->bridges->items[i]);
+}
+
+static void stop_links(struct hub *hub)
+{
+	for (size_t i = 0; hub->links && i < hub->bridges->count; i++) {
+		if (hub->links[i])
+			span_stop(hub->links[i]);
+	}
+}
+
+static void take_next(struct hub *hub)
+{
+	mem_free(hub->links);
+	hub->links = NULL;
+	bridges_free(&hub->bridges);
+	hub->bridges = hub->next;
+	hub->next = NULL;
+}
+
+/* The last one has stopped. */
+static void stopped(struct hub *hub)
+{
+	if (hub->draining) {
+		daemon_drained(hub->daemon);
+	} else if (hub->next) {
+		take_next(hub);
+		start_links(hub);
+	}
+}
+
+static void on_stopped(struct span *l, void *ctx)
+{
+	struct hub *hub = ctx;
+
+	for (size_t i = 0; i < hub->bridges->count; i++) {
+		if (hub->links[i] == l)
+			hub->links[i] = NULL;
+	}
+	span_free(&l);
+	if (--hub->running == 0)
+		stopped(hub);
+}
+
+struct hub *hub_new(struct daemon *d, struct err *e)
+{
+	struct hub *hub = mem_new(struct hub);
+	struct dns_config dns = { 0 };
+
+	hub->daemon = d;
+	hub->config = daemon_config(d);
+	hub->net = net_loop_new(daemon_loop(d));
+	dns.servers = hub->config->dns_servers;
+	hub->dns = dns_new(hub->net, &dns, e);
+	hub->bridges = hub->dns ? load(hub, e) : NULL;
+	if (!hub->bridges) {
+		hub_free(&hub);
+		return NULL;
+	}
+	hub->env = (struct span_env){ hub->net, hub->dns, hub->config, daemon_log(d), &hub->counts, on_stopped, hub };
+	bridge_metrics_register(hub);
+	return hub;
+}
+
+void hub_run(struct hub *hub)
+{
+	start_links(hub);
+	daemon_ready(hub->daemon);
+}
+
+/* What is on its way waits in the sessions meanwhile. */
+void hub_reload(struct hub *hub)
+{
+	struct bridges *fresh;
+	struct err e;
+
+	hub->config = hub->env.config = daemon_config(hub->daemon);
+	if (hub->draining)
+		return;
+	fresh = load(hub, &e);
+	if (!fresh) {
+		log_error(daemon_log(hub->daemon), "the bridges stay as they are: %s", e.text);
+		return;
+	}
+	bridges_free(&hub->next);
+	hub->next = fresh;
+	if (hub->links)
+		stop_links(hub);
+	else
+		take_next(hub); /* before hub_run */
+}
+
+void hub_drain(struct hub *hub)
+{
+	hub->draining = true;
+	if (hub->running == 0)
+		daemon_drained(hub->daemon);
+	else
+		stop_links(hub);
+}
+
+void hub_free(struct hub **out)
+{
+	struct hub *hub = *out;
+
+	*out = NULL;
+	if (!hub)
+		return;
+	for (size_t i = 0; hub->links && i < hub->bridges->count; i++)
+		span_free(&hub->links[i]);
+	mem_free(hub->links);
+	bridges_free(&hub->bridges);
+	bridges_free(&hub->next);
+	if (hub->dns)
+		dns_free(&hub->dns);
+	net_loop_free(&hub->net);
+	mem_free(hub);
+}
+
+double hub_unacknowledged(const struct hub *hub)
+{
+	double n = 0;
+
+	for (size_t i = 0; hub->links && i < hub->bridges->count; i++) {
+		if (hub->links[i] && hub->links[i]->relaying)
+			n += relay_unacknowledged(&hub->links[i]->relay);
+	}
+	return n;
+}
+
+uint64_t hub_up(const struct hub *hub)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; hub->links && i < hub->bridges->count; i++)
+		n += hub->links[i] && hub->links[i]->state == SPAN_UP;
+	return n;
+}
