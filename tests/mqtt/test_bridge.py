@@ -277,5 +277,5 @@ def test_refused_password(flock, bridged, tmp_path):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
         finally:
-            bridge.stop()
             far.stop()
+            bridge.stop()
