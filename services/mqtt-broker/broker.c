@@ -11,6 +11,7 @@
 #include "services/mqtt-broker/ports.h"
 #include "services/mqtt-broker/queueing.h"
 #include "services/mqtt-broker/retain.h"
+#include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/start.h"
 
 #define ALMOST_EXPIRED_S (7 * 86400)
@@ -105,16 +106,29 @@ static void raise_file_limit(const struct mq_broker *b)
 		         (unsigned long long)r.rlim_cur);
 }
 
-static struct tls_set *load_tls(struct mq_broker *b, struct err *e)
+/* -1: those that there were stay in force, all of them. */
+static int load_tls(struct mq_broker *b, struct err *e)
 {
 	const struct config_list *hosts = &daemon_shared(b->daemon)->hosts;
 	struct tls_set *set = tls_set_load(b->config->tls_dir, hosts->items, hosts->count, e);
+	struct tls_trust *trust = NULL;
 	const char *first;
-	int64_t left = set ? tls_set_expiry(set, &first) : INT64_MAX;
+	int64_t left;
 
+	if (!set || mq_certificates_load(b->config, &trust, e) < 0) {
+		tls_set_unref(&set);
+		return -1;
+	}
+	left = tls_set_expiry(set, &first);
 	if (left < ALMOST_EXPIRED_S)
 		log_warn(b->log, "the certificate of %s %s", first, left < 0 ? "has expired" : "expires within a week");
-	return set;
+	if (trust)
+		tls_set_ask(set);
+	tls_set_unref(&b->tls);
+	tls_trust_free(&b->client_trust);
+	b->tls = set;
+	b->client_trust = trust;
+	return 0;
 }
 
 struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
@@ -145,8 +159,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	mq_sys_start(b);
 	raise_file_limit(b);
 	b->access = mq_access_load(b->config->access_file, e);
-	b->tls = b->access ? load_tls(b, e) : NULL;
-	if (!b->tls || mq_ports_open(b, e) < 0)
+	if (!b->access || load_tls(b, e) < 0 || mq_ports_open(b, e) < 0)
 		mq_broker_free(&b);
 	else
 		mq_metrics_register(b);
@@ -177,17 +190,11 @@ void mq_broker_reload(struct mq_broker *b)
 {
 	struct err e = { 0 };
 	struct mq_access *access;
-	struct tls_set *set;
 
 	b->config = daemon_config(b->daemon);
 	ipc_bus_set_public_address(b->bus, b->config->public_address);
-	set = load_tls(b, &e);
-	if (!set) {
+	if (load_tls(b, &e) < 0)
 		log_warn(b->log, "certificates not reloaded: %s", e.text);
-	} else {
-		tls_set_unref(&b->tls);
-		b->tls = set;
-	}
 	access = mq_access_load(b->config->access_file, &e);
 	if (!access) {
 		log_warn(b->log, "access rules not reloaded: %s", e.text);
@@ -251,6 +258,7 @@ void mq_broker_free(struct mq_broker **out)
 	mq_fanout_free(&b->fanout);
 	mq_access_free(&b->access);
 	tls_set_unref(&b->tls);
+	tls_trust_free(&b->client_trust);
 	ratelimit_free(&b->connects);
 	mem_free(b->proxies);
 	buf_fini(&b->scratch);

@@ -5,6 +5,7 @@
 #include "common/net/tls.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/rights.h"
 
 #define OPT(field) .offset = offsetof(struct mq_config, field)
 #define MIB        ((int64_t)1 << 20)
@@ -12,6 +13,9 @@
 #define HOUR_MS    ((int64_t)3600 * 1000)
 
 static const char *const full[] = { "drop-new", "drop-old", "disconnect", NULL };
+static const char *const certificate[] = { "none", "optional", "required", NULL };
+/* As enum tls_identity. */
+static const char *const identity[] = { "none", "common-name", "san-email", "san-xmpp", "subject", NULL };
 static const char *const share[] = { "round-robin", "least-inflight", "hash", NULL };
 
 /* clang-format off */
@@ -47,6 +51,14 @@ const struct config_option mq_config_options[] = {
 	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others." },
 	{ .name = "tls.required", .type = CONFIG_BOOL, OPT(require_tls), .fallback = "true", .reloads = true,
 	  .doc = "Refuse passwords over connections that are not encrypted." },
+	{ .name = "tls.client_certificate", .type = CONFIG_ENUM, OPT(client_certificate), .fallback = "none", .choices = certificate, .reloads = true,
+	  .doc = "Whether clients on the ports with TLS are asked for a certificate, and whether they must have one." },
+	{ .name = "tls.client_ca", .type = CONFIG_PATH, OPT(client_ca), .reloads = true,
+	  .doc = "File in PEM, or folder of them, with the authorities (or single certificates) that clients' certificates are believed by." },
+	{ .name = "tls.client_crl", .type = CONFIG_PATH, OPT(client_crl), .reloads = true,
+	  .doc = "File in PEM with the revocation lists of all of these authorities; none: nothing is revoked." },
+	{ .name = "tls.identity", .type = CONFIG_ENUM, OPT(identity), .fallback = "common-name", .choices = identity, .reloads = true,
+	  .doc = "What of a certificate is the user name, which then needs no password; none: a certificate is needed beside the password." },
 	{ .name = "default_host", .type = CONFIG_STRING, OPT(default_host),
 	  .doc = "Host of clients whose user name names none; empty: the first of hosts." },
 	{ .name = "anonymous", .type = CONFIG_BOOL, OPT(anonymous), .fallback = "false", .reloads = true,
@@ -113,6 +125,7 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 {
 	const struct mq_config *c = config;
 	struct mq_access *access;
+	struct tls_trust *trust;
 	struct tls_set *set;
 
 	if (c->port == 0 && c->tls_port == 0 && c->websocket_port == 0 && c->websocket_tls_port == 0)
@@ -141,5 +154,8 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 	if (!set)
 		return -1;
 	tls_set_unref(&set);
+	if (mq_certificates_load(c, &trust, e) < 0)
+		return -1;
+	tls_trust_free(&trust);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "common/daemon/config.h"
 
 enum mq_full { MQ_FULL_DROP_NEW, MQ_FULL_DROP_OLD, MQ_FULL_DISCONNECT };
+enum mq_certificate { MQ_CERTIFICATE_NONE, MQ_CERTIFICATE_OPTIONAL, MQ_CERTIFICATE_REQUIRED };
 enum mq_share { MQ_SHARE_ROUND_ROBIN, MQ_SHARE_LEAST_INFLIGHT, MQ_SHARE_HASH };
 
 struct mq_config {
@@ -18,6 +19,9 @@ struct mq_config {
 	struct config_list origins;
 	char *public_address;
 	char *tls_dir;
+	char *client_ca, *client_crl;
+	int client_certificate; /* enum mq_certificate */
+	int identity;           /* enum tls_identity */
 	bool require_tls;
 	char *default_host;
 	bool anonymous;

@@ -7,6 +7,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 #define ASSIGNED_LENGTH 22u /* at most 23 letters and digits: what all servers must take ([MQTT-3.1.3-5]) */
 
@@ -103,6 +104,8 @@ static void authenticate(struct mq_client *c, const struct mqtt_connect *p, stru
 {
 	struct mq_login *l = c->login;
 
+	if (mq_certificate_login(c, p))
+		return;
 	if (mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD)) {
 		l->method = mem_strndup(p->props.auth_method.p, p->props.auth_method.n);
 		c->method = mem_strdup(l->method);

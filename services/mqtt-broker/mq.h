@@ -13,6 +13,7 @@
 #include "common/mqtt/mqtt_encode.h"
 #include "common/net/conn.h"
 #include "common/net/listener.h"
+#include "common/net/tls_trust.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/acks.h"
 #include "services/mqtt-broker/alias.h"
@@ -58,6 +59,7 @@ struct mq_broker {
 	struct net_loop *net;
 	struct ipc_bus *bus; /* NULL until run */
 	struct tls_set *tls;
+	struct tls_trust *client_trust; /* what clients' certificates are believed by; NULL: they are not asked for */
 	struct mq_access *access;
 	struct mq_port ports[MQ_PORTS];
 	struct listener *listeners[MQ_LISTENERS_MAX];
