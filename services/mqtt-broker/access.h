@@ -30,6 +30,8 @@ struct mq_access_who {
 /* path empty: the rules that there are without a file. NULL with e set: the file cannot be read, or a line of it is wrong. */
 struct mq_access *mq_access_load(const char *path, struct err *e);
 struct mq_access *mq_access_parse(struct str text, struct err *e);
+/* filters: of each a letter (p: may be published to, s: may be subscribed to), the filter, NUL. Nothing else is allowed. NULL: one is no filter. */
+struct mq_access *mq_access_grants(struct str filters);
 void mq_access_free(struct mq_access **a);
 /* topic: valid; for MQ_ACCESS_SUBSCRIBE a filter without its share name. */
 bool mq_access_allows(const struct mq_access *a, enum mq_access_what what, const struct mq_access_who *who, struct str topic);

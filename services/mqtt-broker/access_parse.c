@@ -143,6 +143,30 @@ struct mq_access *mq_access_parse(struct str text, struct err *e)
 	return a;
 }
 
+struct mq_access *mq_access_grants(struct str filters)
+{
+	struct mq_access *a = mem_new(struct mq_access);
+	size_t count = 0, n;
+
+	for (size_t i = 0; i < filters.n; i++)
+		count += filters.p[i] == '\0';
+	a->text = mem_strndup(filters.p ? filters.p : "", filters.n);
+	a->rules = mem_zalloc((count + 1) * sizeof(*a->rules));
+	for (size_t at = 0; at < filters.n; at += n + 1) {
+		struct mq_rule *r = &a->rules[a->count++];
+
+		n = strlen(a->text + at);
+		r->what = a->text[at] == 'p' ? MQ_ACCESS_PUBLISH : MQ_ACCESS_SUBSCRIBE;
+		r->filter = str_make(a->text + at + 1, n - 1);
+		r->allow = true;
+		if (!mqtt_topic_filter_valid(r->filter, 0)) {
+			mq_access_free(&a);
+			return NULL;
+		}
+	}
+	return a;
+}
+
 static int read_file(const char *path, struct buf *out, struct err *e)
 {
 	FILE *f = fopen(path, "re");

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/crypto/jwt.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/ports.h"
@@ -159,7 +160,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	mq_sys_start(b);
 	raise_file_limit(b);
 	b->access = mq_access_load(b->config->access_file, e);
-	if (!b->access || load_tls(b, e) < 0 || mq_ports_open(b, e) < 0)
+	if (!b->access || load_tls(b, e) < 0 || mq_tokens_load(b->config, &b->jwt_keys, e) < 0 || mq_ports_open(b, e) < 0)
 		mq_broker_free(&b);
 	else
 		mq_metrics_register(b);
@@ -190,11 +191,18 @@ void mq_broker_reload(struct mq_broker *b)
 {
 	struct err e = { 0 };
 	struct mq_access *access;
+	struct jwt_keys *keys;
 
 	b->config = daemon_config(b->daemon);
 	ipc_bus_set_public_address(b->bus, b->config->public_address);
 	if (load_tls(b, &e) < 0)
 		log_warn(b->log, "certificates not reloaded: %s", e.text);
+	if (mq_tokens_load(b->config, &keys, &e) < 0) {
+		log_warn(b->log, "keys of tokens not reloaded: %s", e.text);
+	} else {
+		jwt_keys_free(&b->jwt_keys);
+		b->jwt_keys = keys;
+	}
 	access = mq_access_load(b->config->access_file, &e);
 	if (!access) {
 		log_warn(b->log, "access rules not reloaded: %s", e.text);
@@ -259,6 +267,7 @@ void mq_broker_free(struct mq_broker **out)
 	mq_access_free(&b->access);
 	tls_set_unref(&b->tls);
 	tls_trust_free(&b->client_trust);
+	jwt_keys_free(&b->jwt_keys);
 	ratelimit_free(&b->connects);
 	mem_free(b->proxies);
 	buf_fini(&b->scratch);

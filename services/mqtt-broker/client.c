@@ -6,6 +6,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
@@ -218,6 +219,7 @@ void mq_client_unref(struct mq_client *c)
 	mq_aliases_fini(&c->aliases_out);
 	buf_fini(&c->in);
 	mem_free(c->bucket);
+	mq_token_free(&c->token);
 	mem_free((char *)(uintptr_t)c->id.p);
 	mem_free(c->user);
 	mem_free(c->method);
@@ -233,6 +235,7 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state)
 	c->state = (uint8_t)state;
 	if (state == MQ_CLOSING) {
 		mq_login_abandon(c);
+		mq_token_stop(c);
 		mq_open_abandon(c);
 	} else {
 		mq_client_hold(c, MQ_HOLD_LOGIN, state == MQ_LOGIN);

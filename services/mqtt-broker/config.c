@@ -2,6 +2,7 @@
 #include "services/mqtt-broker/config.h"
 
 #include "common/base/str.h"
+#include "common/crypto/jwt.h"
 #include "common/net/tls.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/ports.h"
@@ -59,6 +60,12 @@ const struct config_option mq_config_options[] = {
 	  .doc = "File in PEM with the revocation lists of all of these authorities; none: nothing is revoked." },
 	{ .name = "tls.identity", .type = CONFIG_ENUM, OPT(identity), .fallback = "common-name", .choices = identity, .reloads = true,
 	  .doc = "What of a certificate is the user name, which then needs no password; none: a certificate is needed beside the password." },
+	{ .name = "jwt.keys", .type = CONFIG_PATH, OPT(jwt_keys), .reloads = true,
+	  .doc = "File with the key of JSON Web Tokens that clients may send for a password, or folder of KID.pem and KID.secret; none: there are no tokens." },
+	{ .name = "jwt.claim", .type = CONFIG_STRING, OPT(jwt_claim), .fallback = "sub", .reloads = true, .doc = "Claim with the user name." },
+	{ .name = "jwt.issuer", .type = CONFIG_STRING, OPT(jwt_issuer), .reloads = true, .doc = "What the claim iss has to be; empty: anything." },
+	{ .name = "jwt.audience", .type = CONFIG_STRING, OPT(jwt_audience), .reloads = true, .doc = "What the claim aud has to be or to name; empty: anything." },
+	TIME("jwt.leeway", jwt_leeway_ms, "60s", 0, HOUR_MS, "How far the clocks of those who sign tokens may be off."),
 	{ .name = "default_host", .type = CONFIG_STRING, OPT(default_host),
 	  .doc = "Host of clients whose user name names none; empty: the first of hosts." },
 	{ .name = "anonymous", .type = CONFIG_BOOL, OPT(anonymous), .fallback = "false", .reloads = true,
@@ -126,6 +133,7 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 	const struct mq_config *c = config;
 	struct mq_access *access;
 	struct tls_trust *trust;
+	struct jwt_keys *keys;
 	struct tls_set *set;
 
 	if (c->port == 0 && c->tls_port == 0 && c->websocket_port == 0 && c->websocket_tls_port == 0)
@@ -157,5 +165,8 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 	if (mq_certificates_load(c, &trust, e) < 0)
 		return -1;
 	tls_trust_free(&trust);
+	if (mq_tokens_load(c, &keys, e) < 0)
+		return -1;
+	jwt_keys_free(&keys);
 	return 0;
 }

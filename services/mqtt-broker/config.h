@@ -22,6 +22,8 @@ struct mq_config {
 	char *client_ca, *client_crl;
 	int client_certificate; /* enum mq_certificate */
 	int identity;           /* enum tls_identity */
+	char *jwt_keys, *jwt_claim, *jwt_issuer, *jwt_audience;
+	int64_t jwt_leeway_ms;
 	bool require_tls;
 	char *default_host;
 	bool anonymous;

@@ -106,6 +106,8 @@ static void authenticate(struct mq_client *c, const struct mqtt_connect *p, stru
 
 	if (mq_certificate_login(c, p))
 		return;
+	if (!mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD) && mq_token_login(c, p))
+		return;
 	if (mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD)) {
 		l->method = mem_strndup(p->props.auth_method.p, p->props.auth_method.n);
 		c->method = mem_strdup(l->method);

@@ -32,6 +32,7 @@ struct mq_fanout;
 struct mq_lasting;
 struct mq_start;
 struct mq_sys;
+struct mq_token;
 struct mq_wait;
 
 /* A kind of listener. */
@@ -59,6 +60,7 @@ struct mq_broker {
 	struct net_loop *net;
 	struct ipc_bus *bus; /* NULL until run */
 	struct tls_set *tls;
+	struct jwt_keys *jwt_keys;      /* of tokens; NULL: none are taken */
 	struct tls_trust *client_trust; /* what clients' certificates are believed by; NULL: they are not asked for */
 	struct mq_access *access;
 	struct mq_port ports[MQ_PORTS];
@@ -173,9 +175,10 @@ struct mq_client {
 	struct buf in; /* of a packet that is not all there */
 	struct mq_acks acks;
 	struct mq_aliases aliases_in, aliases_out;
-	struct bucket *bucket; /* of limits.message_rate; NULL: none */
-	struct str id;         /* client identifier; owned */
-	char *user;            /* bare JID; NULL: anonymous */
+	struct bucket *bucket;  /* of limits.message_rate; NULL: none */
+	struct str id;          /* client identifier; owned */
+	char *user;             /* bare JID; NULL: anonymous */
+	struct mq_token *token; /* that it logged in with; NULL: none */
 	const struct mq_port *port;
 	uint64_t number, last_packet_ms;
 	uint32_t refs, keepalive_ms; /* 0: off */

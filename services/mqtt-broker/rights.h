@@ -18,4 +18,16 @@ bool mq_certificate_login(struct mq_client *c, const struct mqtt_connect *p);
 /* What clients' certificates are believed by; NULL: they are not asked for. 0, or -1 with e set. */
 int mq_certificates_load(const struct mq_config *cfg, struct tls_trust **out, struct err *e);
 
+struct jwt_keys;
+
+/* True: its password is a token, which decided. */
+bool mq_token_login(struct mq_client *c, const struct mqtt_connect *p);
+/* The keys of tokens; NULL: none are taken. 0, or -1 with e set. */
+int mq_tokens_load(const struct mq_config *cfg, struct jwt_keys **out, struct err *e);
+/* The client is gone: its token need not end it any more. */
+void mq_token_stop(struct mq_client *c);
+void mq_token_free(struct mq_token **token);
+/* By the file of rules and by its token. topic as mq_access_allows. */
+bool mq_client_allows(const struct mq_client *c, enum mq_access_what what, struct str topic);
+
 #endif

@@ -4,7 +4,7 @@
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
 #include "services/mqtt-broker/lasting.h"
-#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 #define REASONS_MAX 65536u /* more cannot be in a packet of limits.packet_size at its default; a longer one is refused */
 
@@ -25,7 +25,6 @@ static bool wants_retained(const struct mqtt_subscription *s, enum index_subs_ch
 static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscription *s, uint32_t identifier, bool *out_retained)
 {
 	const struct mq_config *cfg = c->broker->config;
-	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
 	struct index_subscription options = {
 		.identifier = identifier, .qos = s->qos, .no_local = s->no_local, .retain_as_published = s->retain_as_published
 	};
@@ -34,7 +33,7 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 	*out_retained = false;
 	if (s->levels > (uint64_t)cfg->topic_levels)
 		return MQTT_TOPIC_FILTER_INVALID;
-	if (!mq_access_allows(c->broker->access, MQ_ACCESS_SUBSCRIBE, &who, s->topic)) {
+	if (!mq_client_allows(c, MQ_ACCESS_SUBSCRIBE, s->topic)) {
 		metric_inc(&mq_metrics.denied_subscribe);
 		return MQTT_NOT_AUTHORIZED;
 	}

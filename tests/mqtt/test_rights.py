@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who a client is without auth, by certificate; and what of it is refused."""
+"""Who a client is without auth, by certificate and by token; and what of that is refused."""
+import base64
 import datetime
+import hashlib
+import hmac
+import json
 import os
 import queue
 import ssl
+import time
 
 import paho.mqtt.client as paho
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 TIMEOUT = 20
 NOW = datetime.datetime.utcnow()
@@ -71,11 +77,12 @@ class Client:
     """One connection: .reason is what CONNACK said, None if the connection ended before it."""
 
     def __init__(self, flock, user=None, password=None, certificate=None, kind="tls", version=paho.MQTTv5, client_id="rights"):
-        self.told, self.ended = queue.Queue(), queue.Queue()
+        self.told, self.ended, self.granted, self.id = queue.Queue(), queue.Queue(), queue.Queue(), client_id
         self.client = paho.Client(client_id=client_id, protocol=version)
         if user is not None or password is not None:
             self.client.username_pw_set(user, password)
         self.client.on_connect = lambda client, userdata, flags, reason, *more: self.told.put(getattr(reason, "value", reason))
+        self.client.on_subscribe = lambda client, userdata, mid, granted, *more: self.granted.put(getattr(granted[0], "value", granted[0]))
         self.client.on_disconnect = lambda client, userdata, reason, *more: (self.told.put(None), self.ended.put(getattr(reason, "value", reason)))
         if kind == "tls":
             self.client.tls_set(flock.ca(), *(certificate or (None, None)), cert_reqs=ssl.CERT_REQUIRED)
@@ -83,6 +90,14 @@ class Client:
         self.client.connect(flock.address, flock.mqtt[kind])
         self.client.loop_start()
         self.reason = self.told.get(timeout=TIMEOUT)
+
+    def subscribes(self, topic):
+        self.client.subscribe(topic, 0)
+        return self.granted.get(timeout=TIMEOUT) == 0
+
+    def is_user(self, name):
+        """By what only its own user may: RULES in conftest.py."""
+        return self.reason == 0 and self.subscribes("only/%s/%s" % (name, self.id)) and not self.subscribes("only/other/%s" % self.id)
 
     def close(self):
         self.client.disconnect()
@@ -112,26 +127,17 @@ def authority(flock):
 def test_a_certificate_is_a_login(flock, authority, client):
     """Without a password and without auth: there is no such account."""
     certificate = authority.issue("device-17")
-    hosts = flock.hosts
-    assert client(certificate=certificate, client_id="one").reason == 0
-    assert client("device-17", certificate=certificate, version=paho.MQTTv311, client_id="two").reason == 0
-    log = flock.log("mqtt-broker-1")
-    assert "user=device-17@" + hosts[0] in log
-    # The name says which host.
-    assert client(certificate=authority.issue("romeo@" + hosts[-1]), client_id="three").reason == 0
-    assert "user=romeo@" + hosts[-1] in flock.log("mqtt-broker-1")
+    assert client(certificate=certificate, client_id="one").is_user("device-17")
+    assert client("device-17", certificate=certificate, version=paho.MQTTv311, client_id="two").is_user("device-17")
+    assert client(certificate=authority.issue("romeo@" + flock.hosts[-1]), client_id="three").is_user("romeo")
     # It is who it is, and no other.
     assert client("romeo", "secret", certificate=certificate).reason == 0x86
     assert client(certificate=authority.issue("romeo@elsewhere.test")).reason == 0x87
-
-
-def test_without_a_certificate_passwords_are_taken(authority, client):
+    # Without one, passwords are taken.
     assert client("romeo", "secret").reason == 0
     assert client("romeo", "wrong").reason == 0x86
     assert client().reason == 0x87
-
-
-def test_certificates_of_others_are_refused(flock, authority, client):
+    # What somebody else has signed is no certificate.
     stranger = ec.generate_private_key(ec.SECP256R1())
     assert client("romeo", "secret", certificate=authority.issue("forged", stranger)).reason == 0x87
     assert client(certificate=authority.issue("forged", stranger), version=paho.MQTTv311).reason == 5
@@ -159,3 +165,57 @@ def test_a_ca_is_needed(flock):
     with pytest.raises(Exception, match="needs tls.client_ca"):
         reload(flock, tls={"client_certificate": "optional", "client_ca": ""})
     reload(flock, tls={"client_certificate": "none"})
+
+
+# --- tokens ---
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+
+
+class Signer:
+    """A folder with a key of each kind."""
+
+    def __init__(self, flock):
+        self.secret, self.rsa, self.ec = os.urandom(32), rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
+        os.makedirs(os.path.join(flock.state, "tokens"), exist_ok=True)
+        write(flock, "tokens/one.secret", base64.b64encode(self.secret))
+        for name, key in (("two", self.rsa), ("three", self.ec)):
+            write(flock, "tokens/%s.pem" % name, key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    def sign(self, alg, text):
+        if alg == "HS256":
+            return hmac.new(self.secret, text, hashlib.sha256).digest()
+        if alg == "RS256":
+            return self.rsa.sign(text, padding.PKCS1v15(), hashes.SHA256())
+        return b"".join(n.to_bytes(32, "big") for n in decode_dss_signature(self.ec.sign(text, ec.ECDSA(hashes.SHA256()))))
+
+    def token(self, alg="HS256", seconds=600, **claims):
+        kid = {"HS256": "one", "RS256": "two", "ES256": "three"}[alg]
+        text = "%s.%s" % (b64url({"alg": alg, "typ": "JWT", "kid": kid}), b64url({"exp": int(time.time()) + seconds, "sub": "sensor", **claims}))
+        return text + "." + b64url(self.sign(alg, text.encode()))
+
+
+@pytest.fixture
+def signer(flock):
+    made = Signer(flock)
+    reload(flock, jwt={"keys": "tokens", "leeway": "0s", "audience": "mqtt"})
+    yield made
+    reload(flock, jwt={"keys": ""})
+
+
+def test_a_token_is_a_login(signer, client):
+    for alg in ("HS256", "RS256", "ES256"):
+        assert client("sensor", signer.token(alg, aud="mqtt"), kind="tcp", client_id=alg).is_user("sensor")
+        assert client("other", signer.token(alg, aud="mqtt"), kind="tcp").reason == 0x86
+        assert client("sensor", signer.token(alg), kind="tcp").reason == 0x86
+        assert client("sensor", signer.token(alg, aud="mqtt", seconds=-1), kind="tcp", version=paho.MQTTv311).reason == 4
+    # Unsigned ones are none.
+    claims = b64url({"exp": int(time.time()) + 600, "sub": "sensor", "aud": "mqtt"})
+    assert client("sensor", "%s.%s." % (b64url({"alg": "none"}), claims), kind="tcp").reason == 0x86
+    assert client("sensor", "%s.%s." % (b64url({"alg": "HS256", "kid": "two"}), claims), kind="tcp").reason == 0x86
+    # It ends its connection.
+    c = client("sensor", signer.token("HS256", 2, aud="mqtt"), kind="tcp")
+    assert c.reason == 0
+    assert c.ended.get(timeout=TIMEOUT) == 0x87
