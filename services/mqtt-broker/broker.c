@@ -151,6 +151,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	list_init(&b->queueings);
 	list_init(&b->retainings);
 	list_init(&b->held);
+	mq_bans_init(&b->bans);
 	wheel_timer_init(&b->drain_timer, NULL);
 	net_task_init(&b->replay_task, mq_replay_on_task);
 	b->connects = ratelimit_new(
@@ -160,7 +161,8 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	mq_sys_start(b);
 	raise_file_limit(b);
 	b->access = mq_access_load(b->config->access_file, e);
-	if (!b->access || load_tls(b, e) < 0 || mq_tokens_load(b->config, &b->jwt_keys, e) < 0 || mq_ports_open(b, e) < 0)
+	if (!b->access || load_tls(b, e) < 0 || mq_tokens_load(b->config, &b->jwt_keys, e) < 0 || mq_bans_begin(b, e) < 0 ||
+	    mq_ports_open(b, e) < 0)
 		mq_broker_free(&b);
 	else
 		mq_metrics_register(b);
@@ -265,6 +267,7 @@ void mq_broker_free(struct mq_broker **out)
 	free_tenants(b);
 	mq_fanout_free(&b->fanout);
 	mq_access_free(&b->access);
+	mq_bans_fini(&b->bans);
 	tls_set_unref(&b->tls);
 	tls_trust_free(&b->client_trust);
 	jwt_keys_free(&b->jwt_keys);

@@ -180,6 +180,7 @@ void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *pe
 	c->port = port;
 	c->refs = 1;
 	c->number = random_u64();
+	c->since_ms = net_now(b->net);
 	c->log = (struct log_ctx){ .parent = b->log, .key = "client", .number = c->number };
 	c->websocket = port->websocket;
 	c->encrypted = encrypted;

@@ -144,7 +144,7 @@ bool mq_on_connect(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_
 	take_wishes(c, &p);
 	if (c->broker->draining)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
-	else
+	else if (!mq_banned(c))
 		authenticate(c, &p, user);
 	return true;
 }
@@ -202,7 +202,7 @@ void mq_connect_accept(struct mq_client *c)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
 	else if (s && !mq_session_is_of(s, c->user))
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
-	else
+	else if (!mq_banned(c))
 		mq_open(c);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mqtt-broker: MQTT for devices. See README.md beside this file. */
+#include "ipc/gen/mqttadmin.server.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 #include "services/mqtt-broker/start.h"
@@ -52,7 +53,7 @@ static void status(void *state, struct daemon_status *out)
 
 int main(int argc, char **argv)
 {
-	static const struct ipc_interface *const serves[] = { NULL };
+	static const struct ipc_interface *const serves[] = { &mqttadmin_interface, NULL };
 	static const struct daemon_spec spec = {
 		.role = "mqtt-broker",
 		.summary = "serves MQTT clients",

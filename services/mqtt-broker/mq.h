@@ -17,6 +17,7 @@
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/acks.h"
 #include "services/mqtt-broker/alias.h"
+#include "services/mqtt-broker/bans.h"
 #include "services/mqtt-broker/config.h"
 #include "services/mqtt-broker/inflight.h"
 #include "services/mqtt-broker/names.h"
@@ -63,6 +64,7 @@ struct mq_broker {
 	struct jwt_keys *jwt_keys;      /* of tokens; NULL: none are taken */
 	struct tls_trust *client_trust; /* what clients' certificates are believed by; NULL: they are not asked for */
 	struct mq_access *access;
+	struct mq_bans bans;
 	struct mq_port ports[MQ_PORTS];
 	struct listener *listeners[MQ_LISTENERS_MAX];
 	uint32_t listener_count;
@@ -180,7 +182,7 @@ struct mq_client {
 	char *user;             /* bare JID; NULL: anonymous */
 	struct mq_token *token; /* that it logged in with; NULL: none */
 	const struct mq_port *port;
-	uint64_t number, last_packet_ms;
+	uint64_t number, last_packet_ms, since_ms;
 	uint32_t refs, keepalive_ms; /* 0: off */
 	uint8_t state, holds, end_reason;
 	bool websocket, encrypted, feeding;

@@ -18,6 +18,11 @@ bool mq_certificate_login(struct mq_client *c, const struct mqtt_connect *p);
 /* What clients' certificates are believed by; NULL: they are not asked for. 0, or -1 with e set. */
 int mq_certificates_load(const struct mq_config *cfg, struct tls_trust **out, struct err *e);
 
+/* True: a ban fits it, by what is known of it so far; it has been refused. */
+bool mq_banned(struct mq_client *c);
+/* Those of the last start. -1 with e set: the file is broken. */
+int mq_bans_begin(struct mq_broker *b, struct err *e);
+
 struct jwt_keys;
 
 /* True: its password is a token, which decided. */

@@ -219,3 +219,35 @@ def test_a_token_is_a_login(signer, client):
     c = client("sensor", signer.token("HS256", 2, aud="mqtt"), kind="tcp")
     assert c.reason == 0
     assert c.ended.get(timeout=TIMEOUT) == 0x87
+
+
+# --- operators ---
+
+
+def test_bans_are_at_once_and_survive_a_restart(flock, client, kill):
+    a, b = client("romeo", "secret", kind="tcp", client_id="spoilt"), client("juliet", "secret", kind="tcp", client_id="good", version=paho.MQTTv311)
+    listed = {c["client"]: c for c in flock.ctl_json("mqtt", "list")["clients"]}
+    assert listed["spoilt"]["user"] == "romeo@" + flock.hosts[0] and listed["spoilt"]["version"] == 5 and listed["good"]["transport"] == "tcp"
+    flock.ctl("mqtt", "ban", "client", "spoilt")
+    try:
+        assert a.ended.get(timeout=TIMEOUT) == 0x98
+        assert client("romeo", "secret", kind="tcp", client_id="spoilt").reason == 0x8A
+        kill()
+        assert client("romeo", "secret", kind="tcp", client_id="spoilt").reason == 0x8A
+        assert [(ban["client"], ban["left_ms"]) for ban in flock.ctl_json("mqtt", "bans")["bans"]] == [("spoilt", 0)]
+    finally:
+        flock.ctl("mqtt", "unban", "client", "spoilt")
+    assert client("romeo", "secret", kind="tcp", client_id="spoilt").reason == 0
+    b.close()
+
+
+def test_operators_are_told_what_is_wrong(flock, client):
+    for words, code in ((("kick", "client", "nobody"), 2), (("unban", "user", "x@y"), 2), (("ban", "address", "somewhere"), 1), (("ban", "client"), 64),
+                        (("ban", "colour", "red"), 64), (("ban", "client", "x", "soon"), 64), (("drown", "x"), 64)):
+        with pytest.raises(Exception) as failed:
+            flock.ctl("mqtt", *words)
+        assert failed.value.code == code, (words, failed.value)
+    c = client("juliet", "secret", kind="tcp", client_id="kicked")
+    assert "kicked" in flock.ctl("mqtt", "sessions", "juliet@" + flock.hosts[0])
+    assert flock.ctl("mqtt", "kick", "user", "juliet@" + flock.hosts[0]) == "1 connection ended\n"
+    assert c.ended.get(timeout=TIMEOUT) == 0x98
