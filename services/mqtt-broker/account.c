@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * account: the users that certificates and tokens name. Those that auth knows come from auth. */
+ * account: the users that certificates and tokens name (those that auth knows come from auth), and what users may receive. */
 #include "common/base/mem.h"
 #include "common/xmpp/jid.h"
 #include "services/mqtt-broker/rights.h"
+
+bool mq_withheld(const struct mq_session *s, struct str topic)
+{
+	const struct mq_access *access = s->tenant->broker->access;
+	struct mq_access_who who;
+
+	if (!mq_access_receives(access))
+		return false;
+	who = (struct mq_access_who){ s->id, s->user ? str_from(s->user) : (struct str){ 0 } };
+	if (mq_access_allows(access, MQ_ACCESS_RECEIVE, &who, topic))
+		return false;
+	metric_inc(&mq_metrics.denied_receive);
+	return true;
+}
 
 /* As auth spells it, so that it is the same user however it came in. What is no localpart of XMPP can be nobody else's either, and stays as it is. */
 static char *spell(const struct mq_tenant *t, struct str user)

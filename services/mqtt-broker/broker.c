@@ -152,6 +152,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	list_init(&b->retainings);
 	list_init(&b->held);
 	mq_bans_init(&b->bans);
+	mq_names_init(&b->users);
 	wheel_timer_init(&b->drain_timer, NULL);
 	net_task_init(&b->replay_task, mq_replay_on_task);
 	b->connects = ratelimit_new(
@@ -268,6 +269,7 @@ void mq_broker_free(struct mq_broker **out)
 	mq_fanout_free(&b->fanout);
 	mq_access_free(&b->access);
 	mq_bans_fini(&b->bans);
+	mq_names_fini(&b->users);
 	tls_set_unref(&b->tls);
 	tls_trust_free(&b->client_trust);
 	jwt_keys_free(&b->jwt_keys);

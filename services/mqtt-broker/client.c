@@ -104,8 +104,10 @@ static void on_live_timer(struct mq_client *c)
 
 	if (c->holds & MQ_HOLD_RATE) {
 		const struct mq_config *cfg = c->broker->config;
+		bool own = cfg->message_rate && c->bucket &&
+		           bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0;
 
-		if (cfg->message_rate && bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0) {
+		if (own || mq_quota_waits(c)) {
 			net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
 			return;
 		}
@@ -135,23 +137,43 @@ static void on_timer(struct wheel_timer *t)
 		mq_client_end(c, MQTT_SERVER_BUSY, "the login took too long");
 }
 
-void mq_client_count_message(struct mq_client *c)
+static void hold_for_rate(struct mq_client *c)
+{
+	mq_client_hold(c, MQ_HOLD_RATE, true);
+	net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
+}
+
+/* limits.message_rate. */
+static bool take_own(struct mq_client *c)
 {
 	const struct mq_config *cfg = c->broker->config;
 	uint64_t now = net_now(c->broker->net);
 
-	metric_inc(&mq_metrics.publish_in);
 	if (cfg->message_rate == 0)
-		return;
+		return true;
 	if (!c->bucket) {
 		c->bucket = mem_new(struct bucket);
 		bucket_fill(c->bucket, (double)cfg->message_burst, now);
 	}
 	if (bucket_take(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, 1, now))
-		return;
+		return true;
 	c->bucket->tokens -= 1;
-	mq_client_hold(c, MQ_HOLD_RATE, true);
-	net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
+	return false;
+}
+
+void mq_client_count_message(struct mq_client *c)
+{
+	bool own = take_own(c), users = mq_quota_spend(c, 1, 0);
+
+	metric_inc(&mq_metrics.publish_in);
+	if (!own || !users)
+		hold_for_rate(c);
+}
+
+void mq_client_count_bytes(struct mq_client *c, size_t n)
+{
+	if (c->state == MQ_LIVE && !mq_quota_spend(c, 0, n))
+		hold_for_rate(c);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -237,6 +259,7 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state)
 	if (state == MQ_CLOSING) {
 		mq_login_abandon(c);
 		mq_token_stop(c);
+		mq_quota_leave(c);
 		mq_open_abandon(c);
 	} else {
 		mq_client_hold(c, MQ_HOLD_LOGIN, state == MQ_LOGIN);

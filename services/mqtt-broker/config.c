@@ -106,6 +106,12 @@ const struct config_option mq_config_options[] = {
 	NUMBER("limits.message_rate", message_rate, "0", 0, 1000000, "Messages a second that are read from one client; 0: as many as come."),
 	NUMBER("limits.message_burst", message_burst, "1000", 1, 1000000, "Messages that a quiet client may send at once when message_rate is set."),
 	BYTES("limits.read_rate", read_rate, "0", 0, 1024 * MIB, "Bytes a second read from one connection; 0: as many as come."),
+	NUMBER("limits.user.connections", user_connections, "0", 0, 10000000, "Connections of one user at a time; 0: any number."),
+	NUMBER("limits.user.subscriptions", user_subscriptions, "0", 0, 10000000, "Subscriptions of all connections of one user; 0: any number."),
+	NUMBER("limits.user.message_rate", user_message_rate, "0", 0, 10000000, "Messages a second read from all connections of one user; 0: as many as come."),
+	NUMBER("limits.user.message_burst", user_message_burst, "1000", 1, 10000000, "Messages that a quiet user may send at once when that is set."),
+	BYTES("limits.user.read_rate", user_read_rate, "0", 0, 1024 * MIB, "Bytes a second, likewise; 0: as many as come."),
+	BYTES("limits.user.read_burst", user_read_burst, "1MiB", 1024, 1024 * MIB, "Bytes that a quiet user may send at once when that is set."),
 	BYTES("limits.read_burst", read_burst, "256KiB", 1024, 1024 * MIB, "Bytes that a quiet client may send at once when read_rate is set."),
 
 	TIME("timeouts.connect", connect_ms, "30s", 1000, HOUR_MS, "From connecting to CONNACK."),

@@ -44,6 +44,9 @@ struct mq_config {
 	int64_t retained_messages, retained_bytes;
 	int64_t message_rate, message_burst;
 	int64_t read_rate, read_burst;
+	int64_t user_connections, user_subscriptions;
+	int64_t user_message_rate, user_message_burst;
+	int64_t user_read_rate, user_read_burst;
 
 	int64_t session_max_ms;
 	int64_t connect_ms, keepalive_max_s, close_ms, dead_after_ms, auth_ms;

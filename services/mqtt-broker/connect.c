@@ -202,7 +202,11 @@ void mq_connect_accept(struct mq_client *c)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
 	else if (s && !mq_session_is_of(s, c->user))
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
-	else if (!mq_banned(c))
+	else if (mq_banned(c))
+		return;
+	else if (!mq_quota_enter(c, s && s->client))
+		mq_connect_refuse(c, MQTT_QUOTA_EXCEEDED, "too many connections of this user");
+	else
 		mq_open(c);
 }
 
@@ -212,6 +216,7 @@ void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)
 	bool as_wished;
 
 	mq_session_attach(s, c);
+	mq_quota_subscribed(c);
 	as_wished = keep_alive(c, c->login->keep_alive, &seconds);
 	c->keepalive_ms = seconds * 1000u;
 	write_connack(c, seconds, as_wished, present);

@@ -18,10 +18,22 @@ bool mq_certificate_login(struct mq_client *c, const struct mqtt_connect *p);
 /* What clients' certificates are believed by; NULL: they are not asked for. 0, or -1 with e set. */
 int mq_certificates_load(const struct mq_config *cfg, struct tls_trust **out, struct err *e);
 
+/* Are there rules about what is received, and does one keep this from it? Counted then. */
+bool mq_withheld(const struct mq_session *s, struct str topic);
+
 /* True: a ban fits it, by what is known of it so far; it has been refused. */
 bool mq_banned(struct mq_client *c);
 /* Those of the last start. -1 with e set: the file is broken. */
 int mq_bans_begin(struct mq_broker *b, struct err *e);
+
+/* The client is one more of its user's connections, unless it is already. takes_over: one of them ends for it. False: there are as many as may be. */
+bool mq_quota_enter(struct mq_client *c, bool takes_over);
+void mq_quota_leave(struct mq_client *c);
+/* Its session has other subscriptions than before. False: its user's are more than may be. */
+bool mq_quota_subscribed(struct mq_client *c);
+/* So much was read of it. False: too much, it is to be held until mq_quota_waits is false. */
+bool mq_quota_spend(struct mq_client *c, unsigned messages, size_t bytes);
+bool mq_quota_waits(const struct mq_client *c);
 
 struct jwt_keys;
 

@@ -41,8 +41,9 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 	if (change == INDEX_SUBS_REFUSED)
 		return MQTT_TOPIC_FILTER_INVALID;
 	/* Only now is it known whether it replaces one, which is always allowed ([MQTT-3.8.4-3]). */
-	if (c->session->subscriber.count > (uint64_t)cfg->subscriptions && change != INDEX_SUBS_REPLACED) {
+	if (change != INDEX_SUBS_REPLACED && (!mq_quota_subscribed(c) || c->session->subscriber.count > (uint64_t)cfg->subscriptions)) {
 		index_subs_remove(c->tenant->subs, &c->session->subscriber, s->group, s->topic);
+		mq_quota_subscribed(c);
 		return MQTT_QUOTA_EXCEEDED;
 	}
 	*out_retained = wants_retained(s, change);
@@ -153,6 +154,7 @@ bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct m
 		o.reasons[i] =
 		        (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);
 	}
+	mq_quota_subscribed(c);
 	answer(c, &o, changed);
 	return true;
 }
