@@ -39,6 +39,8 @@ static void arm(struct mq_token *t)
 {
 	int64_t left = t->end_s - wall_s();
 
+	/* The clock may have been set since it was looked at. */
+	left = left > 0 ? left : 0;
 	net_timer_set(t->client->broker->net, &t->timer, left < LOOK_AGAIN_MS / 1000 ? (uint64_t)left * 1000 : LOOK_AGAIN_MS);
 }
 
