@@ -25,7 +25,7 @@ include tools/mk/flags.mk
 # --- sources ---------------------------------------------------------------------------------------------------------
 GEN := $(BUILD)/gen
 PROTOS := $(sort $(wildcard ipc/proto/*.proto))
-INTERFACES := bus admin auth storage session edge stanza link s2s mqtt turn
+INTERFACES := bus admin auth storage session edge stanza link s2s mqtt turn mqttadmin
 include tools/mk/build.mk
 include tools/mk/test.mk
 include tools/mk/bench.mk

@@ -2,6 +2,9 @@
 #include "common/crypto/base64.h"
 
 #include <stdint.h>
+#include <string.h>
+
+#include "common/base/mem.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -99,4 +102,21 @@ bool base64_decode(struct str in, void *out, size_t *out_n)
 	last = decode_last(p + in.n - 4, o);
 	*out_n = (size_t)(o - (uint8_t *)out) + last;
 	return last > 0;
+}
+
+bool base64url_decode(struct str in, void *out, size_t *out_n)
+{
+	size_t n = (in.n + 3) / 4 * 4;
+	char *text = mem_zalloc(n + 1);
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = i < in.n ? in.p[i] : '=';
+
+		ok = ok && !(i < in.n && strchr("+/=", c));
+		text[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
+	}
+	ok = ok && in.n % 4 != 1 && base64_decode(str_make(text, n), out, out_n);
+	mem_free_secret(text, n);
+	return ok;
 }

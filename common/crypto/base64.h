@@ -26,4 +26,7 @@ bool base64_append(struct buf *out, struct str in); /* false past the buffer's l
 /* out holds base64_decoded_max(in.n) bytes. False: not base64; what out holds then means nothing. */
 bool base64_decode(struct str in, void *out, size_t *out_n);
 
+/* RFC 4648 section 5 without padding, as JSON Web Tokens have it (RFC 7515 section 2); as strict otherwise. out holds base64_decoded_max(in.n + 3) bytes. */
+bool base64url_decode(struct str in, void *out, size_t *out_n);
+
 #endif

@@ -81,6 +81,22 @@ static void appends_within_the_limit(void **state)
 	buf_fini(&b);
 }
 
+static void url_safe(void **state)
+{
+	static const char *const bad[] = { "a", "YQ==", "_-8=", "/+8", "Y Q", "YR", "abcde" };
+	char out[16];
+	size_t n;
+
+	(void)state;
+	assert_true(base64url_decode(STR("_-8"), out, &n));
+	assert_int_equal(n, 2);
+	assert_memory_equal(out, "\xff\xef", 2);
+	assert_true(base64url_decode(STR("YWJj"), out, &n) && n == 3);
+	assert_true(base64url_decode(STR(""), out, &n) && n == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(base64url_decode(str_from(bad[i]), out, &n));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +104,7 @@ int main(void)
 		cmocka_unit_test(every_length_comes_back),
 		cmocka_unit_test(refuses_what_is_not_base64),
 		cmocka_unit_test(appends_within_the_limit),
+		cmocka_unit_test(url_safe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,31 +75,53 @@ static enum tls_peer from_error(int error)
 	}
 }
 
-static enum tls_peer judge(const struct check *check, const char *domain, char *why, size_t n)
+static enum tls_peer judge_chain(const struct check *check, char *why, size_t n)
 {
 	enum tls_peer verdict = from_error(check->error);
 	char names[200];
 
-	if (verdict != TLS_PEER_VALID) {
+	if (verdict != TLS_PEER_VALID)
 		snprintf(why, n, "%s%s (certificate of %s)", check->depth > 0 ? "above it: " : "",
 		         X509_verify_cert_error_string(check->error), tls_names_text(check->cert, names, sizeof(names)));
+	return verdict;
+}
+
+static enum tls_peer judge(const struct check *check, const char *domain, char *why, size_t n)
+{
+	enum tls_peer verdict = judge_chain(check, why, n);
+	char names[200];
+
+	if (verdict != TLS_PEER_VALID)
 		return verdict;
-	}
 	if (tls_names_match(check->cert, str_from(domain), check->constrained))
 		return TLS_PEER_VALID;
 	snprintf(why, n, "certificate of %s", tls_names_text(check->cert, names, sizeof(names)));
 	return TLS_PEER_WRONG_NAME;
 }
 
+static bool get_certificate(SSL *ssl, struct check *check, char *why, size_t n)
+{
+	*check = (struct check){ .cert = SSL_get0_peer_certificate(ssl) };
+	snprintf(why, n, "%s", check->cert ? "" : "no certificate");
+	return check->cert != NULL;
+}
+
+enum tls_peer tls_peer_client(SSL *ssl, const struct tls_trust *trust, char *why, size_t why_size)
+{
+	struct check check;
+
+	if (!get_certificate(ssl, &check, why, why_size))
+		return TLS_PEER_NONE;
+	check_chain(ssl, trust, X509_PURPOSE_SSL_CLIENT, &check);
+	return judge_chain(&check, why, why_size);
+}
+
 enum tls_peer tls_peer_verdict(SSL *ssl, const struct tls_trust *trust, const char *domain, bool as_client, char *why, size_t why_size)
 {
-	struct check check = { .cert = SSL_get0_peer_certificate(ssl) };
+	struct check check;
 
-	snprintf(why, why_size, "%s", "");
-	if (!check.cert) {
-		snprintf(why, why_size, "no certificate");
+	if (!get_certificate(ssl, &check, why, why_size))
 		return TLS_PEER_NONE;
-	}
 	check_purpose(ssl, trust, as_client, &check);
 	return judge(&check, domain, why, why_size);
 }

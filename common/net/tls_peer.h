@@ -21,6 +21,8 @@ enum tls_peer {
  * servers: server certificates of today say "servers" alone, and are used for both ends of federation. Otherwise it must be one for servers.
  * why: the reason in words for a log, in printable ASCII; empty when valid. */
 enum tls_peer tls_peer_verdict(SSL *ssl, const struct tls_trust *trust, const char *domain, bool as_client, char *why, size_t why_size);
+/* A client's certificate alone, whoever it names: its chain, its time, and that it is one for clients. */
+enum tls_peer tls_peer_client(SSL *ssl, const struct tls_trust *trust, char *why, size_t why_size);
 /* "valid", "none", "untrusted", "expired", "wrong-name": for metrics. */
 const char *tls_peer_name(enum tls_peer verdict);
 

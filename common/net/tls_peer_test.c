@@ -437,6 +437,115 @@ static void trust_is_a_file_or_a_folder(void **state)
 	rmdir(empty);
 }
 
+/* What a server thinks of this client. */
+static enum tls_peer show_client(const struct tls_trust *by)
+{
+	char *hosts[] = { (char *)"peer" };
+	struct tls_set *set = tls_set_load(dir, hosts, 1, NULL);
+	struct tls_client *client;
+	SSL *ours, *theirs;
+	enum tls_peer verdict;
+
+	tls_set_ask(set);
+	client = tls_client_new(set, NULL);
+	ours = tls_server_new(set, STR("peer"), NULL);
+	theirs = tls_client_begin(client, STR("peer.test"), STR("peer"), NULL);
+	tls_client_free(&client);
+	tls_set_unref(&set);
+	shake(theirs, ours);
+	verdict = tls_peer_client(ours, by, why, sizeof(why));
+	tls_server_settled(ours);
+	SSL_free(ours);
+	SSL_free(theirs);
+	assert_int_equal(ERR_peek_error(), 0);
+	return verdict;
+}
+
+static void clients_need_certificates_for_clients(void **state)
+{
+	struct tls_for_test want = { .cn = "device", .eku = "clientAuth", .issuer = root, .issuer_key = root_key };
+
+	(void)state;
+	issue(&want);
+	assert_int_equal(show_client(trust), TLS_PEER_VALID);
+	want.eku = "serverAuth";
+	issue(&want);
+	assert_int_equal(show_client(trust), TLS_PEER_UNTRUSTED);
+	want.eku = NULL;
+	want.until_s = -60;
+	want.from_s = -120;
+	issue(&want);
+	assert_int_equal(show_client(trust), TLS_PEER_EXPIRED);
+	issue(&(struct tls_for_test){ .cn = "device" });
+	assert_int_equal(show_client(trust), TLS_PEER_UNTRUSTED);
+}
+
+/* A list of the root's, with this serial number in it, that ends so many seconds from now. */
+static void write_list(const char *path, const ASN1_INTEGER *serial, long until_s)
+{
+	X509_CRL *list = X509_CRL_new();
+	X509_REVOKED *entry = X509_REVOKED_new();
+	ASN1_TIME *now = X509_gmtime_adj(NULL, -60), *until = X509_gmtime_adj(NULL, until_s);
+	FILE *f = fopen(path, "w");
+
+	X509_CRL_set_version(list, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(root));
+	X509_CRL_set1_lastUpdate(list, now);
+	X509_CRL_set1_nextUpdate(list, until);
+	X509_REVOKED_set_serialNumber(entry, (ASN1_INTEGER *)(uintptr_t)serial);
+	X509_REVOKED_set_revocationDate(entry, now);
+	X509_CRL_add0_revoked(list, entry);
+	assert_true(X509_CRL_sign(list, root_key, EVP_sha256()) > 0);
+	PEM_write_X509_CRL(f, list);
+	fclose(f);
+	X509_CRL_free(list);
+	ASN1_TIME_free(now);
+	ASN1_TIME_free(until);
+}
+
+static enum tls_peer show_revocable(const char *lists)
+{
+	struct tls_trust *own = tls_trust_load(root_path, NULL);
+	enum tls_peer verdict;
+
+	assert_int_equal(tls_trust_revoke(own, lists, NULL), 0);
+	verdict = show_client(own);
+	tls_trust_free(&own);
+	return verdict;
+}
+
+static void revoked_certificates_are_refused(void **state)
+{
+	struct tls_for_test want = { .cn = "device", .issuer = root, .issuer_key = root_key };
+	struct err e = { 0 };
+	ASN1_INTEGER *other = ASN1_INTEGER_new();
+	char path[128];
+	EVP_PKEY *key;
+	X509 *cert = tls_for_test_sign(&want, &key);
+
+	(void)state;
+	tls_for_test_write(dir, "peer", cert, NULL, key);
+	snprintf(path, sizeof(path), "%s/lists", dir);
+	ASN1_INTEGER_set(other, 1000000);
+	write_list(path, other, 3600);
+	assert_int_equal(show_revocable(path), TLS_PEER_VALID);
+	write_list(path, X509_get0_serialNumber(cert), 3600);
+	assert_int_equal(show_revocable(path), TLS_PEER_UNTRUSTED);
+	assert_non_null(strstr(why, "revoked"));
+	/* A list that is out of date says nothing of anybody. */
+	write_list(path, other, -30);
+	assert_int_equal(show_revocable(path), TLS_PEER_UNTRUSTED);
+	unlink(path);
+	assert_int_equal(tls_trust_revoke(trust, path, &e), -1);
+	assert_non_null(strstr(e.text, "No such file"));
+	assert_int_equal(tls_trust_revoke(trust, root_path, &e), -1);
+	assert_non_null(strstr(e.text, "no revocation list"));
+	assert_int_equal(show_client(trust), TLS_PEER_VALID);
+	ASN1_INTEGER_free(other);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +559,8 @@ int main(void)
 		cmocka_unit_test(who_shows_nothing_is_nobody),
 		cmocka_unit_test(one_certificate_can_be_trusted_alone),
 		cmocka_unit_test(trust_is_a_file_or_a_folder),
+		cmocka_unit_test(clients_need_certificates_for_clients),
+		cmocka_unit_test(revoked_certificates_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, make, clean);

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +79,28 @@ struct tls_trust *tls_trust_load(const char *path, struct err *e)
 	if (r < 0)
 		tls_trust_free(&trust);
 	return trust;
+}
+
+/* Certificates in the file are passed over: nobody is trusted by being in a list of those who are not. */
+int tls_trust_revoke(struct tls_trust *trust, const char *path, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	unsigned count = 0;
+	X509_CRL *crl;
+
+	if (!f)
+		return err_set(e, "%s: %s", path, strerror(errno));
+	while ((crl = PEM_read_X509_CRL(f, NULL, NULL, NULL)) != NULL) {
+		count += X509_STORE_add_crl(trust->store, crl) == 1;
+		X509_CRL_free(crl);
+	}
+	fclose(f);
+	/* Such as "no start line" at the end of the file. */
+	ERR_clear_error();
+	if (count == 0)
+		return err_set(e, "%s: no revocation list in PEM", path);
+	X509_STORE_set_flags(trust->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return 0;
 }
 
 void tls_trust_free(struct tls_trust **trust)

@@ -77,6 +77,11 @@ static bool fits(const struct mq_rule *r, const struct mq_access_who *who, struc
 	}
 }
 
+bool mq_access_receives(const struct mq_access *a)
+{
+	return a->receives;
+}
+
 bool mq_access_allows(const struct mq_access *a, enum mq_access_what what, const struct mq_access_who *who, struct str topic)
 {
 	for (size_t i = 0; i < a->count; i++) {
@@ -85,5 +90,5 @@ bool mq_access_allows(const struct mq_access *a, enum mq_access_what what, const
 		if (r->what & what && is_who(r, who) && fits(r, who, topic, r->allow))
 			return r->allow;
 	}
-	return false;
+	return what == MQ_ACCESS_RECEIVE;
 }

@@ -23,6 +23,7 @@ struct word {
 static const struct word actions[] = { { "allow", 1 }, { "deny", 0 }, { NULL, 0 } };
 static const struct word whats[] = { { "publish", MQ_ACCESS_PUBLISH },
 	                             { "subscribe", MQ_ACCESS_SUBSCRIBE },
+	                             { "receive", MQ_ACCESS_RECEIVE },
 	                             { "all", MQ_ACCESS_PUBLISH | MQ_ACCESS_SUBSCRIBE },
 	                             { NULL, 0 } };
 static const struct word whos[] = { { "everybody", MQ_WHO_ALL },
@@ -71,11 +72,11 @@ static const char *parse_line(struct str line, struct mq_rule *out)
 	size_t n = cut(line, words);
 
 	if (n < 3 || n > WORDS)
-		return "a rule is: allow|deny publish|subscribe|all FILTER [anonymous|authenticated|user NAME]";
+		return "a rule is: allow|deny publish|subscribe|receive|all FILTER [anonymous|authenticated|user NAME]";
 	if (!look_up(actions, words[0], &action))
 		return "the first word is neither allow nor deny";
 	if (!look_up(whats, words[1], &what))
-		return "the second word is none of publish, subscribe and all";
+		return "the second word is none of publish, subscribe, receive and all";
 	if (!mqtt_topic_filter_valid(words[2], 0))
 		return "the third word is not a topic filter";
 	if (words[2].n >= 7 && memcmp(words[2].p, "$share/", 7) == 0)
@@ -129,6 +130,7 @@ static int parse(struct mq_access *a, size_t n, struct err *e)
 		wrong = parse_line(line, &a->rules[a->count++]);
 		if (wrong)
 			return err_set(e, "line %u: %s", number, wrong);
+		a->receives |= a->rules[a->count - 1].what == MQ_ACCESS_RECEIVE;
 	}
 	return 0;
 }
@@ -140,6 +142,30 @@ struct mq_access *mq_access_parse(struct str text, struct err *e)
 	a->text = mem_strndup(text.p, text.n);
 	if (parse(a, text.n, e) < 0)
 		mq_access_free(&a);
+	return a;
+}
+
+struct mq_access *mq_access_grants(struct str filters)
+{
+	struct mq_access *a = mem_new(struct mq_access);
+	size_t count = 0, n;
+
+	for (size_t i = 0; i < filters.n; i++)
+		count += filters.p[i] == '\0';
+	a->text = mem_strndup(filters.p ? filters.p : "", filters.n);
+	a->rules = mem_zalloc((count + 1) * sizeof(*a->rules));
+	for (size_t at = 0; at < filters.n; at += n + 1) {
+		struct mq_rule *r = &a->rules[a->count++];
+
+		n = strlen(a->text + at);
+		r->what = a->text[at] == 'p' ? MQ_ACCESS_PUBLISH : MQ_ACCESS_SUBSCRIBE;
+		r->filter = str_make(a->text + at + 1, n - 1);
+		r->allow = true;
+		if (!mqtt_topic_filter_valid(r->filter, 0)) {
+			mq_access_free(&a);
+			return NULL;
+		}
+	}
 	return a;
 }
 

@@ -21,6 +21,7 @@ struct mq_access {
 	char *text;
 	struct mq_rule *rules;
 	size_t count;
+	bool receives; /* one of them is for MQ_ACCESS_RECEIVE */
 };
 
 /* The local part; empty for who is anonymous. */

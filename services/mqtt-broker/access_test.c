@@ -109,6 +109,28 @@ static void test_refused(void **state)
 	}
 }
 
+/* What no rule for it fits may be received. */
+static void test_receive(void **state)
+{
+	const char *rules = "allow all #\nallow receive a/%u/#\ndeny receive a/# authenticated\ndeny receive b\n";
+	struct err e;
+	struct mq_access *a = mq_access_parse(STR("allow all #\ndeny subscribe b\n"), &e);
+
+	(void)state;
+	assert_false(mq_access_receives(a));
+	mq_access_free(&a);
+	a = mq_access_parse(str_from(rules), &e);
+	assert_true(mq_access_receives(a));
+	mq_access_free(&a);
+	assert_true(may(rules, MQ_ACCESS_RECEIVE, &romeo, "a/romeo/x"));
+	assert_false(may(rules, MQ_ACCESS_RECEIVE, &romeo, "a/juliet/x"));
+	assert_true(may(rules, MQ_ACCESS_RECEIVE, &nobody, "a/juliet/x"));
+	assert_false(may(rules, MQ_ACCESS_RECEIVE, &nobody, "b"));
+	assert_true(may(rules, MQ_ACCESS_RECEIVE, &romeo, "c"));
+	assert_true(may(rules, MQ_ACCESS_SUBSCRIBE, &romeo, "b"));
+	assert_true(may(rules, MQ_ACCESS_PUBLISH, &romeo, "a/juliet/x"));
+}
+
 static void test_no_file(void **state)
 {
 	struct err e;
@@ -122,7 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_built_in), cmocka_unit_test(test_publish), cmocka_unit_test(test_subscribe),
-		cmocka_unit_test(test_refused),  cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_receive), cmocka_unit_test(test_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

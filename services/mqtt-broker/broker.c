@@ -6,11 +6,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/crypto/jwt.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/ports.h"
 #include "services/mqtt-broker/queueing.h"
 #include "services/mqtt-broker/retain.h"
+#include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/start.h"
 
@@ -108,16 +110,29 @@ static void raise_file_limit(const struct mq_broker *b)
 		         (unsigned long long)r.rlim_cur);
 }
 
-static struct tls_set *load_tls(struct mq_broker *b, struct err *e)
+/* -1: those that there were stay in force, all of them. */
+static int load_tls(struct mq_broker *b, struct err *e)
 {
 	const struct config_list *hosts = &daemon_shared(b->daemon)->hosts;
 	struct tls_set *set = tls_set_load(b->config->tls_dir, hosts->items, hosts->count, e);
+	struct tls_trust *trust = NULL;
 	const char *first;
-	int64_t left = set ? tls_set_expiry(set, &first) : INT64_MAX;
+	int64_t left;
 
+	if (!set || mq_certificates_load(b->config, &trust, e) < 0) {
+		tls_set_unref(&set);
+		return -1;
+	}
+	left = tls_set_expiry(set, &first);
 	if (left < ALMOST_EXPIRED_S)
 		log_warn(b->log, "the certificate of %s %s", first, left < 0 ? "has expired" : "expires within a week");
-	return set;
+	if (trust)
+		tls_set_ask(set);
+	tls_set_unref(&b->tls);
+	tls_trust_free(&b->client_trust);
+	b->tls = set;
+	b->client_trust = trust;
+	return 0;
 }
 
 struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
@@ -139,6 +154,8 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	list_init(&b->queueings);
 	list_init(&b->retainings);
 	list_init(&b->held);
+	mq_bans_init(&b->bans);
+	mq_names_init(&b->users);
 	wheel_timer_init(&b->drain_timer, NULL);
 	net_task_init(&b->replay_task, mq_replay_on_task);
 	b->connects = ratelimit_new(
@@ -149,8 +166,8 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	mq_sys_start(b);
 	raise_file_limit(b);
 	b->access = mq_access_load(b->config->access_file, e);
-	b->tls = b->access ? load_tls(b, e) : NULL;
-	if (!b->tls || mq_ports_open(b, e) < 0)
+	if (!b->access || load_tls(b, e) < 0 || mq_tokens_load(b->config, &b->jwt_keys, e) < 0 || mq_bans_begin(b, e) < 0 ||
+	    mq_ports_open(b, e) < 0)
 		mq_broker_free(&b);
 	else
 		mq_metrics_register(b);
@@ -181,16 +198,17 @@ void mq_broker_reload(struct mq_broker *b)
 {
 	struct err e = { 0 };
 	struct mq_access *access;
-	struct tls_set *set;
+	struct jwt_keys *keys;
 
 	b->config = daemon_config(b->daemon);
 	ipc_bus_set_public_address(b->bus, b->config->public_address);
-	set = load_tls(b, &e);
-	if (!set) {
+	if (load_tls(b, &e) < 0)
 		log_warn(b->log, "certificates not reloaded: %s", e.text);
+	if (mq_tokens_load(b->config, &keys, &e) < 0) {
+		log_warn(b->log, "keys of tokens not reloaded: %s", e.text);
 	} else {
-		tls_set_unref(&b->tls);
-		b->tls = set;
+		jwt_keys_free(&b->jwt_keys);
+		b->jwt_keys = keys;
 	}
 	access = mq_access_load(b->config->access_file, &e);
 	if (!access) {
@@ -255,7 +273,11 @@ void mq_broker_free(struct mq_broker **out)
 	free_tenants(b);
 	mq_fanout_free(&b->fanout);
 	mq_access_free(&b->access);
+	mq_bans_fini(&b->bans);
+	mq_names_fini(&b->users);
 	tls_set_unref(&b->tls);
+	tls_trust_free(&b->client_trust);
+	jwt_keys_free(&b->jwt_keys);
 	ratelimit_free(&b->connects);
 	mem_free(b->proxies);
 	buf_fini(&b->scratch);

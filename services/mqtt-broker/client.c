@@ -6,6 +6,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
@@ -104,8 +105,10 @@ static void on_live_timer(struct mq_client *c)
 
 	if (c->holds & MQ_HOLD_RATE) {
 		const struct mq_config *cfg = c->broker->config;
+		bool own = cfg->message_rate && c->bucket &&
+		           bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0;
 
-		if (cfg->message_rate && bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0) {
+		if (own || mq_quota_waits(c)) {
 			net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
 			return;
 		}
@@ -135,23 +138,43 @@ static void on_timer(struct wheel_timer *t)
 		mq_client_end(c, MQTT_SERVER_BUSY, "the login took too long");
 }
 
-void mq_client_count_message(struct mq_client *c)
+static void hold_for_rate(struct mq_client *c)
+{
+	mq_client_hold(c, MQ_HOLD_RATE, true);
+	net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
+}
+
+/* limits.message_rate. */
+static bool take_own(struct mq_client *c)
 {
 	const struct mq_config *cfg = c->broker->config;
 	uint64_t now = net_now(c->broker->net);
 
-	metric_inc(&mq_metrics.publish_in);
 	if (cfg->message_rate == 0)
-		return;
+		return true;
 	if (!c->bucket) {
 		c->bucket = mem_new(struct bucket);
 		bucket_fill(c->bucket, (double)cfg->message_burst, now);
 	}
 	if (bucket_take(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, 1, now))
-		return;
+		return true;
 	c->bucket->tokens -= 1;
-	mq_client_hold(c, MQ_HOLD_RATE, true);
-	net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
+	return false;
+}
+
+void mq_client_count_message(struct mq_client *c)
+{
+	bool own = take_own(c), users = mq_quota_spend(c, 1, 0);
+
+	metric_inc(&mq_metrics.publish_in);
+	if (!own || !users)
+		hold_for_rate(c);
+}
+
+void mq_client_count_bytes(struct mq_client *c, size_t n)
+{
+	if (c->state == MQ_LIVE && !mq_quota_spend(c, 0, n))
+		hold_for_rate(c);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -180,6 +203,7 @@ void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *pe
 	c->port = port;
 	c->refs = 1;
 	c->number = random_u64();
+	c->since_ms = net_now(b->net);
 	c->log = (struct log_ctx){ .parent = b->log, .key = "client", .number = c->number };
 	c->websocket = port->websocket;
 	c->encrypted = encrypted;
@@ -219,6 +243,7 @@ void mq_client_unref(struct mq_client *c)
 	mq_aliases_fini(&c->aliases_out);
 	buf_fini(&c->in);
 	mem_free(c->bucket);
+	mq_token_free(&c->token);
 	mem_free((char *)(uintptr_t)c->id.p);
 	mem_free(c->user);
 	mem_free(c->method);
@@ -234,6 +259,8 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state)
 	c->state = (uint8_t)state;
 	if (state == MQ_CLOSING) {
 		mq_login_abandon(c);
+		mq_token_stop(c);
+		mq_quota_leave(c);
 		mq_open_abandon(c);
 	} else {
 		mq_client_hold(c, MQ_HOLD_LOGIN, state == MQ_LOGIN);

@@ -28,6 +28,8 @@ static void handle(struct mq_client *c, const struct mqtt_frame *f)
 	c->last_packet_ms = net_now(c->broker->net);
 	if (!mq_client_table[c->state][f->type](c, f, &e) && c->state != MQ_CLOSING)
 		refuse(c, &e);
+	if (c->quota)
+		mq_client_count_bytes(c, f->size);
 }
 
 static bool stopped(const struct mq_client *c)

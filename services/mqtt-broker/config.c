@@ -2,9 +2,11 @@
 #include "services/mqtt-broker/config.h"
 
 #include "common/base/str.h"
+#include "common/crypto/jwt.h"
 #include "common/net/tls.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/rights.h"
 
 #define OPT(field) .offset = offsetof(struct mq_config, field)
 #define MIB        ((int64_t)1 << 20)
@@ -12,6 +14,9 @@
 #define HOUR_MS    ((int64_t)3600 * 1000)
 
 static const char *const full[] = { "drop-new", "drop-old", "disconnect", NULL };
+static const char *const certificate[] = { "none", "optional", "required", NULL };
+/* As enum tls_identity. */
+static const char *const identity[] = { "none", "common-name", "san-email", "san-xmpp", "subject", NULL };
 static const char *const share[] = { "round-robin", "least-inflight", "hash", NULL };
 
 /* clang-format off */
@@ -47,6 +52,20 @@ const struct config_option mq_config_options[] = {
 	  .doc = "Folder with HOST.pem and HOST.key for each host; default.pem and default.key serve the others." },
 	{ .name = "tls.required", .type = CONFIG_BOOL, OPT(require_tls), .fallback = "true", .reloads = true,
 	  .doc = "Refuse passwords over connections that are not encrypted." },
+	{ .name = "tls.client_certificate", .type = CONFIG_ENUM, OPT(client_certificate), .fallback = "none", .choices = certificate, .reloads = true,
+	  .doc = "Whether clients on the ports with TLS are asked for a certificate, and whether they must have one." },
+	{ .name = "tls.client_ca", .type = CONFIG_PATH, OPT(client_ca), .reloads = true,
+	  .doc = "File in PEM, or folder of them, with the authorities (or single certificates) that clients' certificates are believed by." },
+	{ .name = "tls.client_crl", .type = CONFIG_PATH, OPT(client_crl), .reloads = true,
+	  .doc = "File in PEM with the revocation lists of all of these authorities; none: nothing is revoked." },
+	{ .name = "tls.identity", .type = CONFIG_ENUM, OPT(identity), .fallback = "common-name", .choices = identity, .reloads = true,
+	  .doc = "What of a certificate is the user name, which then needs no password; none: a certificate is needed beside the password." },
+	{ .name = "jwt.keys", .type = CONFIG_PATH, OPT(jwt_keys), .reloads = true,
+	  .doc = "File with the key of JSON Web Tokens that clients may send for a password, or folder of KID.pem and KID.secret; none: there are no tokens." },
+	{ .name = "jwt.claim", .type = CONFIG_STRING, OPT(jwt_claim), .fallback = "sub", .reloads = true, .doc = "Claim with the user name." },
+	{ .name = "jwt.issuer", .type = CONFIG_STRING, OPT(jwt_issuer), .reloads = true, .doc = "What the claim iss has to be; empty: anything." },
+	{ .name = "jwt.audience", .type = CONFIG_STRING, OPT(jwt_audience), .reloads = true, .doc = "What the claim aud has to be or to name; empty: anything." },
+	TIME("jwt.leeway", jwt_leeway_ms, "60s", 0, HOUR_MS, "How far the clocks of those who sign tokens may be off."),
 	{ .name = "default_host", .type = CONFIG_STRING, OPT(default_host),
 	  .doc = "Host of clients whose user name names none; empty: the first of hosts." },
 	{ .name = "anonymous", .type = CONFIG_BOOL, OPT(anonymous), .fallback = "false", .reloads = true,
@@ -87,6 +106,12 @@ const struct config_option mq_config_options[] = {
 	NUMBER("limits.message_rate", message_rate, "0", 0, 1000000, "Messages a second that are read from one client; 0: as many as come."),
 	NUMBER("limits.message_burst", message_burst, "1000", 1, 1000000, "Messages that a quiet client may send at once when message_rate is set."),
 	BYTES("limits.read_rate", read_rate, "0", 0, 1024 * MIB, "Bytes a second read from one connection; 0: as many as come."),
+	NUMBER("limits.user.connections", user_connections, "0", 0, 10000000, "Connections of one user at a time; 0: any number."),
+	NUMBER("limits.user.subscriptions", user_subscriptions, "0", 0, 10000000, "Subscriptions of all connections of one user; 0: any number."),
+	NUMBER("limits.user.message_rate", user_message_rate, "0", 0, 10000000, "Messages a second read from all connections of one user; 0: as many as come."),
+	NUMBER("limits.user.message_burst", user_message_burst, "1000", 1, 10000000, "Messages that a quiet user may send at once when that is set."),
+	BYTES("limits.user.read_rate", user_read_rate, "0", 0, 1024 * MIB, "Bytes a second, likewise; 0: as many as come."),
+	BYTES("limits.user.read_burst", user_read_burst, "1MiB", 1024, 1024 * MIB, "Bytes that a quiet user may send at once when that is set."),
 	BYTES("limits.read_burst", read_burst, "256KiB", 1024, 1024 * MIB, "Bytes that a quiet client may send at once when read_rate is set."),
 
 	TIME("timeouts.connect", connect_ms, "30s", 1000, HOUR_MS, "From connecting to CONNACK."),
@@ -113,6 +138,8 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 {
 	const struct mq_config *c = config;
 	struct mq_access *access;
+	struct tls_trust *trust;
+	struct jwt_keys *keys;
 	struct tls_set *set;
 
 	if (c->port == 0 && c->tls_port == 0 && c->websocket_port == 0 && c->websocket_tls_port == 0)
@@ -141,5 +168,11 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 	if (!set)
 		return -1;
 	tls_set_unref(&set);
+	if (mq_certificates_load(c, &trust, e) < 0)
+		return -1;
+	tls_trust_free(&trust);
+	if (mq_tokens_load(c, &keys, e) < 0)
+		return -1;
+	jwt_keys_free(&keys);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "common/daemon/config.h"
 
 enum mq_full { MQ_FULL_DROP_NEW, MQ_FULL_DROP_OLD, MQ_FULL_DISCONNECT };
+enum mq_certificate { MQ_CERTIFICATE_NONE, MQ_CERTIFICATE_OPTIONAL, MQ_CERTIFICATE_REQUIRED };
 enum mq_share { MQ_SHARE_ROUND_ROBIN, MQ_SHARE_LEAST_INFLIGHT, MQ_SHARE_HASH };
 
 struct mq_config {
@@ -18,6 +19,11 @@ struct mq_config {
 	struct config_list origins;
 	char *public_address;
 	char *tls_dir;
+	char *client_ca, *client_crl;
+	int client_certificate; /* enum mq_certificate */
+	int identity;           /* enum tls_identity */
+	char *jwt_keys, *jwt_claim, *jwt_issuer, *jwt_audience;
+	int64_t jwt_leeway_ms;
 	bool require_tls;
 	char *default_host;
 	bool anonymous;
@@ -38,6 +44,9 @@ struct mq_config {
 	int64_t retained_messages, retained_bytes;
 	int64_t message_rate, message_burst;
 	int64_t read_rate, read_burst;
+	int64_t user_connections, user_subscriptions;
+	int64_t user_message_rate, user_message_burst;
+	int64_t user_read_rate, user_read_burst;
 
 	int64_t session_max_ms;
 	int64_t connect_ms, keepalive_max_s, close_ms, dead_after_ms, auth_ms;

@@ -7,6 +7,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 
 #define ASSIGNED_LENGTH 22u /* at most 23 letters and digits: what all servers must take ([MQTT-3.1.3-5]) */
@@ -105,6 +106,10 @@ static void authenticate(struct mq_client *c, const struct mqtt_connect *p, stru
 {
 	struct mq_login *l = c->login;
 
+	if (mq_certificate_login(c, p))
+		return;
+	if (!mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD) && mq_token_login(c, p))
+		return;
 	if (mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD)) {
 		l->method = mem_strndup(p->props.auth_method.p, p->props.auth_method.n);
 		c->method = mem_strdup(l->method);
@@ -141,7 +146,7 @@ bool mq_on_connect(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_
 	take_wishes(c, &p);
 	if (c->broker->draining)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
-	else
+	else if (!mq_banned(c))
 		authenticate(c, &p, user);
 	return true;
 }
@@ -199,6 +204,10 @@ void mq_connect_accept(struct mq_client *c)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
 	else if (s && !mq_session_is_of(s, c->user))
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
+	else if (mq_banned(c))
+		return;
+	else if (!mq_quota_enter(c, s && s->client))
+		mq_connect_refuse(c, MQTT_QUOTA_EXCEEDED, "too many connections of this user");
 	else if (s || !c->broker->several->peer_n)
 		mq_open(c, c->broker->several->unsettled);
 	else
@@ -219,6 +228,7 @@ void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)
 	bool as_wished;
 
 	mq_session_attach(s, c);
+	mq_quota_subscribed(c);
 	as_wished = keep_alive(c, c->login->keep_alive, &seconds);
 	c->keepalive_ms = seconds * 1000u;
 	write_connack(c, seconds, as_wished, present);

@@ -20,6 +20,7 @@
 #include "common/net/tls_for_test.h"
 #include "ipc/gen/auth.client.h"
 #include "services/mqtt-broker/fake_peers.h"
+#include "ipc/gen/mqttadmin.server.h"
 #include "services/mqtt-broker/fake_store.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/several.h"
@@ -45,6 +46,10 @@ struct fake {
 		bool ok, more;
 	} calls[CALLS];
 	unsigned call_n;
+	/* What the operator was told last. */
+	size_t listed;
+	int code;
+	char text[200];
 };
 
 static struct fake fake;
@@ -155,6 +160,53 @@ void *ipc_call_daemon(const struct ipc_call *call)
 {
 	(void)call;
 	return fake.broker;
+}
+
+void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
+{
+	(void)fmt;
+	if (!call) { /* an operator's */
+		fake.code = code;
+		return;
+	}
+	assert_false(call->answered);
+	call->answered = true;
+	call->code = code;
+}
+
+/* What operators are told (admin.c). */
+void reply_mqttadmin_list(struct ipc_call *call, const Starling__MqttListReply *reply)
+{
+	(void)call;
+	fake.listed = reply->n_clients;
+	if (reply->n_clients)
+		snprintf(fake.text, sizeof(fake.text), "%s %s %u", reply->clients[0]->client, reply->clients[0]->user,
+		         reply->clients[0]->version);
+}
+void reply_mqttadmin_sessions(struct ipc_call *call, const Starling__MqttSessionsReply *reply)
+{
+	(void)call;
+	fake.listed = reply->n_sessions;
+}
+void reply_mqttadmin_kick(struct ipc_call *call, const Starling__MqttKickReply *reply)
+{
+	(void)call;
+	fake.listed = reply->kicked;
+}
+void reply_mqttadmin_ban(struct ipc_call *call, const Starling__MqttBanReply *reply)
+{
+	(void)call;
+	fake.listed = reply->kicked;
+}
+void reply_mqttadmin_unban(struct ipc_call *call, const Starling__MqttUnbanReply *reply)
+{
+	(void)call;
+	fake.listed = reply->kept;
+}
+void reply_mqttadmin_bans(struct ipc_call *call, const Starling__MqttBansReply *reply)
+{
+	(void)call;
+	fake.listed = reply->n_bans;
 }
 
 /* Everybody's password is "secret"; SCRAM takes two steps, whatever is in them but "wrong". */

@@ -150,13 +150,6 @@ struct str ipc_call_payload(const struct ipc_call *call)
 {
 	return call->payload;
 }
-void ipc_fail(struct ipc_call *call, int code, const char *fmt, ...)
-{
-	(void)fmt;
-	assert_false(call->answered);
-	call->answered = true;
-	call->code = code;
-}
 
 static inline void peer_reply(struct ipc_call *call, const ProtobufCMessage *reply)
 {

@@ -7,6 +7,7 @@
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/queueing.h"
+#include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 
 #define NO_ID UINT32_MAX
@@ -235,6 +236,8 @@ static void deliver_one(struct mq_fanout *f, struct mq_publication *p, const str
 	struct mqtt_delivery d = *common;
 	const struct mq_client *client = m->session->client;
 
+	if (mq_withheld(m->session, p->m.topic))
+		return;
 	d.qos = p->qos < m->qos ? p->qos : m->qos;
 	d.retain = p->retain && m->retain_as_published; /* [MQTT-3.3.1-12], -13 */
 	if (m->first_id != NO_ID)

@@ -2,6 +2,7 @@
  *
  * mqtt-broker: MQTT for devices. See README.md beside this file. */
 #include "ipc/gen/mqtt.server.h"
+#include "ipc/gen/mqttadmin.server.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 #include "services/mqtt-broker/several.h"
@@ -60,7 +61,7 @@ static void status(void *state, struct daemon_status *out)
 
 int main(int argc, char **argv)
 {
-	static const struct ipc_interface *const serves[] = { &mqtt_interface, NULL };
+	static const struct ipc_interface *const serves[] = { &mqtt_interface, &mqttadmin_interface, NULL };
 	static const struct daemon_spec spec = {
 		.role = "mqtt-broker",
 		.summary = "serves MQTT clients",

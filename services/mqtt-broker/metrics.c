@@ -42,6 +42,7 @@ struct mq_metrics mq_metrics = {
 	.dropped_retained = COUNT("starling_mqtt_dropped_total", "reason=\"retained\"", DROPPED),
 	.denied_publish = COUNT("starling_mqtt_denied_total", "what=\"publish\"", "What the access rules did not allow"),
 	.denied_subscribe = COUNT("starling_mqtt_denied_total", "what=\"subscribe\"", "What the access rules did not allow"),
+	.denied_receive = COUNT("starling_mqtt_denied_total", "what=\"receive\"", "What the access rules did not allow"),
 	.subscriptions = GAUGE("starling_mqtt_subscriptions", "Subscriptions now"),
 	.retained = GAUGE("starling_mqtt_retained_messages", "Retained messages"),
 	.retained_bytes = GAUGE("starling_mqtt_retained_bytes", "Their bytes"),

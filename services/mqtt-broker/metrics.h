@@ -14,7 +14,7 @@ struct mq_metrics {
 	struct metric packets_in, bad_packets, bytes_in, bytes_out;
 	struct metric publish_in, publish_out, wills;
 	struct metric dropped_slow, dropped_queue, dropped_large, dropped_expired, dropped_retained;
-	struct metric denied_publish, denied_subscribe;
+	struct metric denied_publish, denied_subscribe, denied_receive;
 	struct metric subscriptions, retained, retained_bytes;
 	struct metric sessions, expired, storing_bytes, store_failed;
 };

@@ -13,9 +13,11 @@
 #include "common/mqtt/mqtt_encode.h"
 #include "common/net/conn.h"
 #include "common/net/listener.h"
+#include "common/net/tls_trust.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/acks.h"
 #include "services/mqtt-broker/alias.h"
+#include "services/mqtt-broker/bans.h"
 #include "services/mqtt-broker/config.h"
 #include "services/mqtt-broker/inflight.h"
 #include "services/mqtt-broker/names.h"
@@ -35,6 +37,8 @@ struct mq_retained_gone;
 struct mq_several;
 struct mq_start;
 struct mq_sys;
+struct mq_token;
+struct mq_user;
 struct mq_wait;
 
 /* A kind of listener. */
@@ -64,7 +68,11 @@ struct mq_broker {
 	struct net_loop *net;
 	struct ipc_bus *bus; /* NULL until run */
 	struct tls_set *tls;
+	struct jwt_keys *jwt_keys;      /* of tokens; NULL: none are taken */
+	struct tls_trust *client_trust; /* what clients' certificates are believed by; NULL: they are not asked for */
 	struct mq_access *access;
+	struct mq_bans bans;
+	struct mq_names users; /* struct mq_user by bare JID, of those who are connected, if there are limits for them */
 	struct mq_port ports[MQ_PORTS];
 	struct listener *listeners[MQ_LISTENERS_MAX];
 	uint32_t listener_count;
@@ -185,12 +193,15 @@ struct mq_client {
 	struct buf in; /* of a packet that is not all there */
 	struct mq_acks acks;
 	struct mq_aliases aliases_in, aliases_out;
-	struct bucket *bucket; /* of limits.message_rate; NULL: none */
-	struct str id;         /* client identifier; owned */
-	char *user;            /* bare JID; NULL: anonymous */
+	struct bucket *bucket;  /* of limits.message_rate; NULL: none */
+	struct str id;          /* client identifier; owned */
+	char *user;             /* bare JID; NULL: anonymous */
+	struct mq_user *quota;  /* its user's; NULL: not counted */
+	struct mq_token *token; /* that it logged in with; NULL: none */
 	const struct mq_port *port;
-	uint64_t number, last_packet_ms;
-	uint32_t refs, keepalive_ms; /* 0: off */
+	uint64_t number, last_packet_ms, since_ms;
+	uint32_t refs, counted; /* counted: subscriptions, in quota */
+	uint32_t keepalive_ms;  /* 0: off */
 	uint8_t state, holds, end_reason;
 	bool websocket, encrypted, feeding;
 	char *method; /* of 5.0's enhanced authentication; NULL: none */
@@ -224,6 +235,8 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state);
 void mq_client_hold(struct mq_client *c, enum mq_hold why, bool on);
 /* limits.message_rate: one more message came. */
 void mq_client_count_message(struct mq_client *c);
+/* So many bytes came, in a packet. */
+void mq_client_count_bytes(struct mq_client *c, size_t n);
 void mq_client_limits(struct mq_client *c);
 extern const struct conn_events mq_conn_events;
 extern const struct conn_websocket_options mq_websocket;

@@ -6,7 +6,7 @@
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
-#include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 /* --- acknowledgements --------------------------------------------------------------------------------------------- */
 
@@ -85,9 +85,7 @@ static void make_publication(struct mq_client *c, const struct mqtt_publish *p, 
 
 static bool allowed(struct mq_client *c, struct str topic)
 {
-	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
-
-	if (mq_access_allows(c->broker->access, MQ_ACCESS_PUBLISH, &who, topic))
+	if (mq_client_allows(c, MQ_ACCESS_PUBLISH, topic))
 		return true;
 	metric_inc(&mq_metrics.denied_publish);
 	return false;

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 
 #define READ_AT_ONCE  16u  /* messages */
 #define STEPS_AT_ONCE 256u /* nodes of the tree */
@@ -202,6 +203,8 @@ static void deliver_one(struct mq_session *s, const struct mq_replay *replay, st
 	struct mqtt_delivery d = { .qos = replay->qos < r->qos ? replay->qos : r->qos, .retain = true }; /* [MQTT-3.3.1-8] */
 	struct mq_publication p = { .m = r->message->m, .expires_ms = r->message->expires_ms, .asked = true };
 
+	if (mq_withheld(s, r->message->m.topic))
+		return;
 	if (!mq_message_expiry(p.expires_ms, net_now(s->tenant->broker->net), &d)) {
 		struct str topic = r->message->m.topic;
 

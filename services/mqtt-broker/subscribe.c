@@ -5,6 +5,7 @@
 #include "common/mqtt/mqtt_topic.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 
 #define REASONS_MAX 65536u /* more cannot be in a packet of limits.packet_size at its default; a longer one is refused */
@@ -35,7 +36,6 @@ static bool wants_retained(const struct mqtt_subscription *s, enum index_subs_ch
 static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscription *s, uint32_t identifier, bool *out_retained)
 {
 	const struct mq_config *cfg = c->broker->config;
-	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
 	struct index_subscription options = {
 		.identifier = identifier, .qos = s->qos, .no_local = s->no_local, .retain_as_published = s->retain_as_published
 	};
@@ -44,7 +44,7 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 	*out_retained = false;
 	if (s->levels > (uint64_t)cfg->topic_levels)
 		return MQTT_TOPIC_FILTER_INVALID;
-	if (!mq_access_allows(c->broker->access, MQ_ACCESS_SUBSCRIBE, &who, s->topic)) {
+	if (!mq_client_allows(c, MQ_ACCESS_SUBSCRIBE, s->topic)) {
 		metric_inc(&mq_metrics.denied_subscribe);
 		return MQTT_NOT_AUTHORIZED;
 	}
@@ -52,8 +52,9 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 	if (change == INDEX_SUBS_REFUSED)
 		return MQTT_TOPIC_FILTER_INVALID;
 	/* Only now is it known whether it replaces one, which is always allowed ([MQTT-3.8.4-3]). */
-	if (c->session->subscriber.count > (uint64_t)cfg->subscriptions && change != INDEX_SUBS_REPLACED) {
+	if (change != INDEX_SUBS_REPLACED && (!mq_quota_subscribed(c) || c->session->subscriber.count > (uint64_t)cfg->subscriptions)) {
 		mq_subs_remove(c->tenant, &c->session->subscriber, s->group, s->topic);
+		mq_quota_subscribed(c);
 		return MQTT_QUOTA_EXCEEDED;
 	}
 	*out_retained = wants_retained(s, change);
@@ -164,6 +165,7 @@ bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct m
 		o.reasons[i] =
 		        (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);
 	}
+	mq_quota_subscribed(c);
 	answer(c, &o, changed);
 	return true;
 }

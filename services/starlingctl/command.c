@@ -43,6 +43,11 @@ const struct command commands[] = {
 	  "USER is an account, user@host. kick with a TIME (10m, 2h) also keeps the user from making new ones for so long. 2 when there "
 	  "was none to end; "
 	  "75 when a relay did not answer: the list has gaps." },
+	{ "mqtt", "list|sessions [USER] | kick|unban KIND NAME | ban KIND NAME [TIME] | bans", 1, 4, BUS_OPTIONS, command_mqtt,
+	  "MQTT clients and sessions: list them, end connections, keep clients out",
+	  "KIND is client (NAME: its identifier), user (user@host) or address (192.0.2.1, 192.0.2.0/24). ban also ends connections; "
+	  "without a TIME "
+	  "(10m, 2h) it lasts until unban. 2 when there was none; 75 when a broker did not answer: the list has gaps." },
 	{ "log-level", "LEVEL [INSTANCE|ROLE]", 1, 2, BUS_OPTIONS, command_log_level, "set error, warn, info or debug until the next start",
 	  "2 when there is no such instance." },
 	{ "reload", "[INSTANCE|ROLE]", 0, 1, BUS_OPTIONS, command_reload, "read the configuration again",

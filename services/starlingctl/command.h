@@ -34,6 +34,7 @@ int command_connected_users(const struct args *a);
 int command_kick(const struct args *a);
 int command_s2s(const struct args *a);
 int command_turn(const struct args *a);
+int command_mqtt(const struct args *a);
 int command_log_level(const struct args *a);
 int command_reload(const struct args *a);
 int command_drain(const struct args *a);
