@@ -3,7 +3,7 @@
  * relay: two clients bound together, of our broker and of the remote one: what one is sent the other publishes, and what the other's broker acknowledges is acknowledged to the
  * first. It keeps nothing that has to outlive it: a message has the same packet identifier at both sides. Those that a broker gives to messages for us, and those
  * that we give to messages for a broker, are spaces of their own (MQTT 5.0 section 2.2.1), so what is unfinished in one broker's session says under which
- * identifier it is unfinished in the other's. See docs/decisions/0043-mqtt-bridge.md. No I/O.
+ * identifier it is unfinished in the other's. See docs/decisions/0041-mqtt-bridge.md. No I/O.
  *
  * Sides are numbered by the way that begins there: WAY_OUT ours, WAY_IN the remote one. */
 #ifndef MQTT_BRIDGE_RELAY_H

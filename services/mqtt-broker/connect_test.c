@@ -161,8 +161,8 @@ static void test_drain(void **state)
 	live5(0, "a");
 	fake.elsewhere = "other.test:1883";
 	mq_drain(fake.broker);
-	for (int i = 0; i < 200 && !fake.drained; i++) {
-		uv_run(&fake.loop, UV_RUN_ONCE);
+	for (int i = 0; i < 200 && !skeleton.drained; i++) {
+		uv_run(&skeleton.loop, UV_RUN_ONCE);
 		if (fake.peers[0] >= 0 && fake.broker->client_count &&
 		    ((struct mq_client *)list_entry(fake.broker->clients.next, struct mq_client, node))->state == MQ_CLOSING) {
 			hear(0, "E0 . 9C (1C s'other.test:1883')");
@@ -170,7 +170,7 @@ static void test_drain(void **state)
 			fake.peers[0] = -1;
 		}
 	}
-	assert_true(fake.drained);
+	assert_true(skeleton.drained);
 }
 
 int main(void)

@@ -16,11 +16,13 @@
 #include <cmocka.h>
 
 #include "common/base/mem.h"
+#include "common/daemon/daemon_for_test.h"
 #include "common/mqtt/mqtt_for_test.h"
 #include "common/net/tls_for_test.h"
 #include "ipc/gen/auth.client.h"
-#include "services/mqtt-broker/fake_peers.h"
 #include "ipc/gen/mqttadmin.server.h"
+#include "ipc/runtime/ipc_for_test.h"
+#include "services/mqtt-broker/fake_peers.h"
 #include "services/mqtt-broker/fake_store.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/several.h"
@@ -29,14 +31,12 @@
 #define CALLS   16
 
 struct fake {
-	uv_loop_t loop;
-	struct config_shared shared;
 	struct mq_config config;
 	struct mq_broker *broker;
 	char *hosts[2];
 	char dir[64];
 	int peers[CLIENTS];
-	bool drained, away;    /* auth does not answer */
+	bool away;             /* auth does not answer */
 	const char *elsewhere; /* another broker's public address; NULL: there is none */
 	bool begins;           /* it is not ready yet */
 	struct {
@@ -56,46 +56,6 @@ static struct fake fake;
 
 /* --- skeleton ----------------------------------------------------------------------------------------------------- */
 
-uv_loop_t *daemon_loop(struct daemon *d)
-{
-	(void)d;
-	return &fake.loop;
-}
-struct ipc_bus *daemon_bus(struct daemon *d)
-{
-	(void)d;
-	return (struct ipc_bus *)&fake;
-}
-const struct config_shared *daemon_shared(struct daemon *d)
-{
-	(void)d;
-	return &fake.shared;
-}
-const void *daemon_config(struct daemon *d)
-{
-	(void)d;
-	return &fake.config;
-}
-const struct log_ctx *daemon_log(struct daemon *d)
-{
-	static const struct log_ctx root;
-
-	(void)d;
-	return &root;
-}
-const char *daemon_version(void)
-{
-	return "test";
-}
-void daemon_ready(struct daemon *d)
-{
-	(void)d;
-}
-void daemon_drained(struct daemon *d)
-{
-	(void)d;
-	fake.drained = true;
-}
 void daemon_fail(struct daemon *d, const char *fmt, ...)
 {
 	(void)d;
@@ -108,15 +68,6 @@ void metrics_register(struct metric *m)
 
 /* --- bus ---------------------------------------------------------------------------------------------------------- */
 
-struct ipc_target ipc_any(const char *role)
-{
-	return (struct ipc_target){ .kind = IPC_TO_ANY, .role = role };
-}
-const char *ipc_code_name(int code)
-{
-	(void)code;
-	return "CODE";
-}
 uint64_t ipc_bus_instance(const struct ipc_bus *bus)
 {
 	(void)bus;
@@ -259,7 +210,7 @@ static inline void fake_answer(int code)
 static inline void turn(void)
 {
 	for (int i = 0; i < 6; i++) {
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 		if (fake.call_n > 0 && !fake.away)
 			fake_answer(0);
 		if (!peers.holds)
@@ -404,7 +355,7 @@ static inline void fake_end(void)
 		fake.peers[i] = -1;
 	}
 	for (int i = 0; i < 5; i++)
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 }
 
 /* kill -9, and the next one. */
@@ -423,11 +374,11 @@ static inline struct mq_session *session_of(const char *id)
 /* Until what is tried again has been. */
 static inline void later(void)
 {
-	uint64_t until = uv_now(&fake.loop) + 1200;
+	uint64_t until = uv_now(&skeleton.loop) + 1200;
 
-	while (uv_now(&fake.loop) < until) {
+	while (uv_now(&skeleton.loop) < until) {
 		poll(NULL, 0, 5);
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 		turn();
 	}
 }
@@ -436,18 +387,19 @@ static inline int fake_setup(void **state)
 {
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
+	skeleton = (struct skeleton){ .config = &fake.config, .bus = (struct ipc_bus *)&fake };
 	memset(&peers, 0, sizeof(peers));
 	for (int i = 0; i < CLIENTS; i++)
 		fake.peers[i] = -1;
-	uv_loop_init(&fake.loop);
+	uv_loop_init(&skeleton.loop);
 	strcpy(fake.dir, "/tmp/mqtt-test-XXXXXX");
 	if (!mkdtemp(fake.dir))
 		return -1;
 	tls_for_test_make(fake.dir, "default", EVP_sha256());
 	fake.hosts[0] = (char *)(uintptr_t) "a.test";
 	fake.hosts[1] = (char *)(uintptr_t) "b.test";
-	fake.shared.hosts = (struct config_list){ fake.hosts, 2 };
-	fake.shared.drain_ms = 1000;
+	skeleton.shared.hosts = (struct config_list){ fake.hosts, 2 };
+	skeleton.shared.drain_ms = 1000;
 	fake.config = (struct mq_config){ .tls_dir = fake.dir,
 		                          .default_host = (char *)(uintptr_t) "",
 		                          .websocket_path = (char *)(uintptr_t) "/mqtt",
@@ -484,7 +436,7 @@ static inline int fake_teardown(void **state)
 	fake_end();
 	store_fini();
 	tls_for_test_remove(fake.dir, names);
-	return uv_loop_close(&fake.loop);
+	return uv_loop_close(&skeleton.loop);
 }
 
 #endif

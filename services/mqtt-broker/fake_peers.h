@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "ipc/gen/mqtt.client.h"
 #include "ipc/gen/mqtt.server.h"
+#include "ipc/runtime/ipc_for_test.h"
 
 #define ASKED 64
 
@@ -39,18 +40,6 @@ static struct {
 	uint32_t asked_n;
 } peers;
 
-static inline ProtobufCMessage *peer_copy(const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *bytes = mem_alloc(n + 1);
-	ProtobufCMessage *out;
-
-	protobuf_c_message_pack(m, bytes);
-	out = protobuf_c_message_unpack(m->descriptor, NULL, n, bytes);
-	mem_free(bytes);
-	return out;
-}
-
 static inline int peer_ask(const char *what, struct ipc_target to, const struct ipc_opts *opts, const ProtobufCMessage *request,
                            void (*done)(void), void *ctx)
 {
@@ -58,15 +47,10 @@ static inline int peer_ask(const char *what, struct ipc_target to, const struct 
 
 	assert_true(peers.asked_n <= ASKED);
 	*a = (struct peer_asked){
-		.what = what, .instance = to.instance, .request = peer_copy(request), .done = (ipc_done_fn)done, .ctx = ctx
+		.what = what, .instance = to.instance, .request = ipc_copy_for_test(request), .done = (ipc_done_fn)done, .ctx = ctx
 	};
 	snprintf(a->payload, sizeof(a->payload), "%.*s", (int)opts->payload.n, opts->payload.p ? opts->payload.p : "");
 	return 0;
-}
-
-struct ipc_target ipc_instance(uint64_t instance)
-{
-	return (struct ipc_target){ .kind = IPC_TO_INSTANCE, .instance = instance };
 }
 
 #define PEER_CALL(name, Request, type)                                                                                                     \
@@ -155,7 +139,7 @@ static inline void peer_reply(struct ipc_call *call, const ProtobufCMessage *rep
 {
 	assert_false(call->answered);
 	call->answered = true;
-	call->reply = peer_copy(reply);
+	call->reply = ipc_copy_for_test(reply);
 }
 void reply_mqtt_filters(struct ipc_call *call, const Starling__Empty *reply)
 {

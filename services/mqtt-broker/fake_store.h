@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "ipc/gen/storage.client.h"
+#include "ipc/runtime/ipc_for_test.h"
 
 #define ROWS    8
 #define ENTRIES 64
@@ -59,19 +60,6 @@ struct store {
 
 static struct store store;
 
-static inline void *store_copy(const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *bytes = mem_alloc(n + 1);
-	void *out;
-
-	protobuf_c_message_pack(m, bytes);
-	out = protobuf_c_message_unpack(m->descriptor, NULL, n, bytes);
-	mem_free(bytes);
-	assert_non_null(out);
-	return out;
-}
-
 static inline void store_drop(void *m)
 {
 	if (m)
@@ -105,7 +93,7 @@ static inline int store_says(void (*done)(void), void *ctx, int code, const void
 	store.answers[store.answer_n].done = (ipc_done_fn)done;
 	store.answers[store.answer_n].ctx = ctx;
 	store.answers[store.answer_n].code = store.mode == STORE_LOSES ? STARLING__CODE__CODE_TIMEOUT : code;
-	store.answers[store.answer_n++].reply = code == 0 && store.mode != STORE_LOSES ? store_copy(reply) : NULL;
+	store.answers[store.answer_n++].reply = code == 0 && store.mode != STORE_LOSES ? (void *)ipc_copy_for_test(reply) : NULL;
 	return 0;
 }
 
@@ -179,13 +167,13 @@ static inline uint64_t store_queued(uint64_t session, uint64_t *next)
 /* A copy with all that hangs on it. */
 static inline Starling__MqttSession *store_whole(const struct store_row *r)
 {
-	Starling__MqttSession *out = store_copy(&r->row->base);
+	Starling__MqttSession *out = (void *)ipc_copy_for_test(&r->row->base);
 	Starling__MqttFence fence = STARLING__MQTT_FENCE__INIT;
 
 	fence.session = r->session;
 	fence.epoch = r->epoch;
 	store_drop(out->fence);
-	out->fence = store_copy(&fence.base);
+	out->fence = (void *)ipc_copy_for_test(&fence.base);
 	out->queued = store_queued(r->session, &out->next_seq);
 	out->subscriptions = calloc(r->filter_n + 1, sizeof(void *));
 	for (uint32_t i = 0; i < r->filter_n; i++) {
@@ -194,7 +182,7 @@ static inline Starling__MqttSession *store_whole(const struct store_row *r)
 		sub.filter = (char *)(uintptr_t)r->filters[i];
 		sub.options = r->options[i];
 		sub.identifier = r->identifiers[i];
-		out->subscriptions[out->n_subscriptions++] = store_copy(&sub.base);
+		out->subscriptions[out->n_subscriptions++] = (void *)ipc_copy_for_test(&sub.base);
 	}
 	out->received = calloc(r->packet_n + 1, sizeof(uint32_t));
 	for (uint32_t i = 0; i < r->packet_n; i++)
@@ -223,7 +211,7 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 		return store_says((void (*)(void))done, ctx, STARLING__CODE__CODE_DENIED, NULL);
 	reply.present = r && !q->clean;
 	if (r && r->row->will && r->instance != q->instance) /* else it is this very client's */
-		will = store_copy(&r->row->will->base);
+		will = (void *)ipc_copy_for_test(&r->row->will->base);
 	if (r && q->clean)
 		store_remove(r);
 	for (int i = 0; i < ROWS && !r; i++) {
@@ -236,7 +224,7 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 	r->epoch++;
 	r->instance = q->instance;
 	store_drop(r->row);
-	r->row = store_copy(&q->session->base);
+	r->row = (void *)ipc_copy_for_test(&q->session->base);
 	reply.session = store_whole(r);
 	store_drop(reply.session->will);
 	reply.session->will = will; /* the former one's */
@@ -263,7 +251,7 @@ int call_storage_mqtt_session_set(struct ipc_bus *bus, struct ipc_target to, con
 	r->row->will_delay_s = q->will_delay_s;
 	r->row->will_due_us = q->will_due_us;
 	store_drop(r->row->will);
-	r->row->will = q->will ? store_copy(&q->will->base) : NULL;
+	r->row->will = q->will ? (void *)ipc_copy_for_test(&q->will->base) : NULL;
 	return store_says((void (*)(void))done, ctx, 0, &reply);
 }
 
@@ -393,7 +381,7 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 		e->id_n = (uint32_t)t->n_identifiers;
 		for (uint32_t k = 0; k < e->id_n; k++)
 			e->ids[k] = t->identifiers[k];
-		e->message = store_copy(&q->message->base);
+		e->message = (void *)ipc_copy_for_test(&q->message->base);
 		mem_free(e->message->payload.data);
 		e->message->payload.data = mem_memdup(opts->payload.n ? opts->payload.p : "", opts->payload.n);
 		e->message->payload.len = opts->payload.n;
@@ -536,7 +524,7 @@ int call_storage_mqtt_retain(struct ipc_bus *bus, struct ipc_target to, const st
 	store_drop(store.retained[at]);
 	store.retained[at] = NULL;
 	if (opts->payload.n) {
-		store.retained[at] = store_copy(&q->message->base);
+		store.retained[at] = (void *)ipc_copy_for_test(&q->message->base);
 		mem_free(store.retained[at]->payload.data);
 		store.retained[at]->payload.data = mem_memdup(opts->payload.p, opts->payload.n);
 		store.retained[at]->payload.len = opts->payload.n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * several: what makes several brokers one (docs/decisions/0042-mqtt-several-brokers.md). Each knows the filters of all others; who publishes sends a message to
+ * several: what makes several brokers one (docs/decisions/0040-mqtt-several-brokers.md). Each knows the filters of all others; who publishes sends a message to
  * those that have somebody for it; who connects takes the client identifier from all; who is left takes over the sessions of who dies. */
 #ifndef MQTT_BROKER_SEVERAL_H
 #define MQTT_BROKER_SEVERAL_H

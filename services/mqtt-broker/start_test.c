@@ -66,7 +66,7 @@ static void test_drain_waits_for_the_store(void **state)
 	mq_drain(fake.broker);
 	for (int i = 0; i < 200 && fake.broker->client_count; i++) {
 		poll(NULL, 0, 5);
-		uv_run(&fake.loop, UV_RUN_NOWAIT);
+		uv_run(&skeleton.loop, UV_RUN_NOWAIT);
 		turn();
 		if (fake.peers[0] >= 0 && session_of("a") && !session_of("a")->client) {
 			close(fake.peers[0]);
@@ -75,10 +75,10 @@ static void test_drain_waits_for_the_store(void **state)
 	}
 	later();
 	assert_int_equal(fake.broker->client_count, 0);
-	assert_false(fake.drained);
+	assert_false(skeleton.drained);
 	store.mode = STORE_ANSWERS;
 	later();
-	assert_true(fake.drained);
+	assert_true(skeleton.drained);
 }
 
 int main(void)

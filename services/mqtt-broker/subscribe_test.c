@@ -110,7 +110,7 @@ static void test_sys(void **state)
 	fake.config.sys_ms = 10000;
 	mq_sys_reload(fake.broker);
 	for (int i = 0; i < 100 && n <= 0; i++) {
-		uv_run(&fake.loop, UV_RUN_ONCE);
+		uv_run(&skeleton.loop, UV_RUN_ONCE);
 		turn();
 		n = recv(fake.peers[0], got, sizeof(got), 0);
 	}

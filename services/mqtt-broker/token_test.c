@@ -155,8 +155,8 @@ static void test_its_end_is_the_clients(void **state)
 	hear(0, CONNACK_5);
 	enter(1, "04", "C2", "s'd'", token(1, ",\"sub\":\"d\""));
 	hear(1, "20 02 00 00");
-	until = uv_now(&fake.loop) + 2500;
-	while (uv_now(&fake.loop) < until && fake.broker->client_count > 0) {
+	until = uv_now(&skeleton.loop) + 2500;
+	while (uv_now(&skeleton.loop) < until && fake.broker->client_count > 0) {
 		poll(NULL, 0, 5);
 		turn();
 		if (session_of("c0") == NULL && fake.peers[0] >= 0) {

@@ -4,35 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/list.h"
 #include "common/daemon/config.h"
 #include "ipc/gen/mqttadmin.client.h"
-#include "services/starlingctl/client.h"
+#include "services/starlingctl/ask.h"
 #include "services/starlingctl/command.h"
-#include "services/starlingctl/json.h"
-#include "services/starlingctl/table.h"
-
-enum { LIMIT = 10000, NAME_BYTES = 128 };
-
-struct asking;
-
-struct asked {
-	struct asking *all;
-	uint64_t instance;
-	char name[NAME_BYTES];
-};
 
 struct asking {
-	struct client client;
-	struct json json;
-	struct table table;
-	struct asked instances[CLIENT_MAX_INSTANCES];
+	struct ask ask;
 	const struct action *action;
 	const char *user; /* of the lists; "": all */
 	Starling__MqttWhom whom;
 	uint64_t for_ms;
-	unsigned count, answered, failed, missing, kicked, unkept;
-	int code; /* of the last failure */
-	char text[256];
+	unsigned missing, kicked, unkept;
 };
 
 struct action {
@@ -40,7 +24,7 @@ struct action {
 	bool whom;          /* client|user|address NAME follows */
 	unsigned max_words; /* with the action's own */
 	/* Asks one broker. */
-	void (*ask)(struct asking *q, struct asked *one);
+	void (*call)(struct ask_one *one);
 	const char *key; /* of the list in JSON; NULL: it is no list */
 	const char *const *titles;
 	unsigned columns, right;
@@ -48,25 +32,25 @@ struct action {
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-static void answered(struct asking *q, const struct ipc_result *result)
+static struct asking *asking_of(struct ask_one *one)
 {
-	if (ipc_ok(result)) {
-		q->answered++;
-	} else if (result->code == STARLING__CODE__CODE_NOT_FOUND) {
-		q->answered++;
-		q->missing++;
-	} else {
-		q->failed++;
-		q->code = result->code;
-		snprintf(q->text, sizeof(q->text), "%s", result->text);
-	}
-	client_answered(&q->client);
+	return list_entry(one->all, struct asking, ask);
+}
+
+/* To have nothing of that name is an answer, too. */
+static void answered(struct ask_one *one, const struct ipc_result *result)
+{
+	struct ipc_result nothing_here = { .code = STARLING__CODE__CODE_OK };
+	bool missing = result->code == STARLING__CODE__CODE_NOT_FOUND;
+
+	asking_of(one)->missing += missing;
+	ask_answered(one, missing ? &nothing_here : result);
 }
 
 static void on_listed(const struct ipc_result *result, const Starling__MqttListReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
-	struct asking *q = one->all;
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
 	char age[32], size[32];
 
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_clients; i++) {
@@ -100,13 +84,13 @@ static void on_listed(const struct ipc_result *result, const Starling__MqttListR
 		table_cell(&q->table, "%u", c->subscriptions);
 		table_cell(&q->table, "%s", one->name);
 	}
-	answered(q, result);
+	answered(one, result);
 }
 
 static void on_sessions(const struct ipc_result *result, const Starling__MqttSessionsReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
-	struct asking *q = one->all;
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
 
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_sessions; i++) {
 		const Starling__MqttSessionInfo *s = reply->sessions[i];
@@ -130,13 +114,13 @@ static void on_sessions(const struct ipc_result *result, const Starling__MqttSes
 		table_cell(&q->table, "%llu", (unsigned long long)s->queued);
 		table_cell(&q->table, "%s", one->name);
 	}
-	answered(q, result);
+	answered(one, result);
 }
 
 static void on_bans(const struct ipc_result *result, const Starling__MqttBansReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
-	struct asking *q = one->all;
+	struct ask_one *one = ctx;
+	struct ask *q = one->all;
 	char left[32];
 
 	for (size_t i = 0; ipc_ok(result) && i < reply->n_bans; i++) {
@@ -156,157 +140,110 @@ static void on_bans(const struct ipc_result *result, const Starling__MqttBansRep
 		table_cell(&q->table, "%s", b->left_ms ? left : "-");
 		table_cell(&q->table, "%s", one->name);
 	}
-	answered(q, result);
+	answered(one, result);
 }
 
 static void on_kicked(const struct ipc_result *result, const Starling__MqttKickReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
-	one->all->kicked += ipc_ok(result) ? reply->kicked : 0;
-	answered(one->all, result);
+	asking_of(one)->kicked += ipc_ok(result) ? reply->kicked : 0;
+	answered(one, result);
 }
 
 static void on_banned(const struct ipc_result *result, const Starling__MqttBanReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
-	one->all->kicked += ipc_ok(result) ? reply->kicked : 0;
-	one->all->unkept += ipc_ok(result) && !reply->kept;
-	answered(one->all, result);
+	asking_of(one)->kicked += ipc_ok(result) ? reply->kicked : 0;
+	asking_of(one)->unkept += ipc_ok(result) && !reply->kept;
+	answered(one, result);
 }
 
 static void on_unbanned(const struct ipc_result *result, const Starling__MqttUnbanReply *reply, void *ctx)
 {
-	struct asked *one = ctx;
+	struct ask_one *one = ctx;
 
-	one->all->unkept += ipc_ok(result) && !reply->kept;
-	answered(one->all, result);
+	asking_of(one)->unkept += ipc_ok(result) && !reply->kept;
+	answered(one, result);
 }
 
 /* --- questions ---------------------------------------------------------------------------------------------------- */
 
-static void ask_list(struct asking *q, struct asked *one)
+static void call_list(struct ask_one *one)
 {
 	Starling__MqttListRequest request = STARLING__MQTT_LIST_REQUEST__INIT;
 
-	request.user = (char *)(uintptr_t)q->user;
-	request.limit = LIMIT;
-	call_mqttadmin_list(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_listed, one);
+	request.user = (char *)(uintptr_t)asking_of(one)->user;
+	request.limit = ASK_LIMIT;
+	call_mqttadmin_list(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_listed, one);
 }
 
-static void ask_sessions(struct asking *q, struct asked *one)
+static void call_sessions(struct ask_one *one)
 {
 	Starling__MqttListRequest request = STARLING__MQTT_LIST_REQUEST__INIT;
 
-	request.user = (char *)(uintptr_t)q->user;
-	request.limit = LIMIT;
-	call_mqttadmin_sessions(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_sessions, one);
+	request.user = (char *)(uintptr_t)asking_of(one)->user;
+	request.limit = ASK_LIMIT;
+	call_mqttadmin_sessions(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_sessions, one);
 }
 
-static void ask_bans(struct asking *q, struct asked *one)
+static void call_bans(struct ask_one *one)
 {
 	Starling__MqttBansRequest request = STARLING__MQTT_BANS_REQUEST__INIT;
 
-	call_mqttadmin_bans(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_bans, one);
+	call_mqttadmin_bans(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_bans, one);
 }
 
-static void ask_kick(struct asking *q, struct asked *one)
+static void call_kick(struct ask_one *one)
 {
 	Starling__MqttKickRequest request = STARLING__MQTT_KICK_REQUEST__INIT;
 
-	request.whom = &q->whom;
-	call_mqttadmin_kick(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_kicked, one);
+	request.whom = &asking_of(one)->whom;
+	call_mqttadmin_kick(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_kicked, one);
 }
 
-static void ask_ban(struct asking *q, struct asked *one)
+static void call_ban(struct ask_one *one)
 {
 	Starling__MqttBanRequest request = STARLING__MQTT_BAN_REQUEST__INIT;
 
-	request.whom = &q->whom;
-	request.for_ms = q->for_ms;
-	call_mqttadmin_ban(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_banned, one);
+	request.whom = &asking_of(one)->whom;
+	request.for_ms = asking_of(one)->for_ms;
+	call_mqttadmin_ban(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_banned, one);
 }
 
-static void ask_unban(struct asking *q, struct asked *one)
+static void call_unban(struct ask_one *one)
 {
 	Starling__MqttKickRequest request = STARLING__MQTT_KICK_REQUEST__INIT;
 
-	request.whom = &q->whom;
-	call_mqttadmin_unban(q->client.bus, ipc_instance(one->instance), &q->client.opts, &request, on_unbanned, one);
-}
-
-static void ask_all(struct asking *q)
-{
-	const Starling__Registration *all[CLIENT_MAX_INSTANCES];
-
-	client_settle(&q->client);
-	q->count = client_select(&q->client, "mqtt-broker", all, CLIENT_MAX_INSTANCES);
-	for (unsigned i = 0; i < q->count; i++) {
-		q->instances[i].all = q;
-		q->instances[i].instance = all[i]->instance;
-		snprintf(q->instances[i].name, sizeof(q->instances[i].name), "%s", all[i]->name);
-	}
-	for (unsigned i = 0; i < q->count; i++) {
-		client_expect(&q->client);
-		q->action->ask(q, &q->instances[i]);
-	}
-	client_wait(&q->client);
+	request.whom = &asking_of(one)->whom;
+	call_mqttadmin_unban(one->all->client.bus, ipc_instance(one->instance), &one->all->client.opts, &request, on_unbanned, one);
 }
 
 /* --- what is said about it ---------------------------------------------------------------------------------------- */
 
-static int verdict(const struct asking *q)
+static int list(struct ask *ask)
 {
-	if (q->failed)
-		return command_fail(q->client.args, exit_code_of(q->code), "%u of %u brokers did not do it: %s %s", q->failed,
-		                    q->failed + q->answered, ipc_code_name(q->code), q->text);
-	if (!q->answered)
-		return command_fail(q->client.args, CTL_TEMPORARY, "no mqtt-broker is up");
-	return CTL_OK;
+	const struct action *action = list_entry(ask, struct asking, ask)->action;
+
+	return ask_list(ask, action->key, action->columns, action->titles, action->right, action->call);
 }
 
-static int list(struct asking *q)
+static int act(struct ask *ask)
 {
-	struct buf text = { 0 };
-	int status = CTL_OK;
-
-	table_init(&q->table, q->action->columns, q->action->titles, q->action->right);
-	json_open(&q->json, NULL, '{');
-	json_open(&q->json, q->action->key, '[');
-	ask_all(q);
-	json_close(&q->json, ']');
-	json_bool(&q->json, "complete", q->failed == 0 && q->answered > 0);
-	json_close(&q->json, '}');
-	if (q->client.args->json) {
-		/* Nothing may follow it. */
-		json_print(&q->json);
-		status = q->failed ? exit_code_of(q->code) : q->answered ? CTL_OK : CTL_TEMPORARY;
-	} else {
-		table_write(&q->table, &text);
-		fwrite(buf_str(&text).p, 1, buf_str(&text).n, stdout);
-		status = verdict(q);
-	}
-	buf_fini(&text);
-	buf_fini(&q->json.out);
-	table_fini(&q->table);
-	return status;
-}
-
-static int act(struct asking *q)
-{
-	bool kick = q->action->ask == ask_kick, unban = q->action->ask == ask_unban;
+	const struct asking *q = list_entry(ask, struct asking, ask);
+	bool kick = q->action->call == call_kick, unban = q->action->call == call_unban;
 	int status;
 
-	ask_all(q);
-	status = verdict(q);
+	ask_all(ask, q->action->call);
+	status = ask_verdict(ask);
 	if (status)
 		return status;
-	if (unban && q->missing == q->answered)
-		return command_fail(q->client.args, CTL_CONFLICT, "there is no such ban");
+	if (unban && q->missing == ask->answered)
+		return command_fail(ask->client.args, CTL_CONFLICT, "there is no such ban");
 	if (kick && !q->kicked)
-		return command_fail(q->client.args, CTL_CONFLICT, "there is no such client");
-	if (q->client.args->json)
+		return command_fail(ask->client.args, CTL_CONFLICT, "there is no such client");
+	if (ask->client.args->json)
 		printf("{\"kicked\":%u,\"kept\":%s}\n", q->kicked, q->unkept ? "false" : "true");
 	else if (!unban)
 		printf("%u connection%s ended\n", q->kicked, q->kicked == 1 ? "" : "s");
@@ -324,12 +261,12 @@ static const char *const session_titles[] = { "CLIENT", "USER", "HOST", "CONNECT
 static const char *const ban_titles[] = { "CLIENT", "USER", "ADDRESS", "LEFT", "INSTANCE" };
 
 static const struct action actions[] = {
-	{ "list", false, 2, ask_list, "clients", client_titles, 11, 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9 },
-	{ "sessions", false, 2, ask_sessions, "sessions", session_titles, 8, 1u << 5 | 1u << 6 },
-	{ "bans", false, 1, ask_bans, "bans", ban_titles, 5, 1u << 3 },
-	{ "kick", true, 3, ask_kick, NULL, NULL, 0, 0 },
-	{ "ban", true, 4, ask_ban, NULL, NULL, 0, 0 },
-	{ "unban", true, 3, ask_unban, NULL, NULL, 0, 0 },
+	{ "list", false, 2, call_list, "clients", client_titles, 11, 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9 },
+	{ "sessions", false, 2, call_sessions, "sessions", session_titles, 8, 1u << 5 | 1u << 6 },
+	{ "bans", false, 1, call_bans, "bans", ban_titles, 5, 1u << 3 },
+	{ "kick", true, 3, call_kick, NULL, NULL, 0, 0 },
+	{ "ban", true, 4, call_ban, NULL, NULL, 0, 0 },
+	{ "unban", true, 3, call_unban, NULL, NULL, 0, 0 },
 };
 
 static int take_whom(struct asking *q, const struct args *a)
@@ -373,9 +310,5 @@ int command_mqtt(const struct args *a)
 	if (status)
 		return status;
 	q.user = !q.action->whom && a->word_count > 1 ? a->words[1] : "";
-	status = client_open(&q.client, a);
-	if (status == 0)
-		status = q.action->key ? list(&q) : act(&q);
-	client_close(&q.client);
-	return status;
+	return ask_run(&q.ask, a, "mqtt-broker", q.action->key ? list : act);
 }

@@ -85,17 +85,24 @@ static void count_in(struct allocation *a, size_t n)
 	count(&a->worker->counters, COUNT_PACKETS_IN);
 }
 
-static void to_peer(struct allocation *a, const struct relayed *r, const struct net_addr *peer, struct str data)
+/* Where the peer is on this side of the NAT, should it be another client of this relay. */
+static void sock_of_peer(const struct allocation *a, const struct net_addr *peer, struct sock *out)
 {
 	const struct turn_addresses *all = &a->worker->shared->addresses;
 	struct net_addr where = *peer;
+
+	if (all->mapped)
+		turn_addresses_localise(all, &where);
+	sock_from(out, &where);
+}
+
+static void to_peer(struct allocation *a, const struct relayed *r, const struct net_addr *peer, struct str data)
+{
 	struct sock to;
 
 	if (!allocation_may(a, data.n))
 		return;
-	if (all->mapped)
-		turn_addresses_localise(all, &where);
-	sock_from(&to, &where);
+	sock_of_peer(a, peer, &to);
 	out_add(a->worker, r->fd, &to, (const uint8_t *)data.p, data.n);
 	count_in(a, data.n);
 }
@@ -124,7 +131,7 @@ static void send_unfragmented(struct allocation *a, const struct relayed *r, con
 		return;
 	/* Those before it keep their place. */
 	out_flush(a->worker);
-	sock_from(&to, peer);
+	sock_of_peer(a, peer, &to);
 	setsockopt(r->fd, level, option, &on, sizeof(on));
 	if (sendto(r->fd, data.p, data.n, MSG_DONTWAIT, &to.sa, to.n) < 0)
 		count(&a->worker->counters, COUNT_DROP_SOCKET);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three brokers are one (docs/decisions/0042-mqtt-several-brokers.md). All have the same ports: whose a connection is, the kernel says."""
+"""Three brokers are one (docs/decisions/0040-mqtt-several-brokers.md). All have the same ports: whose a connection is, the kernel says."""
 import os
 import random
 import signal
