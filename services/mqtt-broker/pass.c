@@ -171,7 +171,7 @@ void mq_pass(struct mq_peer *p, struct mq_spread *s)
 	o->wait = s->wait;
 	mq_wait_open(o->wait);
 	list_push_back(&p->passes, &o->node);
-	if (!!list_unlinked(&p->pass_retry.node))
+	if (list_unlinked(&p->pass_retry.node))
 		call(o);
 }
 

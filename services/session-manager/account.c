@@ -181,8 +181,10 @@ void account_drop(struct account *a)
 	list_for_each_safe (n, &a->sessions)
 		session_free(list_entry(n, struct session, of_account));
 	append_abandon(a);
-	if (a->log)
+	if (a->log) {
 		waiters_wake(&a->log->want, a);
+		waiters_wake(&a->log->want_list, a);
+	}
 	waiters_wake(&a->want_sessions, a);
 	waiters_wake(&a->want_roster, a);
 	waiters_wake(&a->serial, a);

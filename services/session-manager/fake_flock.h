@@ -100,6 +100,7 @@ static struct {
 	bool s2s_alive;        /* there is an s2s */
 	bool redis_says;       /* yes, to a GET */
 	bool lose_answers, store_silent, holding, other_alive, edge_alive, quiet, old_edge, old_peer, hold_routes, hold_fetches;
+	bool hold_pages; /* fetches that are not by ids */
 } fake;
 
 /* --- messages --- */
@@ -361,7 +362,7 @@ static bool fake_is_held(const struct fake_record *r)
 	if (r->method == METHOD_STANZA_ROUTE || r->method == METHOD_STANZA_TAKE)
 		return fake.hold_routes;
 	if (r->method == METHOD_STORAGE_LOG_FETCH)
-		return fake.hold_fetches;
+		return fake.hold_fetches || (fake.hold_pages && ((const Starling__LogFetchRequest *)(const void *)r->message)->n_ids == 0);
 	return fake.held_for && r->method == METHOD_STORAGE_LOG_APPEND &&
 	       strcmp(((const Starling__LogAppendRequest *)(const void *)r->message)->recipient, fake.held_for) == 0;
 }

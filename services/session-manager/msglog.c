@@ -46,6 +46,7 @@ static struct msglog *log_of(struct account *a)
 		a->log = mem_new(struct msglog);
 		a->log->account = a;
 		list_init(&a->log->want);
+		list_init(&a->log->want_list);
 		list_init(&a->log->dirty);
 	}
 	return a->log;

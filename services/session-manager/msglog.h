@@ -42,6 +42,8 @@ struct msglog {
 	struct archive_prefs prefs;
 	struct list_node dirty; /* in sm->dirty_logs: the store does not know the newest */
 	struct account *account;
+	struct list_node want_list; /* waiters for the list of single messages, */
+	bool listing;               /* which is being made */
 	bool writing, written_again;
 	uint64_t stored;   /* the mark that the store has, or is being sent */
 	bool stored_plain; /* it has that, and no holes */
@@ -71,7 +73,10 @@ const struct positions *msglog_left(const struct account *a, uint64_t *out_tail,
 /* Loaded or not. This session takes its offline messages one by one: while it lasts, its first presence brings it none, nor does that of another
  * session of the account. What arrives from now on is delivered as ever. Doing it again changes nothing. */
 void msglog_hold_offline(struct session *s);
-/* A client has taken these out of what waits: they count as delivered. Ids that do not wait are passed over. */
+/* fn runs when what waits is a list of single messages, of which some can be taken out: at once, or when the reading that msglog_hold_offline began has ended;
+ * with a NULL account when the account is gone before. Loaded. */
+void msglog_listed(struct account *a, account_fn fn, void *ctx);
+/* Listed. A client has taken these out of what waits: they count as delivered. Ids that do not wait are passed over. */
 void msglog_taken(struct account *a, const uint64_t *ids, size_t n);
 
 /* --- for those who deliver; the log is loaded --- */

@@ -8,6 +8,7 @@
 #include "services/session-manager/packet.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
+#include "services/session-manager/waiters.h"
 
 #define PAGE 500u
 
@@ -60,6 +61,8 @@ static void on_page(const struct ipc_result *result, const Starling__LogFetchRep
 	if (reply->complete) {
 		a->log->behind = a->appending > 0;
 		a->log->waiting = 0;
+		a->log->listing = false;
+		waiters_wake(&a->log->want_list, a);
 	} else {
 		list_page(a);
 	}
@@ -84,8 +87,10 @@ static void hold(struct account *a, void *ctx)
 
 	if (a && session_find(a->sm, *stream) && a->log->holder != *stream) {
 		a->log->holder = *stream;
-		if (a->log->behind && !a->log->flusher)
+		if (a->log->behind && !a->log->flusher) {
+			a->log->listing = true;
 			list_page(a);
+		}
 	}
 	mem_free(stream);
 }
@@ -96,6 +101,14 @@ void msglog_hold_offline(struct session *s)
 
 	*stream = s->stream;
 	msglog_with(s->account, hold, stream);
+}
+
+void msglog_listed(struct account *a, account_fn fn, void *ctx)
+{
+	if (a->log->listing)
+		waiters_add(&a->log->want_list, fn, ctx);
+	else
+		fn(a, ctx);
 }
 
 void msglog_taken(struct account *a, const uint64_t *ids, size_t n)

@@ -163,6 +163,21 @@ static void they_are_removed(void **state)
 	expect_error("item-not-found");
 }
 
+/* They are read from the store by their ids, while what waits is still being made a list of: taken out before that, they would be put on it. */
+static void they_are_removed_from_a_list_to_come(void **state)
+{
+	(void)state;
+	fake.hold_pages = true;
+	offline(OFFLINE("set", "<item action='remove' node='1700000000000003'/>"));
+	assert_int_equal(fake.sent_count, 0);
+	fake.hold_pages = false;
+	fake_turns(6);
+	assert_string_equal(got(0), "<iq id='q' type='result'/>");
+	assert_int_equal(fake.hole_count, 2);
+	assert_int_equal(fake.holes[0], ID(1));
+	assert_int_equal(fake.holes[1], ID(4));
+}
+
 static void bad_offline_requests(void **state)
 {
 	static const struct {
@@ -194,9 +209,9 @@ static void bad_offline_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FLOW(copies_are_turned_on_and_off), FLOW(a_tombstone),     FLOW(a_retraction_is_tried_again),
-		MAIL(they_are_counted_and_listed),  MAIL(they_are_viewed), MAIL(they_are_removed),
-		MAIL(bad_offline_requests),
+		FLOW(copies_are_turned_on_and_off),         FLOW(a_tombstone),          FLOW(a_retraction_is_tried_again),
+		MAIL(they_are_counted_and_listed),          MAIL(they_are_viewed),      MAIL(they_are_removed),
+		MAIL(they_are_removed_from_a_list_to_come), MAIL(bad_offline_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

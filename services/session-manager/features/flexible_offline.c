@@ -138,11 +138,39 @@ static bool note_id(struct waiting *w, const Starling__LogEntry *e)
 	return buf_append(&w->out, &e->id, sizeof(e->id));
 }
 
+struct taking {
+	struct iq *iq;
+	size_t n;
+	uint64_t ids[];
+};
+
+static void take(struct account *a, void *ctx)
+{
+	struct taking *t = ctx;
+
+	if (a) {
+		msglog_taken(a, t->ids, t->n);
+		iq_result(t->iq, (struct str){ 0 });
+	} else {
+		iq_fail(t->iq, CODE(WRONG_OWNER));
+	}
+	mem_free(t);
+}
+
+/* They were read from the store; the list that they are to go from may not be there yet. */
 static void done_taking(struct waiting *w, int code)
 {
-	if (!code && w->account)
-		msglog_taken(w->account, (const uint64_t *)(const void *)w->out.p, w->out.n / sizeof(uint64_t));
-	done_plain(w, code);
+	struct taking *t;
+
+	if (code || !w->account) {
+		done_plain(w, code);
+		return;
+	}
+	t = mem_zalloc(sizeof(*t) + w->out.n);
+	t->iq = w->turn.iq;
+	t->n = w->out.n / sizeof(uint64_t);
+	memcpy(t->ids, w->out.p, w->out.n);
+	msglog_listed(w->account, take, t);
 }
 
 /* --- requests --- */
