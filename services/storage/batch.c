@@ -220,7 +220,8 @@ static void on_batch_end(struct pg_tx *tx, enum pg_end end)
 		break;
 	case PG_LOST:
 		metric_add(&metric_unconfirmed, b->count);
-		fail_all(b, STARLING__CODE__CODE_UNAVAILABLE, "connection to PostgreSQL lost before the commit was seen");
+		/* It may be committed yet, by a server that was only slow. */
+		fail_all(b, STARLING__CODE__CODE_PEER_LOST, "connection to PostgreSQL lost before the commit was seen");
 		fail_alone(run, "connection to PostgreSQL lost");
 		break;
 	}

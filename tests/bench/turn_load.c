@@ -207,7 +207,8 @@ static void copy_text(char *out, const uint8_t *answer, size_t size, unsigned ty
 	const uint8_t *v = find(answer, size, type, &n);
 
 	if (!v || n > 127) {
-		fprintf(stderr, "turn_load: no realm or nonce\n");
+		v = find(answer, size, 0x09, &n);
+		fprintf(stderr, "turn_load: no realm or nonce, code %d\n", v ? v[2] * 100 + v[3] : 0);
 		exit(1);
 	}
 	memcpy(out, v, n);

@@ -65,7 +65,7 @@ class Listener(FakeServer):
         self.port = self.listener.getsockname()[1]
         self.start(self.accept)
 
-    def serve(self, stream):
+    def serve(self, stream, on):
         try:
             if self.direct:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -78,7 +78,7 @@ class Listener(FakeServer):
                 stream.tls = True
         except OSError:
             return
-        super().serve(stream)
+        super().serve(stream, on)
 
 
 @contextlib.contextmanager
