@@ -47,7 +47,7 @@ def measure_one(args, kind, surroundings):
 def idle_kib(args, system, secure):
     before = pss_kib(system.pids())
     load = Load(args, system, "idle", users=args.idle, tls=secure, parallel=32)
-    time.sleep(2)  # caches and buffers of the login settle
+    time.sleep(6)  # caches and buffers of the login settle; what a crowd needed is given back (services/c2s-edge/crowd.c)
     each = (pss_kib(system.pids()) - before) / max(load.ready, 1)
     load.go()
     load.end()
