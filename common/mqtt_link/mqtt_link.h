@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mqtt_link: one connection to a broker, as its client: from the name to CONNACK, keep-alive, goodbye. When to try again is its owner's business. */
+ * mqtt_link: one connection to a broker, as its client: from the name to CONNACK, keep-alive, goodbye. When to try again is its owner's
+ * business. */
 #ifndef COMMON_MQTT_LINK_MQTT_LINK_H
 #define COMMON_MQTT_LINK_MQTT_LINK_H
 
@@ -14,7 +15,7 @@ struct mqtt_link;
 /* From the loop, or from within mqtt_client_release; never from within the functions below. */
 struct mqtt_link_events {
 	void (*on_up)(struct mqtt_link *l);
-	/* It cannot go on: mqtt_link_close is to follow, from there or soon. level: that of a log line, a warning where somebody has to do something. */
+	/* It cannot go on: mqtt_link_close is to follow, from there or soon. level: of a log line, a warning where somebody has to act. */
 	void (*on_failed)(struct mqtt_link *l, enum log_level level, const char *why);
 	/* The same, before CONNACK: the broker takes none of what was asked for; reason is MQTT_SUCCESS where it closed without a word. */
 	void (*on_refused)(struct mqtt_link *l, enum mqtt_reason reason, const char *why);

@@ -47,8 +47,8 @@ struct mqtt_party_local {
 	bool tls;
 };
 
-/* Our broker, for MQTT 5, with STARLING_PORT_OFFSET of the environment added to its port; host is its name where none is said. `id` is left to the caller. In a zeroed
- * struct. 0, or -1 with e set. */
+/* Our broker, for MQTT 5, with STARLING_PORT_OFFSET of the environment added to its port; host is its name where none is said. `id` is left to
+ * the caller. In a zeroed struct. 0, or -1 with e set. */
 int mqtt_party_set_local(struct mqtt_party *p, const struct mqtt_party_local *local, const char *host, struct err *e);
 /* HOST:PORT, one more. 0, or -1 with e set. */
 int mqtt_party_add_address(struct mqtt_party *p, struct str text, struct err *e);

@@ -11,6 +11,11 @@
 
 #define STEADY_MS 10000u /* who was up for so long begins with the shortest wait again */
 
+struct buf *gateway_output(struct gateway *g)
+{
+	return g->link.client.events->output(&g->link.client, g->link.client.ctx);
+}
+
 /* --- the end, and trying again ------------------------------------------------------------------------------------ */
 
 void broker_connect(struct gateway *g)
@@ -132,7 +137,7 @@ static void subscribe(struct gateway *g)
 	}
 	p.payload = buf_str(&payload);
 	g->subscribing = p.count > 0;
-	if (p.count > 0 && mqtt_encode_subscribe(conn_output(g->link.conn), &g->link.client.peer, &p) == 0)
+	if (p.count > 0 && mqtt_encode_subscribe(gateway_output(g), &g->link.client.peer, &p) == 0)
 		on_failed(&g->link, LOG_LEVEL_WARN, "the topics do not fit into a packet");
 	buf_fini(&payload);
 }
@@ -186,6 +191,8 @@ static void on_publish(struct mqtt_link *l, const struct mqtt_publish *p)
 		return;
 	if (p->qos > 1)
 		on_failed(l, LOG_LEVEL_INFO, "a QoS that was not asked for");
+	else if (p->qos == 1 && g->intake.count >= l->receive_max)
+		on_failed(l, LOG_LEVEL_INFO, "more messages at a time than Receive Maximum");
 	else
 		intake_publish(&g->intake, p);
 }

@@ -59,19 +59,18 @@ struct gateway *gateway_new(struct daemon *d, struct err *e)
 	g->daemon = d;
 	g->bus = daemon_bus(d);
 	g->log = daemon_log(d);
-	g->config = daemon_config(d);
 	g->net = net_loop_new(daemon_loop(d));
+	take_config(g);
 	g->domain = gateway_config_domain(daemon_shared(d), g->config);
 	broker_init(g);
 	intake_init(&g->intake, g);
 	orders_init(&g->orders, g);
 	dns.servers = g->config->dns_servers;
-	g->dns = dns_new(g->net, &dns, e);
+	g->dns = g->env.dns = dns_new(g->net, &dns, e);
 	if (!g->dns || load(g, &g->rules, &g->party, e) < 0) {
 		gateway_free(&g);
 		return NULL;
 	}
-	take_config(g);
 	gateway_metrics_register(g);
 	return g;
 }

@@ -50,6 +50,8 @@ void gateway_drain(struct gateway *g);
 void gateway_free(struct gateway **g);
 /* Something has come to its end: perhaps it was the last. */
 void gateway_look(struct gateway *g);
+/* What goes to the broker is appended to it; while the connection is up. */
+struct buf *gateway_output(struct gateway *g);
 bool gateway_is_host(const struct gateway *g, struct str domain);
 /* About a rule, once for each bit and reading of the file. */
 void gateway_say_once(struct gateway *g, struct rule *r, uint32_t bit, const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -36,15 +36,15 @@ void intake_fini(struct intake *in)
 
 static void acknowledge(struct intake *in)
 {
-	struct mqtt_link *link = &in->gateway->link;
+	const struct mqtt_client *c = &in->gateway->link.client;
 
 	while (!list_empty(&in->entries)) {
 		struct entry *e = list_entry(in->entries.next, struct entry, node);
 
 		if (e->open > 0)
 			return;
-		if (link->client.state == MQTT_CLIENT_LIVE)
-			mqtt_encode_short_ack(conn_output(link->conn), &link->client.peer, MQTT_PUBACK, e->packet_id, MQTT_SUCCESS);
+		if (c->state == MQTT_CLIENT_LIVE)
+			mqtt_encode_short_ack(gateway_output(in->gateway), &c->peer, MQTT_PUBACK, e->packet_id, MQTT_SUCCESS);
 		entry_free(in, e);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * intake: messages from our broker on their way to users. Each is acknowledged to the broker when the owners of all its recipients have it (which for one worth keeping means
- * that it is in the log), or will never take it; in the order in which they came (MQTT 5.0 section 4.6). What has not been acknowledged when the connection ends comes again from
- * the broker's session, under the same names. */
+ * intake: messages from our broker on their way to users. Each is acknowledged to the broker when the owners of all its recipients have it
+ * (which for one worth keeping means that it is in the log), or will never take it; in the order in which they came (MQTT 5.0 section 4.6).
+ * What has not been acknowledged when the connection ends comes again from the broker's session, under the same names. */
 #ifndef MQTT_GATEWAY_INTAKE_H
 #define MQTT_GATEWAY_INTAKE_H
 

@@ -20,7 +20,8 @@ struct letters {
 void letters_init(struct letters *all, struct gateway *g);
 /* Calls have ended, and their answers were heard. */
 void letters_fini(struct letters *all);
-/* To m->to[number]. entry: of whom it is one, until intake_settled says so or letters_forget; NULL: a message with QoS 0, which is tried once. again: it may have been sent before. */
+/* To m->to[number]. entry: of whom it is one, until intake_settled or letters_forget; NULL: a message with QoS 0, which is tried once.
+ * again: it may have been sent before. */
 void letter_send(struct letters *all, const struct rule *r, const struct to_user *m, size_t number, struct entry *entry, bool again);
 /* The entries are gone. What has not been sent is dropped, what has is not sent again. */
 void letters_forget(struct letters *all);

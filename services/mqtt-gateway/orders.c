@@ -69,13 +69,18 @@ static uint16_t next_id(struct orders *o)
 	return o->last_id;
 }
 
+static size_t pending(const struct buf *b)
+{
+	return b->n - b->start;
+}
+
 static bool may_send(const struct orders *o)
 {
-	const struct gateway *g = o->gateway;
+	struct gateway *g = o->gateway;
 	const struct mqtt_client *c = &g->link.client;
 	uint32_t window = (uint32_t)g->config->window;
 
-	if (g->state != GATEWAY_UP || c->state != MQTT_CLIENT_LIVE || conn_queued(g->link.conn) > OUTPUT_MAX)
+	if (g->state != GATEWAY_UP || c->state != MQTT_CLIENT_LIVE || pending(gateway_output(g)) > OUTPUT_MAX)
 		return false;
 	return o->inflight < (c->receive_max < window ? c->receive_max : window);
 }
@@ -83,18 +88,18 @@ static bool may_send(const struct orders *o)
 /* False: the broker takes none that is so large. */
 static bool write_order(struct orders *o, struct order *i)
 {
-	struct mqtt_link *link = &o->gateway->link;
+	const struct mqtt_client *c = &o->gateway->link.client;
 	struct mqtt_publish p = { .topic = i->topic, .payload = i->payload };
 	bool had = i->packet_id > 0;
 
-	p.qos = i->qos < link->client.qos_max ? i->qos : link->client.qos_max;
-	p.retain = i->retain && link->client.retains;
-	p.dup = had && link->client.present;
+	p.qos = i->qos < c->qos_max ? i->qos : c->qos_max;
+	p.retain = i->retain && c->retains;
+	p.dup = had && c->present;
 	if (p.qos > 0 && !had)
 		i->packet_id = next_id(o);
 	p.packet_id = p.qos > 0 ? i->packet_id : 0;
 	i->qos = p.qos;
-	return mqtt_encode_publish(conn_output(link->conn), &link->client.peer, &p) > 0;
+	return mqtt_encode_publish(gateway_output(o->gateway), &c->peer, &p) > 0;
 }
 
 static void orders_send(struct orders *o)

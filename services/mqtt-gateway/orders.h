@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * orders: users' messages on their way to our broker, in order. A stanza is accepted when the broker has acknowledged what became of it; what was sent and not acknowledged when
- * the connection ends is sent again over the next one, under the same packet identifier (MQTT 5.0 section 4.4). */
+ * orders: users' messages on their way to our broker, in order. A stanza is accepted when the broker has acknowledged what became of it; what
+ * was sent and not acknowledged when the connection ends is sent again over the next one, under the same packet identifier (MQTT 5.0 section 4.4). */
 #ifndef MQTT_GATEWAY_ORDERS_H
 #define MQTT_GATEWAY_ORDERS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * presence: a name of a rule can stand in a roster, as a contact that is there (RFC 6121 sections 3 and 4). Nothing is kept: whoever may see the name is told so when he
- * asks, and whoever may not is told that he is not subscribed. */
+ * presence: a name of a rule can stand in a roster, as a contact that is there (RFC 6121 sections 3 and 4). Nothing is kept: whoever may see
+ * the name is told so when he asks, and whoever may not is told that he is not subscribed. */
 #include "common/xmpp/jid.h"
 #include "services/mqtt-gateway/stanza.h"
 

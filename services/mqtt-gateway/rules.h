@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rules: the file that services.mqtt-gateway.rules names: which topics become messages to whom, and who may write to which topic. It is an operator's, read at start and on
- * SIGHUP; errors name the line. README.md has the format. */
+ * rules: the file that services.mqtt-gateway.rules names: which topics become messages to whom, and who may write to which topic. It is an
+ * operator's, read at start and on SIGHUP; errors name the line. README.md has the format. */
 #ifndef MQTT_GATEWAY_RULES_H
 #define MQTT_GATEWAY_RULES_H
 

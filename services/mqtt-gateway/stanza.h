@@ -27,7 +27,7 @@ void request_handled(struct request *r);
 void request_result(struct request *r, struct str child);
 /* text may be NULL. An error is never answered by one (RFC 6120 section 8.3.1). */
 void request_error(struct request *r, const char *condition, const char *text);
-/* types: of presences from the request's address, in that order; ends with TYPE_ERROR. The resource is added to those that are about availability. */
+/* types: of presences from the request's address, in that order; ends with TYPE_ERROR. Those about availability come from a resource. */
 void request_presence(struct request *r, const Starling__StanzaType *types);
 
 /* iq.c */

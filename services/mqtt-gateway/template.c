@@ -107,6 +107,15 @@ bool template_fixed(const struct template *t)
 	return true;
 }
 
+bool template_uses(const struct template *t, enum piece_kind kind)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->pieces[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
 unsigned template_levels(const struct template *t)
 {
 	unsigned most = 0;

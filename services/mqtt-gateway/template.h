@@ -48,6 +48,8 @@ void template_fini(struct template *t);
 bool template_render(const struct template *t, const struct template_values *v, struct buf *out);
 /* Nothing is to be filled in. */
 bool template_fixed(const struct template *t);
+/* Is something of that kind to be filled in? */
+bool template_uses(const struct template *t, enum piece_kind kind);
 /* The highest $1 ... $9 in it; 0: none. */
 unsigned template_levels(const struct template *t);
 

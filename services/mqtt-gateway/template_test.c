@@ -129,6 +129,7 @@ static void test_about(void **state)
 	assert_null(template_parse(&t, STR("$1 $7 $2"), ALL));
 	assert_false(template_fixed(&t));
 	assert_int_equal(template_levels(&t), 7);
+	assert_true(template_uses(&t, PIECE_LEVEL) && !template_uses(&t, PIECE_JSON));
 	template_fini(&t);
 }
 

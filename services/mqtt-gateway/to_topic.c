@@ -45,15 +45,6 @@ static bool fits_level(struct str s)
 	return s.n > 0;
 }
 
-static bool uses(const struct template *t, enum piece_kind kind)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->pieces[i].kind == kind)
-			return true;
-	}
-	return false;
-}
-
 static bool write_topic(const struct rule *r, struct str from, struct buf *out)
 {
 	struct template_values v = { 0 };
@@ -63,7 +54,7 @@ static bool write_topic(const struct rule *r, struct str from, struct buf *out)
 	v.texts[PIECE_DOMAIN] = jid_view_domain(from);
 	v.texts[PIECE_NAME] = str_from(r->address);
 	for (unsigned kind = PIECE_USER; kind <= PIECE_NAME; kind++) {
-		if (uses(&r->topic, (enum piece_kind)kind) && !fits_level(v.texts[kind]))
+		if (template_uses(&r->topic, (enum piece_kind)kind) && !fits_level(v.texts[kind]))
 			return false;
 	}
 	if (!template_render(&r->topic, &v, out) || !mqtt_topic_name_valid(buf_str(out), 0))

@@ -40,7 +40,7 @@ static void append_clean(struct buf *out, struct str text)
 	}
 }
 
-/* The same message of the broker's session has the same packet identifier when it comes again, and nothing else has that with the same content before 65,535 others went by. */
+/* A message of the broker's session has the same packet identifier when it comes again, and no other has that before 65,535 went by. */
 static void set_key(struct to_user *m, const struct mqtt_publish *p)
 {
 	uint8_t hash[DIGEST_MAX];
@@ -125,6 +125,15 @@ static enum to_user_result fill_in(const struct template *t, const struct templa
 	return result;
 }
 
+static bool wants_json(const struct rule *r)
+{
+	bool wants = template_uses(&r->body, PIECE_JSON) || template_uses(&r->subject, PIECE_JSON);
+
+	for (size_t i = 0; i < r->to_count; i++)
+		wants = wants || template_uses(&r->to[i].local, PIECE_JSON);
+	return wants;
+}
+
 enum to_user_result to_user_make(const struct rule *r, struct str filter, const struct mqtt_publish *p, size_t body_max,
                                  struct to_user *out)
 {
@@ -135,7 +144,7 @@ enum to_user_result to_user_make(const struct rule *r, struct str filter, const 
 
 	to_user_fini(out);
 	rules_captures(filter, p->topic, v.levels);
-	if (json_read(p->payload, &json))
+	if (wants_json(r) && json_read(p->payload, &json))
 		v.json = &json;
 	result = fill_in(&r->body, &v, body_max, &body);
 	if (result == TO_USER_OK)

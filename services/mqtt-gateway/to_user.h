@@ -26,7 +26,7 @@ struct to_user {
 	uint64_t key_stream, key_number;
 };
 
-/* filter: the one of the rule's that the topic matches. body_max: bytes of body and subject each. *out is zeroed, or one that was filled before; to_user_fini. */
+/* filter: the one of the rule's that the topic matches. body_max: bytes of body and subject each. *out is zeroed, or was filled before. */
 enum to_user_result to_user_make(const struct rule *r, struct str filter, const struct mqtt_publish *p, size_t body_max,
                                  struct to_user *out);
 void to_user_fini(struct to_user *m);
