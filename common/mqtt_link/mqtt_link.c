@@ -164,19 +164,19 @@ static void on_secured(struct conn *conn, void *ctx)
 static void on_end(struct conn *conn, enum conn_end how, const char *text, void *ctx)
 {
 	struct mqtt_link *l = ctx;
+	bool connecting = l->client.state == MQTT_CLIENT_CONNECTING;
 	char why[160];
 
 	(void)conn;
 	(void)how;
 	snprintf(why, sizeof(why), "connection ended: %.120s", text ? text : "");
 	l->conn = NULL;
+	l->client.state = MQTT_CLIENT_ENDED; /* it has nobody to write to any more */
 	net_timer_cancel(l->env->net, &l->timer);
-	if (!l->closing && l->client.state == MQTT_CLIENT_CONNECTING) {
-		l->client.state = MQTT_CLIENT_ENDED;
+	if (!l->closing && connecting)
 		l->events->on_refused(l, MQTT_SUCCESS, why);
-	} else if (!l->closing) {
+	else if (!l->closing)
 		fail(l, LOG_LEVEL_INFO, why);
-	}
 	l->events->on_closed(l);
 }
 

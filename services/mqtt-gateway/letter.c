@@ -106,10 +106,8 @@ static enum ipc_lane_answer take_answer(struct letter *e, const struct ipc_resul
 		return IPC_LANE_REFUSED;
 	}
 	/* Who does not wait for it gets it from the broker again, or had it with QoS 0. */
-	if (!e->entry) {
+	if (!e->entry)
 		letter_free(e, false);
-		return IPC_LANE_REFUSED;
-	}
 	return IPC_LANE_FAILED;
 }
 

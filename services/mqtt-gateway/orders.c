@@ -18,6 +18,7 @@ struct order {
 	uint8_t qos;
 	bool retain;
 	uint64_t since_ms;
+	size_t size;               /* in memory, with its request's stanza */
 	struct str topic, payload; /* behind it */
 };
 
@@ -26,16 +27,11 @@ static struct order *order_of(struct list_node *n)
 	return list_entry(n, struct order, node);
 }
 
-static size_t size_of(const struct order *i)
-{
-	return sizeof(*i) + i->topic.n + i->payload.n;
-}
-
 static void order_free(struct orders *o, struct order *i)
 {
 	list_remove(&i->node);
 	o->count--;
-	o->bytes -= size_of(i);
+	o->bytes -= i->size;
 	o->inflight -= i->sent && i->qos > 0;
 	mem_free(i);
 }
@@ -132,10 +128,11 @@ static void orders_send(struct orders *o)
 void order_new(struct orders *o, struct request *r, const struct rule *rule, struct str topic, struct str payload)
 {
 	struct gateway *g = o->gateway;
+	size_t size = sizeof(struct order) + topic.n + payload.n + r->bytes.n;
 	struct order *i;
 	char *text;
 
-	if (o->count >= (uint32_t)g->config->orders || o->bytes + topic.n + payload.n > (size_t)g->config->orders_bytes) {
+	if (o->count >= (uint32_t)g->config->orders || o->bytes + size > (size_t)g->config->orders_bytes) {
 		metric_inc(&gateway_metrics.refused_busy);
 		request_error(r, "resource-constraint", "Too many messages wait here.");
 		return;
@@ -150,9 +147,10 @@ void order_new(struct orders *o, struct request *r, const struct rule *rule, str
 	i->qos = rule->qos;
 	i->retain = rule->retain;
 	i->since_ms = net_now(g->net);
+	i->size = size;
 	list_push_back(&o->all, &i->node);
 	o->count++;
-	o->bytes += size_of(i);
+	o->bytes += size;
 	orders_send(o);
 }
 

@@ -31,9 +31,10 @@ static void publish(struct request *r, const struct rule *rule)
 {
 	struct gateway *g = r->gateway;
 	struct buf topic = { 0 }, payload = { 0 };
+	struct arena *scratch = arena_new(0); /* the request may wait for long, its parts need not */
 
 	switch (to_topic_make(rule, r->bytes, jid_view_bare(str_from(r->meta.from)), str_from(r->meta.id), (size_t)g->config->body_bytes,
-	                      r->arena, &topic, &payload)) {
+	                      scratch, &topic, &payload)) {
 	case TO_TOPIC_OK:
 		order_new(&g->orders, r, rule, buf_str(&topic), buf_str(&payload));
 		break;
@@ -47,6 +48,7 @@ static void publish(struct request *r, const struct rule *rule)
 		refuse(r, &gateway_metrics.refused_topic, "not-acceptable", "Your name does not go into a topic.");
 		break;
 	}
+	arena_free(&scratch);
 	buf_fini(&topic);
 	buf_fini(&payload);
 }
