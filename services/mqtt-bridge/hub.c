@@ -131,7 +131,7 @@ void hub_free(struct hub **out)
 	*out = NULL;
 	if (!hub)
 		return;
-	for (size_t i = 0; hub->links && i < hub->bridges->count; i++)
+	for (size_t i = 0; hub->links && hub->bridges && i < hub->bridges->count; i++)
 		span_free(&hub->links[i]);
 	mem_free(hub->links);
 	bridges_free(&hub->bridges);
