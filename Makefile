@@ -2,7 +2,7 @@
 # Starling: everything is built, run and tested from here. `make help` lists the targets.
 
 # The daemons, and the programs beside them. One more daemon is one more word here.
-DAEMONS := router storage auth session-manager c2s-edge s2s mqtt-broker proxy65 turn-relay mqtt-bridge
+DAEMONS := router storage auth session-manager c2s-edge s2s mqtt-broker proxy65 turn-relay mqtt-bridge mqtt-gateway
 PROGRAMS := $(DAEMONS) starlingctl
 
 CC ?= gcc

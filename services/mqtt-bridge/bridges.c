@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-bridge/bridges.h"
 
-#include <stdlib.h>
-
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
@@ -10,7 +8,6 @@
 
 #define WORDS      9u /* address and eight of them */
 #define NAME_MAX_N 64u
-#define KEEP_ALIVE 60u
 
 struct parser {
 	struct bridges *out;
@@ -73,7 +70,7 @@ static int on_address(struct parser *p, struct bridge *b, const struct str *word
 	struct err why;
 
 	for (size_t i = 0; i < n; i++) {
-		if (party_add_address(&b->remote, words[i], &why) < 0)
+		if (mqtt_party_add_address(&b->remote, words[i], &why) < 0)
 			return wrong(p, why.text);
 	}
 	return 0;
@@ -119,7 +116,7 @@ static int on_tls(struct parser *p, struct bridge *b, const struct str *words, s
 		return wrong(p, "a name is not looked at where nothing is verified");
 	if (str_is(words[0], "unverified"))
 		b->remote.verify = false;
-	else if (str_is(words[0], PARTY_SYSTEM))
+	else if (str_is(words[0], MQTT_PARTY_SYSTEM))
 		set_text(&b->remote.trust, words[0]);
 	else
 		set_path(p, &b->remote.trust, words[0]);
@@ -177,7 +174,7 @@ static const struct key {
 	line_fn fn;
 	const char *usage;
 } keys[] = {
-	{ "address", 1, PARTY_ADDRESSES_MAX, on_address, "address HOST:PORT ..." },
+	{ "address", 1, MQTT_PARTY_ADDRESSES_MAX, on_address, "address HOST:PORT ..." },
 	{ "protocol", 1, 1, on_protocol, "protocol 5|3.1.1" },
 	{ "client-id", 1, 1, on_client_id, "client-id IDENTIFIER" },
 	{ "user", 2, 2, on_user, "user NAME PASSWORD-FILE" },
@@ -191,23 +188,13 @@ static const struct key {
 
 /* --- bridges ------------------------------------------------------------------------------------------------------ */
 
-static int set_ours(struct parser *p, struct party *ours)
+static int set_ours(struct parser *p, struct mqtt_party *ours)
 {
 	const struct bridge_config *c = p->config;
-	const char *offset = getenv("STARLING_PORT_OFFSET"); /* starlingctl up --port-offset: where our broker is then */
-	struct err why;
+	struct mqtt_party_local local = { .address = c->address, .trust = c->trust, .name = c->name, .user = c->user, .tls = c->tls };
 
-	if (party_add_address(ours, str_from(c->address), &why) < 0)
-		return err_set(p->e, "local.address: %s", why.text);
-	ours->addresses[0].port = (uint16_t)(ours->addresses[0].port + (offset ? strtol(offset, NULL, 10) : 0));
-	ours->version = MQTT_5;
-	ours->tls = ours->verify = c->tls;
-	ours->trust = mem_strdup(c->trust);
-	ours->name = mem_strdup(*c->name ? c->name : p->host);
-	ours->user = mem_strdup(c->user);
-	ours->password_file = mem_strdup(c->password_file);
-	ours->keep_alive_s = KEEP_ALIVE;
-	return 0;
+	local.password_file = c->password_file;
+	return mqtt_party_set_local(ours, &local, p->host, p->e);
 }
 
 static bool name_valid(struct str s)
@@ -240,7 +227,7 @@ static int begin(struct parser *p, const struct str *words, size_t n)
 	b = &all->items[all->count++];
 	*b = (struct bridge){ .name = text_of(words[0]) };
 	b->remote.version = MQTT_5;
-	b->remote.keep_alive_s = KEEP_ALIVE;
+	b->remote.keep_alive_s = MQTT_PARTY_KEEP_ALIVE_S;
 	buf_printf(&id, "%s.%s", p->host, b->name);
 	b->remote.id = buf_take(&id, &id_n);
 	b->ours.id = mem_strdup(b->remote.id);

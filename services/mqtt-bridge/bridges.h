@@ -5,15 +5,15 @@
 #ifndef MQTT_BRIDGE_BRIDGES_H
 #define MQTT_BRIDGE_BRIDGES_H
 
+#include "common/mqtt_link/mqtt_party.h"
 #include "services/mqtt-bridge/config.h"
-#include "services/mqtt-bridge/party.h"
 #include "services/mqtt-bridge/rules.h"
 
 #define BRIDGES_MAX 64u
 
 struct bridge {
 	char *name;
-	struct party ours, remote;
+	struct mqtt_party ours, remote;
 	char *state_topic; /* where both brokers are told whether it is connected; NULL: nowhere */
 	struct rules rules;
 };

@@ -37,7 +37,7 @@ static int load_parties(struct bridges *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++) {
 		struct bridge *b = &all->items[i];
 
-		if (party_load(&b->ours, &why) < 0 || party_load(&b->remote, &why) < 0)
+		if (mqtt_party_load(&b->ours, &why) < 0 || mqtt_party_load(&b->remote, &why) < 0)
 			return err_set(e, "services.mqtt-bridge: bridge %s: %s", b->name, why.text);
 	}
 	return 0;
@@ -77,8 +77,8 @@ void bridges_free(struct bridges **bridges)
 
 		mem_free(b->name);
 		mem_free(b->state_topic);
-		party_fini(&b->ours);
-		party_fini(&b->remote);
+		mqtt_party_fini(&b->ours);
+		mqtt_party_fini(&b->remote);
 		rules_fini(&b->rules);
 	}
 	mem_free(all->items);

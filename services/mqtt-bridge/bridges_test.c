@@ -54,7 +54,7 @@ static void test_all_words(void **state)
 	assert_int_equal(b->count, 2);
 	assert_string_equal(b->items[0].name, "office");
 	assert_string_equal(b->items[0].state_topic, "bridges/office");
-	const struct party *p = &b->items[0].remote;
+	const struct mqtt_party *p = &b->items[0].remote;
 	assert_int_equal(p->address_count, 2);
 	assert_string_equal(p->addresses[0].host, "mqtt.example.net");
 	assert_int_equal(p->addresses[1].port, 1883);
@@ -135,25 +135,25 @@ static void test_refused(void **state)
 static void test_files(void **state)
 {
 	struct bridge_config c = config;
-	struct party p = { .password_file = mem_strdup("/nonexistent/password") };
+	struct mqtt_party p = { .password_file = mem_strdup("/nonexistent/password") };
 	struct err e;
 
 	(void)state;
 	c.bridges = (char *)"/nonexistent/bridges";
 	assert_null(bridges_load(&c, "example.org", &e));
 	assert_string_equal(e.text, "services.mqtt-bridge: /nonexistent/bridges: No such file or directory");
-	assert_int_equal(party_load(&p, &e), -1);
+	assert_int_equal(mqtt_party_load(&p, &e), -1);
 	assert_string_equal(e.text, "/nonexistent/password: No such file or directory");
-	party_fini(&p);
+	mqtt_party_fini(&p);
 	p.password_file = mem_strdup("/dev/null");
-	assert_int_equal(party_load(&p, &e), -1);
+	assert_int_equal(mqtt_party_load(&p, &e), -1);
 	assert_string_equal(e.text, "/dev/null: a password of 1 to 65535 bytes is wanted");
-	party_fini(&p);
+	mqtt_party_fini(&p);
 	p.tls = true;
 	p.certificate = mem_strdup("/etc/own.crt");
-	assert_int_equal(party_load(&p, &e), -1);
+	assert_int_equal(mqtt_party_load(&p, &e), -1);
 	assert_string_equal(e.text, "/etc/own.crt: a file NAME.pem is wanted, with NAME.key beside it");
-	party_fini(&p);
+	mqtt_party_fini(&p);
 }
 
 int main(void)

@@ -9,6 +9,14 @@ static struct bridges *load(struct hub *hub, struct err *e)
 	return bridges_load(hub->config, daemon_shared(hub->daemon)->hosts.items[0], e);
 }
 
+static void take_config(struct hub *hub)
+{
+	const struct bridge_config *c = daemon_config(hub->daemon);
+
+	hub->config = hub->env.config = c;
+	hub->env.link = (struct mqtt_link_env){ hub->net, hub->dns, (uint32_t)c->connect_ms, (uint32_t)c->close_ms };
+}
+
 static void start_links(struct hub *hub)
 {
 	hub->links = mem_zalloc((hub->bridges->count + 1) * sizeof(*hub->links));
@@ -73,7 +81,8 @@ struct hub *hub_new(struct daemon *d, struct err *e)
 		hub_free(&hub);
 		return NULL;
 	}
-	hub->env = (struct span_env){ hub->net, hub->dns, hub->config, daemon_log(d), &hub->counts, on_stopped, hub };
+	hub->env = (struct span_env){ .log = daemon_log(d), .counts = &hub->counts, .on_stopped = on_stopped, .ctx = hub };
+	take_config(hub);
 	bridge_metrics_register(hub);
 	return hub;
 }
@@ -90,7 +99,7 @@ void hub_reload(struct hub *hub)
 	struct bridges *fresh;
 	struct err e;
 
-	hub->config = hub->env.config = daemon_config(hub->daemon);
+	take_config(hub);
 	if (hub->draining)
 		return;
 	fresh = load(hub, &e);
@@ -122,7 +131,7 @@ void hub_free(struct hub **out)
 	*out = NULL;
 	if (!hub)
 		return;
-	for (size_t i = 0; hub->links && i < hub->bridges->count; i++)
+	for (size_t i = 0; hub->links && hub->bridges && i < hub->bridges->count; i++)
 		span_free(&hub->links[i]);
 	mem_free(hub->links);
 	bridges_free(&hub->bridges);

@@ -31,8 +31,8 @@ struct held {
 	char packet[];
 };
 
-void relay_init(struct relay *r, const struct rules *rules, struct client *ours, struct client *remote, const struct relay_events *events,
-                void *ctx, struct relay_counts *counts, size_t output_max)
+void relay_init(struct relay *r, const struct rules *rules, struct mqtt_client *ours, struct mqtt_client *remote,
+                const struct relay_events *events, void *ctx, struct relay_counts *counts, size_t output_max)
 {
 	*r = (struct relay){ .rules = rules, .events = events, .ctx = ctx, .counts = counts, .output_max = output_max };
 	r->clients[WAY_OUT] = ours;
@@ -66,12 +66,12 @@ void relay_fini(struct relay *r)
 	*r = (struct relay){ 0 };
 }
 
-static struct buf *output(struct client *c)
+static struct buf *output(struct mqtt_client *c)
 {
 	return c->events->output(c, c->ctx);
 }
 
-static void send_ack(struct client *c, enum mqtt_type type, uint16_t id, unsigned reason)
+static void send_ack(struct mqtt_client *c, enum mqtt_type type, uint16_t id, unsigned reason)
 {
 	mqtt_encode_short_ack(output(c), &c->peer, type, id, (uint8_t)reason);
 }
@@ -82,7 +82,7 @@ static void send_ack(struct client *c, enum mqtt_type type, uint16_t id, unsigne
  * make it take new messages for those again. Nobody comes back for them: all are released. 4.3.3: who does not know one answers all the same. */
 static void release_all(struct relay *r, unsigned way)
 {
-	struct client *to = r->clients[way ^ 1];
+	struct mqtt_client *to = r->clients[way ^ 1];
 
 	if (r->clients[way]->present || !to->present || to->qos_max < 2)
 		return;
@@ -92,7 +92,7 @@ static void release_all(struct relay *r, unsigned way)
 
 static void subscribe(struct relay *r, unsigned side)
 {
-	struct client *c = r->clients[side];
+	struct mqtt_client *c = r->clients[side];
 	struct mqtt_subscribe p = { .packet_id = SUBSCRIBE_ID };
 	struct buf payload = { 0 };
 
@@ -133,7 +133,7 @@ static size_t pending(const struct buf *b)
 
 static bool may_send(const struct relay *r, unsigned way, uint16_t id)
 {
-	struct client *to = r->clients[way ^ 1];
+	struct mqtt_client *to = r->clients[way ^ 1];
 	uint32_t inflight = r->ways[way].inflight;
 
 	/* What is in flight will be acknowledged, and that looks here again; so a slow broker's output is bounded, too. */
@@ -188,7 +188,7 @@ static void answer_for(struct relay *r, unsigned side, const struct mqtt_publish
 /* The message as it goes to the other side, into r->packet. */
 static bool make_packet(struct relay *r, unsigned way, const struct mqtt_publish *p, unsigned qos)
 {
-	struct client *to = r->clients[way ^ 1];
+	struct mqtt_client *to = r->clients[way ^ 1];
 	struct mqtt_publish out = *p;
 
 	out.topic = buf_str(&r->topic);
@@ -233,7 +233,7 @@ static void send_message(struct relay *r, unsigned way, const struct mqtt_publis
 
 void relay_publish(struct relay *r, unsigned side, const struct mqtt_publish *p)
 {
-	const struct client *to = r->clients[side ^ 1];
+	const struct mqtt_client *to = r->clients[side ^ 1];
 	unsigned qos = p->qos < to->qos_max ? p->qos : to->qos_max;
 
 	/* Within one connection nothing is sent twice (4.4), and no identifier given twice. */
@@ -303,7 +303,7 @@ static void on_pubcomp(struct relay *r, unsigned way, const struct mqtt_ack *a)
 static void on_pubrel(struct relay *r, unsigned way, const struct mqtt_ack *a)
 {
 	uint8_t *state = &r->ways[way].states[a->packet_id];
-	struct client *to = r->clients[way ^ 1];
+	struct mqtt_client *to = r->clients[way ^ 1];
 
 	if (to->qos_max < 2) {
 		send_ack(r->clients[way], MQTT_PUBCOMP, a->packet_id, MQTT_SUCCESS);

@@ -10,7 +10,7 @@
 #define MQTT_BRIDGE_RELAY_H
 
 #include "common/base/list.h"
-#include "services/mqtt-bridge/client.h"
+#include "common/mqtt/mqtt_client.h"
 #include "services/mqtt-bridge/rules.h"
 
 /* Bytes of messages that one side has sent and the other has no window for. Who is told Receive Maximum stays below; before 5.0 there is none. */
@@ -41,15 +41,15 @@ struct relay {
 	void *ctx;
 	struct relay_counts *counts;
 	size_t output_max; /* bytes that may wait for a slow broker before QoS 0 is dropped, and the rest held */
-	struct client *clients[WAYS];
+	struct mqtt_client *clients[WAYS];
 	bool subscribing[WAYS];
 	struct relay_way ways[WAYS];
 	struct buf topic, answer, packet;
 };
 
 /* Both clients are live and outlast it. counts are added to. */
-void relay_init(struct relay *r, const struct rules *rules, struct client *ours, struct client *remote, const struct relay_events *events,
-                void *ctx, struct relay_counts *counts, size_t output_max);
+void relay_init(struct relay *r, const struct rules *rules, struct mqtt_client *ours, struct mqtt_client *remote,
+                const struct relay_events *events, void *ctx, struct relay_counts *counts, size_t output_max);
 void relay_fini(struct relay *r);
 /* Subscribes at both. */
 void relay_start(struct relay *r);

@@ -18,7 +18,7 @@
 struct test_side {
 	struct fixture *f;
 	unsigned side;
-	struct client client;
+	struct mqtt_client client;
 	struct buf out;
 };
 
@@ -31,13 +31,13 @@ struct fixture {
 	unsigned reason;
 };
 
-static void on_connected(struct client *c, void *ctx)
+static void on_connected(struct mqtt_client *c, void *ctx)
 {
 	(void)c;
 	(void)ctx;
 }
 
-static void on_refused(struct client *c, enum mqtt_reason reason, struct str text, void *ctx)
+static void on_refused(struct mqtt_client *c, enum mqtt_reason reason, struct str text, void *ctx)
 {
 	struct test_side *s = ctx;
 
@@ -46,7 +46,7 @@ static void on_refused(struct client *c, enum mqtt_reason reason, struct str tex
 	s->f->reason = reason;
 }
 
-static void on_publish(struct client *c, const struct mqtt_publish *p, void *ctx)
+static void on_publish(struct mqtt_client *c, const struct mqtt_publish *p, void *ctx)
 {
 	struct test_side *s = ctx;
 
@@ -54,7 +54,7 @@ static void on_publish(struct client *c, const struct mqtt_publish *p, void *ctx
 	relay_publish(&s->f->relay, s->side, p);
 }
 
-static void on_ack(struct client *c, enum mqtt_type type, const struct mqtt_ack *a, void *ctx)
+static void on_ack(struct mqtt_client *c, enum mqtt_type type, const struct mqtt_ack *a, void *ctx)
 {
 	struct test_side *s = ctx;
 
@@ -62,7 +62,7 @@ static void on_ack(struct client *c, enum mqtt_type type, const struct mqtt_ack 
 	relay_ack(&s->f->relay, s->side, type, a);
 }
 
-static void on_suback(struct client *c, const struct mqtt_suback *a, void *ctx)
+static void on_suback(struct mqtt_client *c, const struct mqtt_suback *a, void *ctx)
 {
 	struct test_side *s = ctx;
 
@@ -70,7 +70,7 @@ static void on_suback(struct client *c, const struct mqtt_suback *a, void *ctx)
 	relay_suback(&s->f->relay, s->side, a);
 }
 
-static void on_broken(struct client *c, const char *why, void *ctx)
+static void on_broken(struct mqtt_client *c, const char *why, void *ctx)
 {
 	struct test_side *s = ctx;
 
@@ -78,13 +78,13 @@ static void on_broken(struct client *c, const char *why, void *ctx)
 	snprintf(s->f->failed, sizeof(s->f->failed), "%s", why);
 }
 
-static struct buf *output(struct client *c, void *ctx)
+static struct buf *output(struct mqtt_client *c, void *ctx)
 {
 	(void)c;
 	return &((struct test_side *)ctx)->out;
 }
 
-static const struct client_events client_events = { on_connected, on_refused, on_publish, on_ack, on_suback, on_broken, output };
+static const struct mqtt_client_events mqtt_client_events = { on_connected, on_refused, on_publish, on_ack, on_suback, on_broken, output };
 
 static void on_failed(unsigned side, const char *why, void *ctx)
 {
@@ -128,7 +128,7 @@ static void says(struct fixture *f, unsigned side, const char *text)
 	struct buf b = { 0 };
 
 	packets_text(&b, text);
-	client_input(&f->sides[side].client, b.p, b.n);
+	mqtt_client_input(&f->sides[side].client, b.p, b.n);
 	buf_fini(&b);
 }
 
@@ -148,15 +148,15 @@ static void got(struct fixture *f, unsigned side, const char *text)
 static void connect_side(struct fixture *f, unsigned side, unsigned version, const char *connack)
 {
 	struct test_side *s = &f->sides[side];
-	struct client_wish wish = { .version = (uint8_t)version, .id = STR("b"), .receive_max = 10, .state_topic = str_make("", 0) };
+	struct mqtt_client_wish wish = { .version = (uint8_t)version, .id = STR("b"), .receive_max = 10, .state_topic = str_make("", 0) };
 
 	s->f = f;
 	s->side = side;
-	client_init(&s->client, &client_events, s);
-	assert_true(client_connect(&s->client, &wish));
+	mqtt_client_init(&s->client, &mqtt_client_events, s);
+	assert_true(mqtt_client_connect(&s->client, &wish));
 	buf_clear(&s->out);
 	says(f, side, connack);
-	assert_int_equal(s->client.state, CLIENT_LIVE);
+	assert_int_equal(s->client.state, MQTT_CLIENT_LIVE);
 }
 
 /* Topics below t/ go both ways, below r/ at the remote side. Ours speaks 5.0. */
@@ -192,7 +192,7 @@ static void end(struct fixture *f)
 	relay_fini(&f->relay);
 	rules_fini(&f->rules);
 	for (unsigned s = 0; s < WAYS; s++) {
-		client_fini(&f->sides[s].client);
+		mqtt_client_fini(&f->sides[s].client);
 		buf_fini(&f->sides[s].out);
 	}
 }
@@ -201,26 +201,26 @@ static void test_connect(void **state)
 {
 	struct fixture f = { 0 };
 	struct test_side *s = &f.sides[OURS];
-	struct client_wish wish = {
+	struct mqtt_client_wish wish = {
 		.version = MQTT_5, .id = STR("b"), .user = STR("u"), .password = STR("p"), .keep_alive_s = 60, .receive_max = 10
 	};
 
 	(void)state;
 	s->f = &f;
 	wish.state_topic = STR("s");
-	client_init(&s->client, &client_events, s);
-	assert_true(client_connect(&s->client, &wish));
+	mqtt_client_init(&s->client, &mqtt_client_events, s);
+	assert_true(mqtt_client_connect(&s->client, &wish));
 	got(&f, OURS, "10 . s'MQTT' 05 E4 003C (11 FFFFFFFF 21 000A 27 01000000) s'b' () s's' s'0' s'u' s'p'");
 	says(&f, OURS, "20 . 00 87 ()");
 	assert_int_equal(f.reason, MQTT_NOT_AUTHORIZED);
-	client_fini(&s->client);
+	mqtt_client_fini(&s->client);
 	wish.version = MQTT_3_1_1;
 	wish.bridge = true;
 	wish.state_topic = str_make("", 0);
-	client_init(&s->client, &client_events, s);
-	assert_true(client_connect(&s->client, &wish));
+	mqtt_client_init(&s->client, &mqtt_client_events, s);
+	assert_true(mqtt_client_connect(&s->client, &wish));
 	got(&f, OURS, "10 . s'MQTT' 84 C0 003C s'b' s'u' s'p'");
-	client_fini(&s->client);
+	mqtt_client_fini(&s->client);
 	buf_fini(&s->out);
 }
 
@@ -468,11 +468,11 @@ static void test_held_and_in_pieces(void **state)
 
 	(void)state;
 	up(&f, MQTT_5);
-	client_hold(&f.sides[OURS].client);
+	mqtt_client_hold(&f.sides[OURS].client);
 	says(&f, OURS, "32 . s't/a' 0001 () 'x'");
 	says(&f, OURS, "32");
 	got(&f, REMOTE, "");
-	client_release(&f.sides[OURS].client);
+	mqtt_client_release(&f.sides[OURS].client);
 	got(&f, REMOTE, "32 . s'r/a' 0001 () 'x'");
 	says(&f, OURS, "09 0003 't/b'");
 	says(&f, OURS, "0002 00");

@@ -16,10 +16,11 @@ static const char *const sides[WAYS] = { "our broker", "the remote broker" };
 
 static void begin(struct span *l)
 {
-	const struct party *remote = &l->bridge->remote;
+	const struct mqtt_party *remote = &l->bridge->remote;
 
 	l->state = SPAN_REMOTE;
-	end_open(&l->ends[WAY_IN], &remote->addresses[l->next % remote->address_count], (uint16_t)l->env->config->window, !l->no_bit);
+	mqtt_link_open(&l->ends[WAY_IN].link, &remote->addresses[l->next % remote->address_count], (uint16_t)l->env->config->window,
+	               !l->no_bit);
 }
 
 static void on_retry(struct wheel_timer *t)
@@ -44,7 +45,7 @@ static void settle(struct net_task *t)
 {
 	struct span *l = list_entry(t, struct span, settle);
 
-	if (l->state != SPAN_CLOSING || l->ends[WAY_OUT].conn || l->ends[WAY_IN].conn)
+	if (l->state != SPAN_CLOSING || l->ends[WAY_OUT].link.conn || l->ends[WAY_IN].link.conn)
 		return;
 	if (l->relaying)
 		relay_fini(&l->relay);
@@ -55,7 +56,7 @@ static void settle(struct net_task *t)
 		return;
 	}
 	l->state = SPAN_WAITING;
-	net_timer_set(l->env->net, &l->retry, wait_ms(l));
+	net_timer_set(l->env->link.net, &l->retry, wait_ms(l));
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -65,10 +66,10 @@ static void close_both(struct span *l)
 	if (l->state == SPAN_UP)
 		metric_add(&bridge_metrics.up, -1);
 	l->state = SPAN_CLOSING;
-	net_timer_cancel(l->env->net, &l->retry);
-	end_close(&l->ends[WAY_OUT]);
-	end_close(&l->ends[WAY_IN]);
-	net_defer(l->env->net, &l->settle);
+	net_timer_cancel(l->env->link.net, &l->retry);
+	mqtt_link_close(&l->ends[WAY_OUT].link);
+	mqtt_link_close(&l->ends[WAY_IN].link);
+	net_defer(l->env->link.net, &l->settle);
 }
 
 /* Once, and again when it is for another reason: who is away for a day fills no log. */
@@ -83,7 +84,7 @@ static void say(struct span *l, enum log_level level, const char *why)
 
 static void fail(struct span *l, unsigned side, enum log_level level, const char *why)
 {
-	const struct end *e = &l->ends[side];
+	const struct mqtt_link *e = &l->ends[side].link;
 	char text[400];
 
 	if (l->state == SPAN_CLOSING || l->state == SPAN_STOPPED || l->state == SPAN_WAITING)
@@ -91,7 +92,7 @@ static void fail(struct span *l, unsigned side, enum log_level level, const char
 	snprintf(text, sizeof(text), "%s at %s port %u: %s", sides[side], e->address ? e->address->host : "-",
 	         e->address ? (unsigned)e->address->port : 0, why);
 	say(l, level, text);
-	if (l->state == SPAN_UP && net_now(l->env->net) - l->up_ms >= STEADY_MS)
+	if (l->state == SPAN_UP && net_now(l->env->link.net) - l->up_ms >= STEADY_MS)
 		l->failures = 0;
 	l->failures++;
 	metric_inc(&bridge_metrics.failed);
@@ -100,25 +101,33 @@ static void fail(struct span *l, unsigned side, enum log_level level, const char
 	close_both(l);
 }
 
-void span_end_failed(struct end *e, enum log_level level, const char *why)
+static struct end *end_of(struct mqtt_link *link)
 {
-	fail(e->span, e->side, level, why);
+	return list_entry(link, struct end, link);
+}
+
+static void on_failed(struct mqtt_link *link, enum log_level level, const char *why)
+{
+	fail(end_of(link)->span, end_of(link)->side, level, why);
 }
 
 /* A broker that does not know mosquitto's bit says so, or just closes. Without a word it may have been the network: the next attempt is the other way again. */
-void span_end_refused(struct end *e, enum mqtt_reason reason, const char *why)
+static void on_refused(struct mqtt_link *link, enum mqtt_reason reason, const char *why)
 {
+	struct end *e = end_of(link);
 	struct span *l = e->span;
-	bool silent = reason == MQTT_SUCCESS, bit = e->side == WAY_IN && e->party->version == MQTT_3_1_1;
+	bool silent = reason == MQTT_SUCCESS, bit = e->side == WAY_IN && link->party->version == MQTT_3_1_1;
 
-	if (bit && (silent || (reason == MQTT_UNSUPPORTED_VERSION && e->bridge_bit)))
-		l->no_bit = e->bridge_bit;
+	if (bit && (silent || (reason == MQTT_UNSUPPORTED_VERSION && link->bridge_bit)))
+		l->no_bit = link->bridge_bit;
 	fail(l, e->side, silent || (bit && l->no_bit) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, why);
 }
 
-void span_end_closed(struct end *e)
+static void on_closed(struct mqtt_link *link)
 {
-	net_defer(e->span->env->net, &e->span->settle);
+	struct span *l = end_of(link)->span;
+
+	net_defer(l->env->link.net, &l->settle);
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------------------ */
@@ -144,13 +153,13 @@ static void on_subscribed(unsigned side, void *ctx)
 	/* Only now nothing passes it by. */
 	if (l->relay.subscribing[WAY_OUT] || l->relay.subscribing[WAY_IN])
 		return;
-	end_say_state(&l->ends[WAY_OUT], "1");
-	end_say_state(&l->ends[WAY_IN], "1");
+	mqtt_link_say_state(&l->ends[WAY_OUT].link, "1");
+	mqtt_link_say_state(&l->ends[WAY_IN].link, "1");
 }
 
 static void remote_up(struct span *l)
 {
-	const struct client *remote = &l->ends[WAY_IN].client;
+	const struct mqtt_client *remote = &l->ends[WAY_IN].link.client;
 	uint16_t window = (uint16_t)l->env->config->window;
 
 	if (remote->peer.version == MQTT_3_1_1 && l->no_bit && rules_circle(&l->bridge->rules)) {
@@ -160,19 +169,20 @@ static void remote_up(struct span *l)
 		     "are needed");
 		return;
 	}
-	client_hold(&l->ends[WAY_IN].client);
-	conn_pause(l->ends[WAY_IN].conn);
+	mqtt_client_hold(&l->ends[WAY_IN].link.client);
+	conn_pause(l->ends[WAY_IN].link.conn);
 	l->state = SPAN_OURS;
-	end_open(&l->ends[WAY_OUT], &l->bridge->ours.addresses[0], remote->receive_max < window ? remote->receive_max : window, false);
+	mqtt_link_open(&l->ends[WAY_OUT].link, &l->bridge->ours.addresses[0], remote->receive_max < window ? remote->receive_max : window,
+	               false);
 }
 
 static void both_up(struct span *l)
 {
 	static const struct relay_events events = { on_relay_failed, on_filter_refused, on_subscribed };
-	struct end *ours = &l->ends[WAY_OUT], *remote = &l->ends[WAY_IN];
+	struct mqtt_link *ours = &l->ends[WAY_OUT].link, *remote = &l->ends[WAY_IN].link;
 
 	l->state = SPAN_UP;
-	l->up_ms = net_now(l->env->net);
+	l->up_ms = net_now(l->env->link.net);
 	l->why[0] = '\0';
 	metric_add(&bridge_metrics.up, 1);
 	metric_inc(&bridge_metrics.connected);
@@ -186,15 +196,45 @@ static void both_up(struct span *l)
 	l->relaying = true;
 	relay_start(&l->relay);
 	conn_resume(remote->conn);
-	client_release(&remote->client);
+	mqtt_client_release(&remote->client);
 }
 
-void span_end_up(struct end *e)
+static void on_up(struct mqtt_link *link)
 {
+	struct end *e = end_of(link);
+
 	if (e->side == WAY_IN)
 		remote_up(e->span);
 	else
 		both_up(e->span);
+}
+
+/* --- what the brokers say ----------------------------------------------------------------------------------------- */
+
+static void on_publish(struct mqtt_link *link, const struct mqtt_publish *p)
+{
+	relay_publish(&end_of(link)->span->relay, end_of(link)->side, p);
+}
+
+static void on_ack(struct mqtt_link *link, enum mqtt_type type, const struct mqtt_ack *a)
+{
+	relay_ack(&end_of(link)->span->relay, end_of(link)->side, type, a);
+}
+
+static void on_suback(struct mqtt_link *link, const struct mqtt_suback *a)
+{
+	relay_suback(&end_of(link)->span->relay, end_of(link)->side, a);
+}
+
+static const struct mqtt_link_events link_events = { on_up, on_failed, on_refused, on_closed, on_publish, on_ack, on_suback };
+
+static void end_init(struct span *l, unsigned side, const struct mqtt_party *party)
+{
+	struct end *e = &l->ends[side];
+
+	e->span = l;
+	e->side = side;
+	mqtt_link_init(&e->link, &l->env->link, &link_events, party, l->bridge->state_topic);
 }
 
 struct span *span_new(const struct span_env *env, const struct bridge *bridge)
@@ -204,8 +244,8 @@ struct span *span_new(const struct span_env *env, const struct bridge *bridge)
 	l->env = env;
 	l->bridge = bridge;
 	l->log = (struct log_ctx){ .parent = env->log, .key = "bridge", .value = bridge->name };
-	end_init(&l->ends[WAY_OUT], l, WAY_OUT, &bridge->ours);
-	end_init(&l->ends[WAY_IN], l, WAY_IN, &bridge->remote);
+	end_init(l, WAY_OUT, &bridge->ours);
+	end_init(l, WAY_IN, &bridge->remote);
 	wheel_timer_init(&l->retry, on_retry);
 	net_task_init(&l->settle, settle);
 	begin(l);
@@ -228,10 +268,10 @@ void span_free(struct span **span)
 	*span = NULL;
 	if (!l)
 		return;
-	net_timer_cancel(l->env->net, &l->retry);
+	net_timer_cancel(l->env->link.net, &l->retry);
 	net_task_cancel(&l->settle);
-	end_drop(&l->ends[WAY_OUT]);
-	end_drop(&l->ends[WAY_IN]);
+	mqtt_link_drop(&l->ends[WAY_OUT].link);
+	mqtt_link_drop(&l->ends[WAY_IN].link);
 	if (l->relaying)
 		relay_fini(&l->relay);
 	mem_free(l);

@@ -5,10 +5,8 @@
 #ifndef MQTT_BRIDGE_SPAN_H
 #define MQTT_BRIDGE_SPAN_H
 
-#include "common/base/log.h"
-#include "common/net/conn.h"
+#include "common/mqtt_link/mqtt_link.h"
 #include "services/mqtt-bridge/bridges.h"
-#include "services/mqtt-bridge/dial.h"
 #include "services/mqtt-bridge/relay.h"
 
 /* waiting -> remote -> ours -> up -> closing -> waiting; closing -> stopped */
@@ -18,8 +16,7 @@ struct span;
 
 /* What all links share; outlives them. */
 struct span_env {
-	struct net_loop *net;
-	struct dns *dns;
+	struct mqtt_link_env link;
 	const struct bridge_config *config;
 	const struct log_ctx *log;
 	struct relay_counts *counts;
@@ -29,16 +26,9 @@ struct span_env {
 
 /* One of the two connections. */
 struct end {
+	struct mqtt_link link;
 	struct span *span;
 	unsigned side; /* as relay has them */
-	const struct party *party;
-	const struct party_address *address; /* the one in use */
-	struct client client;
-	struct dial *dial;
-	struct conn *conn;
-	bool bridge_bit; /* asked for with it */
-	char where[NET_ADDR_TEXT_MAX];
-	struct wheel_timer timer; /* until CONNACK; then the next ping */
 };
 
 struct span {
@@ -64,23 +54,5 @@ struct span *span_new(const struct span_env *env, const struct bridge *bridge);
 void span_stop(struct span *l);
 /* Gone at once. */
 void span_free(struct span **l);
-
-/* --- between span.c and end.c ------------------------------------------------------------------------------------- */
-
-void end_init(struct end *e, struct span *l, unsigned side, const struct party *party);
-void end_open(struct end *e, const struct party_address *to, uint16_t receive_max, bool bridge_bit);
-/* Goodbye, or away at once where there is nobody to say it to; conn becomes NULL, and span_end_closed follows when there was one. */
-void end_close(struct end *e);
-void end_drop(struct end *e);
-/* 1 or 0, retained, if it is wanted. */
-void end_say_state(struct end *e, const char *state);
-
-extern const struct client_events end_client_events;
-
-void span_end_up(struct end *e);
-void span_end_failed(struct end *e, enum log_level level, const char *why);
-/* The broker takes none of what was asked for: reason is MQTT_SUCCESS where it closed without a word. */
-void span_end_refused(struct end *e, enum mqtt_reason reason, const char *why);
-void span_end_closed(struct end *e);
 
 #endif

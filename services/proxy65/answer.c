@@ -3,16 +3,16 @@
  * The ends of a request, and the way back to who asked: to the owner of a local account, or over the border. */
 #include <string.h>
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
-#include "common/base/rendezvous.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/stanza.h"
 #include "ipc/gen/stanza.client.h"
 #include "ipc/gen/stanza.server.h"
+#include "ipc/runtime/speaker.h"
 #include "services/proxy65/stanza.h"
 
-#define DEADLINE_MS  60000
-#define SPEAKERS_MAX 64
+#define DEADLINE_MS 60000
 
 static void request_free(struct request *r)
 {
@@ -47,20 +47,6 @@ static void on_routed(const struct ipc_result *result, const Starling__Empty *re
 		request_not_here(ctx, result->code);
 }
 
-/* The s2s that speaks with a domain: all who send compute the same (decision 0032). */
-static uint64_t speaker(const struct proxy65 *proxy, struct str domain)
-{
-	const Starling__Registration *all[SPEAKERS_MAX];
-	struct rendezvous_member list[SPEAKERS_MAX];
-	uint32_t n = ipc_bus_instances(proxy->bus, "s2s", all, SPEAKERS_MAX), count = 0;
-
-	for (uint32_t i = 0; i < n && i < SPEAKERS_MAX; i++) {
-		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
-			list[count++] = (struct rendezvous_member){ all[i]->instance, hash_fnv1a64(str_from(all[i]->name)) };
-	}
-	return rendezvous_owner(list, count, hash_slot(domain));
-}
-
 static struct ipc_target way_to(const struct proxy65 *proxy, struct str jid)
 {
 	struct str domain = jid_view_domain(jid);
@@ -69,7 +55,7 @@ static struct ipc_target way_to(const struct proxy65 *proxy, struct str jid)
 	if (proxy65_local(proxy, domain))
 		return ipc_slot("session-manager", hash_slot(jid));
 	instance = ipc_bus_domain_instance(proxy->bus, domain);
-	return ipc_instance(instance ? instance : speaker(proxy, domain));
+	return ipc_instance(instance ? instance : ipc_speaker(proxy->bus, hash_slot(domain)));
 }
 
 static void send_answer(struct request *r, Starling__StanzaType type, struct str bytes)

@@ -3,10 +3,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/base/rendezvous.h"
 #include "common/xmpp/jid.h"
 #include "ipc/gen/stanza.client.h"
 #include "ipc/runtime/lane.h"
+#include "ipc/runtime/speaker.h"
 #include "services/session-manager/bounce.h"
 #include "services/session-manager/counters.h"
 #include "services/session-manager/later.h"
@@ -16,10 +16,9 @@
 #include "services/session-manager/sender.h"
 #include "services/session-manager/sm.h"
 
-#define DEADLINE_MS  60000 /* the receiver answers when the stanza is durable: it may wait for its store */
-#define GIVE_UP_MS   30000 /* with no owner for this long, the sender gets an error */
-#define LOST_MAX     10    /* so many owners may die with it: it could be why */
-#define SPEAKERS_MAX 64u
+#define DEADLINE_MS 60000 /* the receiver answers when the stanza is durable: it may wait for its store */
+#define GIVE_UP_MS  30000 /* with no owner for this long, the sender gets an error */
+#define LOST_MAX    10    /* so many owners may die with it: it could be why */
 
 struct item {
 	struct ipc_lane_item base;
@@ -164,24 +163,10 @@ static enum ipc_lane_sent send_item(struct ipc_lane *lane, struct ipc_lane_item 
 
 /* --- to whom --- */
 
-/* Every instance of s2s computes the same; it takes nothing before it has claimed the slot. */
-static uint64_t speaker(const struct sm *sm, uint32_t slot)
-{
-	const Starling__Registration *all[SPEAKERS_MAX];
-	struct rendezvous_member list[SPEAKERS_MAX];
-	uint32_t n = ipc_bus_instances(sm->bus, "s2s", all, SPEAKERS_MAX), count = 0;
-
-	for (uint32_t i = 0; i < n && i < SPEAKERS_MAX; i++) {
-		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
-			list[count++] = (struct rendezvous_member){ all[i]->instance, hash_fnv1a64(str_from(all[i]->name)) };
-	}
-	return rendezvous_owner(list, count, slot);
-}
-
 static uint64_t receiver(struct ipc_lane *lane, uint64_t *out_epoch)
 {
 	struct lane *l = lane_of(lane);
-	uint64_t owner = l->remote ? speaker(l->sm, l->slot) : ipc_bus_slot_owner(l->sm->bus, l->slot, out_epoch);
+	uint64_t owner = l->remote ? ipc_speaker(l->sm->bus, l->slot) : ipc_bus_slot_owner(l->sm->bus, l->slot, out_epoch);
 
 	if (owner == ipc_bus_instance(l->sm->bus))
 		owner = 0; /* the directory is behind: we are not serving it */

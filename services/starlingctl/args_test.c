@@ -131,7 +131,7 @@ static void test_relays_run_only_when_asked_for(void **state)
 	(void)state;
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		bool relay = strcmp(roles[i].name, "proxy65") == 0 || strcmp(roles[i].name, "turn-relay") == 0 ||
-		             strcmp(roles[i].name, "mqtt-bridge") == 0;
+		             strcmp(roles[i].name, "mqtt-bridge") == 0 || strcmp(roles[i].name, "mqtt-gateway") == 0;
 
 		assert_int_equal(roles[i].usual, relay ? 0 : 1);
 	}

@@ -46,6 +46,8 @@ static const char body[] =
         "  #   relay: {external: [10.0.0.5=192.0.2.5]}    # behind a NAT that maps addresses one to one\n"
         "  # mqtt-bridge:      # links to other MQTT brokers; runs only when asked for: scale mqtt-bridge=1 below\n"
         "  #   bridges: bridges.conf\n"
+        "  # mqtt-gateway:     # messages between MQTT topics and users; runs only when asked for: scale mqtt-gateway=1 below\n"
+        "  #   rules: gateway.conf\n"
         "  starlingctl:\n"
         "    postgres: private  # kept in pg/, on a socket in run/pg; external: the one that services.storage.dsn names\n"
         "    redis: private     # external: the one that redis.url names\n"

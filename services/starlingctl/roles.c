@@ -16,8 +16,9 @@ const struct role roles[ROLE_COUNT] = {
 	/* They need ports, and names or addresses that clients reach: only where the operator says so. */
 	{ "proxy65", 4, 0 },
 	{ "turn-relay", 4, 0 },
-	/* Does nothing without a file of links. */
+	/* They do nothing without a file of links, or of rules. */
 	{ "mqtt-bridge", 4, 0 },
+	{ "mqtt-gateway", 4, 0 },
 };
 /* clang-format on */
 

@@ -12,7 +12,7 @@ struct role {
 	unsigned usual;   /* how many are started where nobody says how many */
 };
 
-enum { ROLE_COUNT = 10, WAVE_STORES = 0, ROLE_MAX_SCALE = 64 };
+enum { ROLE_COUNT = 11, WAVE_STORES = 0, ROLE_MAX_SCALE = 64 };
 
 extern const struct role roles[ROLE_COUNT];
 

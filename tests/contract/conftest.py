@@ -19,7 +19,7 @@ sys.path.append(os.path.join(ROOT, "tests/system"))
 
 from starling_bus import Bus  # noqa: E402
 
-ROLES = ("router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "proxy65", "turn-relay", "mqtt-bridge", "starlingctl")
+ROLES = ("router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "proxy65", "turn-relay", "mqtt-bridge", "mqtt-gateway", "starlingctl")
 
 
 def binary(name):

@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct bridge {
-	struct client clients[WAYS];
+	struct mqtt_client clients[WAYS];
 	struct buf outs[WAYS];
 	struct relay relay;
 	struct relay_counts counts;
@@ -24,55 +24,55 @@ static void require(bool holds)
 		abort();
 }
 
-static unsigned side_of(const struct bridge *b, const struct client *c)
+static unsigned side_of(const struct bridge *b, const struct mqtt_client *c)
 {
 	return c == &b->clients[WAY_IN];
 }
 
-static void on_connected(struct client *c, void *ctx)
+static void on_connected(struct mqtt_client *c, void *ctx)
 {
 	(void)ctx;
-	client_hold(c);
+	mqtt_client_hold(c);
 }
 
-static void on_refused(struct client *c, enum mqtt_reason reason, struct str text, void *ctx)
+static void on_refused(struct mqtt_client *c, enum mqtt_reason reason, struct str text, void *ctx)
 {
 	(void)ctx;
 	(void)text;
-	require(c->state == CLIENT_ENDED && reason >= MQTT_UNSPECIFIED_ERROR);
+	require(c->state == MQTT_CLIENT_ENDED && reason >= MQTT_UNSPECIFIED_ERROR);
 }
 
-static void on_publish(struct client *c, const struct mqtt_publish *p, void *ctx)
+static void on_publish(struct mqtt_client *c, const struct mqtt_publish *p, void *ctx)
 {
 	struct bridge *b = ctx;
 
-	require(c->state == CLIENT_LIVE && b->relaying);
+	require(c->state == MQTT_CLIENT_LIVE && b->relaying);
 	relay_publish(&b->relay, side_of(b, c), p);
 }
 
-static void on_ack(struct client *c, enum mqtt_type type, const struct mqtt_ack *a, void *ctx)
+static void on_ack(struct mqtt_client *c, enum mqtt_type type, const struct mqtt_ack *a, void *ctx)
 {
 	struct bridge *b = ctx;
 
-	require(c->state == CLIENT_LIVE && b->relaying);
+	require(c->state == MQTT_CLIENT_LIVE && b->relaying);
 	relay_ack(&b->relay, side_of(b, c), type, a);
 }
 
-static void on_suback(struct client *c, const struct mqtt_suback *a, void *ctx)
+static void on_suback(struct mqtt_client *c, const struct mqtt_suback *a, void *ctx)
 {
 	struct bridge *b = ctx;
 
-	require(c->state == CLIENT_LIVE && b->relaying);
+	require(c->state == MQTT_CLIENT_LIVE && b->relaying);
 	relay_suback(&b->relay, side_of(b, c), a);
 }
 
-static void on_broken(struct client *c, const char *why, void *ctx)
+static void on_broken(struct mqtt_client *c, const char *why, void *ctx)
 {
 	(void)ctx;
-	require(c->state == CLIENT_ENDED && why && *why);
+	require(c->state == MQTT_CLIENT_ENDED && why && *why);
 }
 
-static struct buf *output(struct client *c, void *ctx)
+static struct buf *output(struct mqtt_client *c, void *ctx)
 {
 	struct bridge *b = ctx;
 
@@ -85,8 +85,8 @@ static void on_failed(unsigned side, const char *why, void *ctx)
 
 	(void)side;
 	require(why && *why);
-	client_end(&b->clients[WAY_OUT]);
-	client_end(&b->clients[WAY_IN]);
+	mqtt_client_end(&b->clients[WAY_OUT]);
+	mqtt_client_end(&b->clients[WAY_IN]);
 }
 
 static void on_filter_refused(unsigned side, const char *filter, unsigned reason, void *ctx)
@@ -124,18 +124,18 @@ static void begin(struct bridge *b, const struct rules *rules)
 {
 	static const struct relay_events events = { on_failed, on_filter_refused, on_subscribed };
 
-	if (b->relaying || b->clients[WAY_OUT].state != CLIENT_LIVE || b->clients[WAY_IN].state != CLIENT_LIVE)
+	if (b->relaying || b->clients[WAY_OUT].state != MQTT_CLIENT_LIVE || b->clients[WAY_IN].state != MQTT_CLIENT_LIVE)
 		return;
 	relay_init(&b->relay, rules, &b->clients[WAY_OUT], &b->clients[WAY_IN], &events, b, &b->counts, 4096);
 	b->relaying = true;
 	relay_start(&b->relay);
-	client_release(&b->clients[WAY_OUT]);
-	client_release(&b->clients[WAY_IN]);
+	mqtt_client_release(&b->clients[WAY_OUT]);
+	mqtt_client_release(&b->clients[WAY_IN]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct client_events events = { on_connected, on_refused, on_publish, on_ack, on_suback, on_broken, output };
+	static const struct mqtt_client_events events = { on_connected, on_refused, on_publish, on_ack, on_suback, on_broken, output };
 	static const bool both[WAYS] = { true, true };
 	struct rules rules = { 0 };
 	struct bridge b = { 0 };
@@ -144,10 +144,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	require(!rules_add(&rules, STR("#"), both, 2, STR("a/"), STR("")));
 	for (unsigned side = 0; side < WAYS; side++) {
-		struct client_wish wish = { .version = data[0] >> side & 1 ? MQTT_5 : MQTT_3_1_1, .id = STR("b"), .receive_max = 5 };
+		struct mqtt_client_wish wish = { .version = data[0] >> side & 1 ? MQTT_5 : MQTT_3_1_1, .id = STR("b"), .receive_max = 5 };
 
-		client_init(&b.clients[side], &events, &b);
-		require(client_connect(&b.clients[side], &wish));
+		mqtt_client_init(&b.clients[side], &events, &b);
+		require(mqtt_client_connect(&b.clients[side], &wish));
 	}
 	for (size_t at = 1; at < size;) {
 		unsigned side = data[at] >> 7;
@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at++;
 		if (n > size - at)
 			n = size - at;
-		client_input(&b.clients[side], (const char *)data + at, n);
+		mqtt_client_input(&b.clients[side], (const char *)data + at, n);
 		at += n;
 		begin(&b, &rules);
 		look_at_output(&b, WAY_OUT);
@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (b.relaying)
 		relay_fini(&b.relay);
 	for (unsigned side = 0; side < WAYS; side++) {
-		client_fini(&b.clients[side]);
+		mqtt_client_fini(&b.clients[side]);
 		buf_fini(&b.outs[side]);
 	}
 	rules_fini(&rules);

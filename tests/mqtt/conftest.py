@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from flock import Flock  # noqa: E402
 from raw import Raw  # noqa: E402
 
-SCALE = "mqtt-broker=1,c2s-edge=0,session-manager=0"
+SCALE = "mqtt-broker=1"
 # Rules that a test may rely on: everything but what begins with "closed".
 RULES = "deny publish $SYS/#\ndeny all closed/#\nallow all only/%u/%c\ndeny all only/#\nallow all #\n"
 

@@ -108,7 +108,7 @@ def alive(pid):
 
 def test_init_makes_a_complete_folder(box):
     box.ctl("init", "--domain", "a.test", "--domain", "b.test")
-    for name in ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "proxy65", "turn-relay", "mqtt-bridge", "starlingctl"]:
+    for name in ["router", "storage", "auth", "session-manager", "c2s-edge", "s2s", "mqtt-broker", "proxy65", "turn-relay", "mqtt-bridge", "mqtt-gateway", "starlingctl"]:
         path = "%s/keys/%s.key" % (box.state, name)
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         with open(path) as f:

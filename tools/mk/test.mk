@@ -28,7 +28,8 @@ $(BUILD)/fuzz/libstarling.a: $(LIB_SRCS:%.c=$(BUILD)/fuzz/obj/%.o) $(GEN_SRCS:$(
 # Of a daemon only the files that do no I/O.
 $(BUILD)/fuzz/bin/s2s_stream: $(patsubst %,$(BUILD)/fuzz/obj/services/s2s/%.o,classify key)
 $(BUILD)/fuzz/bin/socks5: $(BUILD)/fuzz/obj/services/proxy65/socks5.o
-$(BUILD)/fuzz/bin/mqtt_bridge: $(patsubst %,$(BUILD)/fuzz/obj/services/mqtt-bridge/%.o,client relay rules)
+$(BUILD)/fuzz/bin/mqtt_bridge: $(patsubst %,$(BUILD)/fuzz/obj/services/mqtt-bridge/%.o,relay rules)
+$(BUILD)/fuzz/bin/mqtt_gateway: $(patsubst %,$(BUILD)/fuzz/obj/services/mqtt-gateway/%.o,rules rules_parse template to_user words)
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libstarling.a
 	@mkdir -p $(@D)
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "services/mqtt-bridge/client.h"
+#include "common/mqtt/mqtt_client.h"
 
 #include <stdio.h>
 
@@ -9,27 +9,27 @@
 
 #define FIRST_PACKET_MAX (64u << 10) /* CONNACK */
 
-void client_init(struct client *c, const struct client_events *events, void *ctx)
+void mqtt_client_init(struct mqtt_client *c, const struct mqtt_client_events *events, void *ctx)
 {
-	*c = (struct client){ .events = events, .ctx = ctx };
+	*c = (struct mqtt_client){ .events = events, .ctx = ctx };
 }
 
-void client_fini(struct client *c)
+void mqtt_client_fini(struct mqtt_client *c)
 {
 	buf_fini(&c->in);
-	c->state = CLIENT_IDLE;
+	c->state = MQTT_CLIENT_IDLE;
 }
 
-static struct buf *output(struct client *c)
+static struct buf *output(struct mqtt_client *c)
 {
 	return c->events->output(c, c->ctx);
 }
 
-static void broken(struct client *c, const char *why)
+static void broken(struct mqtt_client *c, const char *why)
 {
-	if (c->state == CLIENT_ENDED)
+	if (c->state == MQTT_CLIENT_ENDED)
 		return;
-	c->state = CLIENT_ENDED;
+	c->state = MQTT_CLIENT_ENDED;
 	c->events->on_broken(c, why, c->ctx);
 }
 
@@ -47,13 +47,13 @@ static void set_props(struct mqtt_props *props, uint16_t receive_max)
 {
 	props->session_expiry = UINT32_MAX;
 	props->receive_max = receive_max;
-	props->packet_max = CLIENT_PACKET_MAX;
+	props->packet_max = MQTT_CLIENT_PACKET_MAX;
 	mqtt_props_set(props, MQTT_PROP_SESSION_EXPIRY);
 	mqtt_props_set(props, MQTT_PROP_RECEIVE_MAX);
 	mqtt_props_set(props, MQTT_PROP_PACKET_MAX);
 }
 
-bool client_connect(struct client *c, const struct client_wish *wish)
+bool mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_wish *wish)
 {
 	struct mqtt_connect p = { .version = wish->version, .keep_alive = wish->keep_alive_s, .client_id = wish->id };
 
@@ -66,11 +66,11 @@ bool client_connect(struct client *c, const struct client_wish *wish)
 	set_props(&p.props, wish->receive_max);
 	c->peer = (struct mqtt_peer){ .version = wish->version, .server = true };
 	c->keep_alive_s = wish->keep_alive_s;
-	c->state = CLIENT_CONNECTING;
+	c->state = MQTT_CLIENT_CONNECTING;
 	return mqtt_encode_connect(output(c), &c->peer, &p) > 0;
 }
 
-static bool on_connack(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_connack(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_connack p;
 	const struct mqtt_props *props = &p.props;
@@ -78,7 +78,7 @@ static bool on_connack(struct client *c, const struct mqtt_frame *f, struct mqtt
 	if (!mqtt_decode_connack(f, &c->peer, &p, e))
 		return false;
 	if (p.reason != MQTT_SUCCESS) {
-		c->state = CLIENT_ENDED;
+		c->state = MQTT_CLIENT_ENDED;
 		c->events->on_refused(c, (enum mqtt_reason)p.reason, props->reason_string, c->ctx);
 		return true;
 	}
@@ -89,14 +89,14 @@ static bool on_connack(struct client *c, const struct mqtt_frame *f, struct mqtt
 	c->peer.packet_max = props->packet_max;
 	if (mqtt_props_has(props, MQTT_PROP_SERVER_KEEP_ALIVE))
 		c->keep_alive_s = props->server_keep_alive;
-	c->state = CLIENT_LIVE;
+	c->state = MQTT_CLIENT_LIVE;
 	c->events->on_connected(c, c->ctx);
 	return true;
 }
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
-static bool on_publish(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_publish(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_publish p;
 
@@ -106,7 +106,7 @@ static bool on_publish(struct client *c, const struct mqtt_frame *f, struct mqtt
 	return true;
 }
 
-static bool on_ack(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_ack(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_ack a;
 
@@ -116,7 +116,7 @@ static bool on_ack(struct client *c, const struct mqtt_frame *f, struct mqtt_err
 	return true;
 }
 
-static bool on_suback(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_suback(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_suback a;
 
@@ -126,12 +126,12 @@ static bool on_suback(struct client *c, const struct mqtt_frame *f, struct mqtt_
 	return true;
 }
 
-static bool on_pong(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_pong(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	return mqtt_decode_ping(f, &c->peer, e);
 }
 
-static bool on_disconnect(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool on_disconnect(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	struct mqtt_disconnect p;
 	const char *name;
@@ -145,7 +145,7 @@ static bool on_disconnect(struct client *c, const struct mqtt_frame *f, struct m
 	return true;
 }
 
-static bool out_of_place(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e)
+static bool out_of_place(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
 	(void)c;
 	(void)f;
@@ -153,20 +153,22 @@ static bool out_of_place(struct client *c, const struct mqtt_frame *f, struct mq
 	return false;
 }
 
-typedef bool (*handler)(struct client *c, const struct mqtt_frame *f, struct mqtt_error *e);
+typedef bool (*handler)(struct mqtt_client *c, const struct mqtt_frame *f, struct mqtt_error *e);
 
-static handler handler_of(enum client_state state, unsigned type)
+static handler handler_of(enum mqtt_client_state state, unsigned type)
 {
 	static const handler live[16] = {
 		[MQTT_PUBLISH] = on_publish, [MQTT_PUBACK] = on_ack,    [MQTT_PUBREC] = on_ack,    [MQTT_PUBREL] = on_ack,
 		[MQTT_PUBCOMP] = on_ack,     [MQTT_SUBACK] = on_suback, [MQTT_PINGRESP] = on_pong, [MQTT_DISCONNECT] = on_disconnect,
 	};
-	handler h = state == CLIENT_LIVE ? live[type & 15] : state == CLIENT_CONNECTING && type == MQTT_CONNACK ? on_connack : NULL;
+	handler h = state == MQTT_CLIENT_LIVE                                 ? live[type & 15]
+	            : state == MQTT_CLIENT_CONNECTING && type == MQTT_CONNACK ? on_connack
+	                                                                      : NULL;
 
 	return h ? h : out_of_place;
 }
 
-static void handle(struct client *c, const struct mqtt_frame *f)
+static void handle(struct mqtt_client *c, const struct mqtt_frame *f)
 {
 	struct mqtt_error e = { 0 };
 
@@ -175,13 +177,13 @@ static void handle(struct client *c, const struct mqtt_frame *f)
 }
 
 /* Whole packets at the front; how many bytes they had. */
-static size_t packets(struct client *c, const char *p, size_t n)
+static size_t packets(struct mqtt_client *c, const char *p, size_t n)
 {
 	size_t used = 0;
 
-	while (used < n && c->state != CLIENT_ENDED && !c->held) {
+	while (used < n && c->state != MQTT_CLIENT_ENDED && !c->held) {
 		struct mqtt_frame f;
-		size_t max = c->state == CLIENT_CONNECTING ? FIRST_PACKET_MAX : CLIENT_PACKET_MAX;
+		size_t max = c->state == MQTT_CLIENT_CONNECTING ? FIRST_PACKET_MAX : MQTT_CLIENT_PACKET_MAX;
 
 		switch (mqtt_frame_next(c->peer.version, p + used, n - used, max, &f)) {
 		case MQTT_FRAME_WHOLE:
@@ -198,7 +200,7 @@ static size_t packets(struct client *c, const char *p, size_t n)
 	return used;
 }
 
-static void go_on(struct client *c)
+static void go_on(struct mqtt_client *c)
 {
 	struct str had = buf_str(&c->in);
 
@@ -206,11 +208,11 @@ static void go_on(struct client *c)
 	buf_release(&c->in);
 }
 
-void client_input(struct client *c, const char *p, size_t n)
+void mqtt_client_input(struct mqtt_client *c, const char *p, size_t n)
 {
 	size_t used;
 
-	if (c->state == CLIENT_ENDED)
+	if (c->state == MQTT_CLIENT_ENDED)
 		return;
 	if (c->in.n > c->in.start) {
 		buf_append(&c->in, p, n);
@@ -218,32 +220,32 @@ void client_input(struct client *c, const char *p, size_t n)
 		return;
 	}
 	used = packets(c, p, n);
-	if (c->state != CLIENT_ENDED && used < n)
+	if (c->state != MQTT_CLIENT_ENDED && used < n)
 		buf_append(&c->in, p + used, n - used);
 }
 
-void client_hold(struct client *c)
+void mqtt_client_hold(struct mqtt_client *c)
 {
 	c->held = true;
 }
 
-void client_release(struct client *c)
+void mqtt_client_release(struct mqtt_client *c)
 {
 	c->held = false;
 	go_on(c);
 }
 
-void client_ping(struct client *c)
+void mqtt_client_ping(struct mqtt_client *c)
 {
-	if (c->state == CLIENT_LIVE)
+	if (c->state == MQTT_CLIENT_LIVE)
 		mqtt_encode_pingreq(output(c));
 }
 
-void client_end(struct client *c)
+void mqtt_client_end(struct mqtt_client *c)
 {
 	static const struct mqtt_disconnect p = { .reason = MQTT_SUCCESS };
 
-	if (c->state == CLIENT_LIVE)
+	if (c->state == MQTT_CLIENT_LIVE)
 		mqtt_encode_disconnect(output(c), &c->peer, &p);
-	c->state = CLIENT_ENDED;
+	c->state = MQTT_CLIENT_ENDED;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "services/mqtt-bridge/party.h"
+#include "common/mqtt_link/mqtt_party.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,17 +7,18 @@
 
 #include "common/base/mem.h"
 #include "common/dns/xmpp_override.h"
+#include "common/mqtt/mqtt.h"
 
 #define PASSWORD_MAX 65535u
 
-int party_add_address(struct party *p, struct str text, struct err *e)
+int mqtt_party_add_address(struct mqtt_party *p, struct str text, struct err *e)
 {
-	struct party_address *a = &p->addresses[p->address_count];
+	struct mqtt_party_address *a = &p->addresses[p->address_count];
 	const char *colon = NULL;
 	unsigned long port = 0;
 
-	if (p->address_count == PARTY_ADDRESSES_MAX)
-		return err_set(e, "more than %u addresses", PARTY_ADDRESSES_MAX);
+	if (p->address_count == MQTT_PARTY_ADDRESSES_MAX)
+		return err_set(e, "more than %u addresses", MQTT_PARTY_ADDRESSES_MAX);
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] == ':')
 			colon = text.p + i;
@@ -38,8 +39,26 @@ int party_add_address(struct party *p, struct str text, struct err *e)
 	return 0;
 }
 
+int mqtt_party_set_local(struct mqtt_party *p, const struct mqtt_party_local *local, const char *host, struct err *e)
+{
+	const char *offset = getenv("STARLING_PORT_OFFSET"); /* starlingctl up --port-offset: where our broker is then */
+	struct err why;
+
+	if (mqtt_party_add_address(p, str_from(local->address), &why) < 0)
+		return err_set(e, "local.address: %s", why.text);
+	p->addresses[0].port = (uint16_t)(p->addresses[0].port + (offset ? strtol(offset, NULL, 10) : 0));
+	p->version = MQTT_5;
+	p->tls = p->verify = local->tls;
+	p->trust = mem_strdup(local->trust);
+	p->name = mem_strdup(*local->name ? local->name : host);
+	p->user = mem_strdup(local->user);
+	p->password_file = mem_strdup(local->password_file);
+	p->keep_alive_s = MQTT_PARTY_KEEP_ALIVE_S;
+	return 0;
+}
+
 /* One line, as editors end it. */
-static int read_password(struct party *p, struct err *e)
+static int read_password(struct mqtt_party *p, struct err *e)
 {
 	char *text = mem_zalloc(PASSWORD_MAX + 2);
 	FILE *f = fopen(p->password_file, "re");
@@ -61,7 +80,7 @@ static int read_password(struct party *p, struct err *e)
 	return p->password ? 0 : err_set(e, "%s: a password of 1 to %u bytes is wanted", p->password_file, PASSWORD_MAX);
 }
 
-static int load_own(struct party *p, struct tls_set **out, struct err *e)
+static int load_own(struct mqtt_party *p, struct tls_set **out, struct err *e)
 {
 	const char *slash = strrchr(p->certificate, '/'), *file = slash ? slash + 1 : p->certificate;
 	size_t n = strlen(file);
@@ -76,11 +95,11 @@ static int load_own(struct party *p, struct tls_set **out, struct err *e)
 	return *out ? 0 : -1;
 }
 
-static int load_tls(struct party *p, struct err *e)
+static int load_tls(struct mqtt_party *p, struct err *e)
 {
 	struct tls_set *own = NULL;
 
-	p->store = p->verify ? tls_trust_load(strcmp(p->trust, PARTY_SYSTEM) == 0 ? NULL : p->trust, e) : NULL;
+	p->store = p->verify ? tls_trust_load(strcmp(p->trust, MQTT_PARTY_SYSTEM) == 0 ? NULL : p->trust, e) : NULL;
 	if (p->verify && !p->store)
 		return -1;
 	if (p->certificate && load_own(p, &own, e) < 0)
@@ -91,14 +110,14 @@ static int load_tls(struct party *p, struct err *e)
 	return p->client ? 0 : -1;
 }
 
-int party_load(struct party *p, struct err *e)
+int mqtt_party_load(struct mqtt_party *p, struct err *e)
 {
 	if (p->password_file && *p->password_file && read_password(p, e) < 0)
 		return -1;
 	return p->tls ? load_tls(p, e) : 0;
 }
 
-void party_fini(struct party *p)
+void mqtt_party_fini(struct mqtt_party *p)
 {
 	mem_free(p->id);
 	mem_free(p->user);
@@ -110,5 +129,5 @@ void party_fini(struct party *p)
 	mem_free_secret(p->password, p->password_n);
 	tls_trust_free(&p->store);
 	tls_client_free(&p->client);
-	*p = (struct party){ 0 };
+	*p = (struct mqtt_party){ 0 };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "services/mqtt-bridge/dial.h"
+#include "common/mqtt_link/mqtt_dial.h"
 
 #include <stdio.h>
 
@@ -8,7 +8,7 @@
 
 enum { V6, V4, KINDS };
 
-struct dial {
+struct mqtt_dial {
 	struct net_loop *net;
 	struct dns_query queries[KINDS];
 	unsigned waiting; /* queries that are not answered */
@@ -19,28 +19,28 @@ struct dial {
 	uint64_t until_ms;
 	struct dialer *dialer;
 	struct net_task fail;
-	dial_fn fn;
+	mqtt_dial_fn fn;
 	void *ctx;
 };
 
-static void finish(struct dial *d, int fd, const struct net_addr *addr, const char *why)
+static void finish(struct mqtt_dial *d, int fd, const struct net_addr *addr, const char *why)
 {
-	dial_fn fn = d->fn;
+	mqtt_dial_fn fn = d->fn;
 	void *ctx = d->ctx;
 
-	dial_cancel(&d);
+	mqtt_dial_cancel(&d);
 	fn(fd, addr, why, ctx);
 }
 
 static void on_dialed(int fd, const struct net_addr *addr, const char *why, void *ctx)
 {
-	struct dial *d = ctx;
+	struct mqtt_dial *d = ctx;
 
 	d->dialer = NULL;
 	finish(d, fd, addr, why);
 }
 
-static void connect_to(struct dial *d)
+static void connect_to(struct mqtt_dial *d)
 {
 	struct net_addr addrs[KINDS * DIALER_ADDRS_MAX];
 	struct dialer_opts opts = { .within_ms = 1 };
@@ -58,7 +58,7 @@ static void connect_to(struct dial *d)
 	d->dialer = dialer_start(d->net, addrs, n, &opts, on_dialed, d);
 }
 
-static void on_answer(struct dial *d, unsigned kind, const struct dns_result *r)
+static void on_answer(struct mqtt_dial *d, unsigned kind, const struct dns_result *r)
 {
 	for (size_t i = 0; r->code == DNS_OK && i < r->count && i < DIALER_ADDRS_MAX; i++) {
 		d->found[kind][d->counts[kind]] = r->addrs[i];
@@ -76,15 +76,15 @@ static void on_answer(struct dial *d, unsigned kind, const struct dns_result *r)
 
 static void on_v6(struct dns_query *q, const struct dns_result *r)
 {
-	on_answer(list_entry(q, struct dial, queries[V6]), V6, r);
+	on_answer(list_entry(q, struct mqtt_dial, queries[V6]), V6, r);
 }
 
 static void on_v4(struct dns_query *q, const struct dns_result *r)
 {
-	on_answer(list_entry(q, struct dial, queries[V4]), V4, r);
+	on_answer(list_entry(q, struct mqtt_dial, queries[V4]), V4, r);
 }
 
-static void add(struct dial *d, unsigned kind, const char *literal)
+static void add(struct mqtt_dial *d, unsigned kind, const char *literal)
 {
 	if (xmpp_literal(literal, d->port, &d->found[kind][d->counts[kind]]))
 		d->counts[kind]++;
@@ -92,11 +92,11 @@ static void add(struct dial *d, unsigned kind, const char *literal)
 
 static void on_fail(struct net_task *t)
 {
-	finish(list_entry(t, struct dial, fail), -1, NULL, "the DNS is not to be asked");
+	finish(list_entry(t, struct mqtt_dial, fail), -1, NULL, "the DNS is not to be asked");
 }
 
 /* RFC 6761 section 6.3: localhost is this machine, and not asked for. */
-static bool known(struct dial *d, const char *host)
+static bool known(struct mqtt_dial *d, const char *host)
 {
 	if (strcmp(host, "localhost") == 0) {
 		add(d, V6, "[::1]");
@@ -107,9 +107,10 @@ static bool known(struct dial *d, const char *host)
 	return d->counts[V4] > 0;
 }
 
-struct dial *dial_start(struct net_loop *net, struct dns *dns, const struct party_address *to, uint32_t within_ms, dial_fn fn, void *ctx)
+struct mqtt_dial *mqtt_dial_start(struct net_loop *net, struct dns *dns, const struct mqtt_party_address *to, uint32_t within_ms,
+                                  mqtt_dial_fn fn, void *ctx)
 {
-	struct dial *d = mem_new(struct dial);
+	struct mqtt_dial *d = mem_new(struct mqtt_dial);
 
 	d->net = net;
 	d->fn = fn;
@@ -130,9 +131,9 @@ struct dial *dial_start(struct net_loop *net, struct dns *dns, const struct part
 	return d;
 }
 
-void dial_cancel(struct dial **dial)
+void mqtt_dial_cancel(struct mqtt_dial **dial)
 {
-	struct dial *d = *dial;
+	struct mqtt_dial *d = *dial;
 
 	*dial = NULL;
 	if (!d)
