@@ -156,18 +156,27 @@ static void on_closed(uv_handle_t *h)
 	mem_free(h->data);
 }
 
-void relayed_free(struct relayed **r)
+void relayed_release(struct relayed **r, struct reserved *out)
 {
 	struct relayed *it = *r;
 
 	*r = NULL;
-	if (!it)
-		return;
+	*out = (struct reserved){ .fd = it->fd, .port = it->port, .place = it->place };
 	uv_poll_stop(&it->poll);
 	uv_close((uv_handle_t *)&it->poll, on_closed);
-	close(it->fd);
-	relay_ports_give(&it->worker->shared->ports[it->place], it->port);
 	it->owner = NULL;
+}
+
+void relayed_free(struct relayed **r)
+{
+	struct relay_ports *ports = *r ? (*r)->worker->shared->ports : NULL;
+	struct reserved was;
+
+	if (!*r)
+		return;
+	relayed_release(r, &was);
+	close(was.fd);
+	relay_ports_give(&ports[was.place], was.port);
 }
 
 /* --- ICMP --------------------------------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@
 #include "services/turn-relay/ports.h"
 #include "services/turn-relay/quota.h"
 #include "services/turn-relay/reserve.h"
+#include "services/turn-relay/roam.h"
+#include "services/turn-relay/ticket.h"
 
 #define TURN_PORTS_MAX   (2u * TURN_ADDRESSES_MAX + 4u) /* UDP sockets of a worker */
 #define TURN_LIFETIME_S  600u                           /* RFC 8656 section 3.2: the default, and the least */
@@ -47,11 +49,14 @@
 #define TURN_DATA_MAX    65535u
 #define TURN_SLOT_SIZE   (65536u + 4288u) /* headroom, data, padding; no power of two, or all slots would meet in the same cache lines */
 #define TURN_BUCKETS_MIN 1024u
+#define CLAIM_BUCKETS    256u
 
 struct allocation;
+struct claim;
 struct dtls;
 struct dtls_server;
 struct pair;
+struct roaming;
 struct worker;
 
 struct shared {
@@ -64,7 +69,9 @@ struct shared {
 	struct quota *quota;
 	struct reserve *reserve;
 	struct links *links;
+	struct roam *roam;
 	struct nonce_key nonce_key;
+	struct ticket_key ticket_key;
 	uint64_t hash_key;
 	struct cidr allow[TURN_NETWORKS_MAX], deny[TURN_NETWORKS_MAX];
 	struct net_addr own[8 * TURN_ADDRESSES_MAX]; /* addresses and ports that are listened on */
@@ -95,7 +102,7 @@ struct udp_port {
 
 struct client {
 	struct net_addr addr;
-	struct udp_port *udp;  /* NULL: a stream */
+	struct udp_port *udp;  /* NULL: a stream; or nobody, when the client of a mobile allocation has gone */
 	struct stream *stream; /* NULL: datagrams */
 	struct dtls *dtls;     /* NULL: datagrams in clear */
 };
@@ -135,9 +142,10 @@ struct allocation {
 	struct relayed *relayed[RELAYED_FAMILIES];
 	struct peers peers;
 	struct wheel_timer expiry;
-	struct list_node dials; /* connections to peers that are being made */
-	uint64_t serial;        /* never used again */
-	bool tcp;               /* towards peers (RFC 6062) */
+	struct list_node dials;  /* connections to peers that are being made */
+	uint64_t serial;         /* never used again */
+	bool tcp;                /* towards peers (RFC 6062) */
+	struct roaming *roaming; /* NULL: not mobile */
 	char *account;
 	uint8_t id[STUN_ID_SIZE]; /* of the request that made it: a repetition gets the same answer */
 	uint8_t token[RESERVE_TOKEN_SIZE];
@@ -209,6 +217,9 @@ struct worker {
 	uint32_t bucket_count;
 	struct slots slots;
 	struct out out;
+	struct claim *claims[CLAIM_BUCKETS]; /* of clients that want their allocation here (mobility.h) */
+	uint32_t claim_count, claim_number;
+	uint32_t kicks;  /* operators' orders to end allocations that have been carried out here */
 	uint64_t random; /* numbers of transactions */
 	struct counters counters;
 	bool stopping;
@@ -277,6 +288,13 @@ struct allocation *allocation_of(struct worker *w, const struct client *c);
 /* The quota has been entered already. */
 struct allocation *allocation_new(struct worker *w, const struct client *c, struct str account);
 void allocation_free(struct allocation *a);
+/* Its place in a thread, as a.client says who is its client: the second part of making it, and the first of ending it. */
+void allocation_enter(struct worker *w, struct allocation *a);
+void allocation_leave(struct allocation *a);
+/* Its connection, or session, has ended. */
+void allocation_client_gone(struct allocation *a);
+uint64_t allocation_until_ms(const struct allocation *a); /* when the last of its relayed addresses ends */
+void allocation_watch(struct allocation *a);              /* that time has changed */
 void allocation_drop_family(struct allocation *a, int family);
 void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds);
 /* Within the limits on bytes and datagrams? */
@@ -286,6 +304,8 @@ bool allocation_may(struct allocation *a, size_t bytes);
 struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int *pair_fd);
 struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r);
 void relayed_free(struct relayed **r);
+/* All but its socket, for relayed_adopt elsewhere. */
+void relayed_release(struct relayed **r, struct reserved *out);
 void relayed_watch(struct relayed *r);
 int relay_place(struct worker *w, const struct client *c, int family); /* an address of that family; -1: there is none */
 
