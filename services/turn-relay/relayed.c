@@ -162,7 +162,7 @@ void relayed_release(struct relayed **r, struct reserved *out)
 
 	*r = NULL;
 	*out = (struct reserved){ .fd = it->fd, .port = it->port, .place = it->place };
-	uv_poll_stop(&it->poll);
+	/* It stops watching, at once; to stop before would be one more system call. */
 	uv_close((uv_handle_t *)&it->poll, on_closed);
 	it->owner = NULL;
 }

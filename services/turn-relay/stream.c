@@ -38,7 +38,8 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	struct stun_frame f;
 
 	while (used < n && !s->pair && !conn_closing(s->conn)) {
-		enum stun_frame_result got = stun_frame_next(p + used, n - used, s->allocation ? FRAME_MAX : EARLY_FRAME_MAX, &f);
+		bool early = !s->allocation && !claim_of(s->worker, &s->client);
+		enum stun_frame_result got = stun_frame_next(p + used, n - used, early ? EARLY_FRAME_MAX : FRAME_MAX, &f);
 
 		*bad = got == STUN_FRAME_BAD;
 		if (got != STUN_FRAME_WHOLE)
