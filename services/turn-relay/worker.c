@@ -93,6 +93,7 @@ static void *thread_main(void *arg)
 
 	uv_update_time(&w->uv);
 	udp_begin(w);
+	relayed_begin(w);
 	stream_gate(w);
 	uv_run(&w->uv, UV_RUN_DEFAULT);
 	return NULL;
@@ -115,6 +116,7 @@ static void tear_down(struct worker *w)
 	while (!list_empty(&w->allocations))
 		allocation_free(list_entry(w->allocations.next, struct allocation, node));
 	udp_close(w);
+	relayed_close(w);
 	uv_close((uv_handle_t *)&w->check, NULL);
 	uv_close((uv_handle_t *)&w->mail_async, NULL);
 	net_loop_free(&w->net);
@@ -149,7 +151,7 @@ struct worker *worker_new(struct shared *shared, unsigned index, struct creds *c
 	uv_check_start(&w->check, on_check);
 	roam_join(shared->roam, w);
 	w->dtls_peer = BIO_ADDR_new();
-	if (dtls_open(w, e) != 0 || udp_open(w, e) != 0 || stream_listen(w, e) != 0)
+	if (relayed_open(w, e) != 0 || dtls_open(w, e) != 0 || udp_open(w, e) != 0 || stream_listen(w, e) != 0)
 		worker_free(&w);
 	return w;
 }

@@ -20,6 +20,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 
 #include "common/base/list.h"
 #include "common/base/log.h"
@@ -49,6 +50,7 @@
 #define TURN_DATA_MAX    65535u
 #define TURN_SLOT_SIZE   (65536u + 4288u) /* headroom, data, padding; no power of two, or all slots would meet in the same cache lines */
 #define TURN_BUCKETS_MIN 1024u
+#define READY_MAX        64
 #define CLAIM_BUCKETS    256u
 
 struct allocation;
@@ -122,7 +124,6 @@ struct stream {
 struct relayed {
 	struct worker *worker;
 	struct allocation *owner;
-	uv_poll_t poll;
 	int fd;
 	uint16_t place; /* index of the relay address */
 	uint16_t port;
@@ -215,6 +216,11 @@ struct worker {
 	uint32_t allocation_count;
 	struct allocation **buckets; /* by client, those of datagrams */
 	uint32_t bucket_count;
+	/* All relayed sockets. libuv would take five system calls more for one, from its beginning to its end. */
+	int relay_epoll;
+	uv_poll_t relay_poll;
+	struct epoll_event ready[READY_MAX];
+	unsigned ready_count;
 	struct slots slots;
 	struct out out;
 	struct claim *claims[CLAIM_BUCKETS]; /* of clients that want their allocation here (mobility.h) */
@@ -300,13 +306,17 @@ void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds)
 /* Within the limits on bytes and datagrams? */
 bool allocation_may(struct allocation *a, size_t bytes);
 
-/* relayed.c: a socket on a relay address. NULL: none was free. place: index of the address. */
+/* relayed.c: sockets on relay addresses, all of a thread in one set that its loop watches. NULL: none was free. place: index of the address. */
 struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int *pair_fd);
 struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r);
 void relayed_free(struct relayed **r);
 /* All but its socket, for relayed_adopt elsewhere. */
 void relayed_release(struct relayed **r, struct reserved *out);
 void relayed_watch(struct relayed *r);
+void relayed_ignore(struct relayed *r);
+int relayed_open(struct worker *w, struct err *e);
+void relayed_begin(struct worker *w);
+void relayed_close(struct worker *w);
 int relay_place(struct worker *w, const struct client *c, int family); /* an address of that family; -1: there is none */
 
 /* tcp_relay.c: of an allocation that is for TCP. */
