@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stun: the numbers of STUN and TURN as IANA's registry "Session Traversal Utilities for NAT (STUN) Parameters" has them (RFC 8489, 8656, 6062, 5780). */
+ * stun: the numbers of STUN and TURN as IANA's registry "Session Traversal Utilities for NAT (STUN) Parameters" has them (RFC 8489, 8656, 6062, 5780, 8016). */
 #ifndef COMMON_STUN_STUN_H
 #define COMMON_STUN_STUN_H
 
@@ -61,6 +61,7 @@ enum stun_type {
 	STUN_T_FINGERPRINT = 0x8028,
 	STUN_T_RESPONSE_ORIGIN = 0x802B,
 	STUN_T_OTHER_ADDRESS = 0x802C,
+	STUN_T_MOBILITY_TICKET = 0x8030, /* RFC 8016 */
 };
 
 #define STUN_FAMILY_V4 0x01
@@ -81,6 +82,7 @@ enum stun_code {
 	STUN_BAD_REQUEST = 400,
 	STUN_UNAUTHENTICATED = 401,
 	STUN_FORBIDDEN = 403,
+	STUN_MOBILITY_FORBIDDEN = 405,
 	STUN_UNKNOWN_ATTRIBUTE = 420,
 	STUN_ALLOCATION_MISMATCH = 437,
 	STUN_STALE_NONCE = 438,

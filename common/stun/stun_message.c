@@ -35,6 +35,8 @@ static const struct {
 	[STUN_A_PADDING] = { STUN_T_PADDING, 0, UINT16_MAX },
 	[STUN_A_RESPONSE_PORT] = { STUN_T_RESPONSE_PORT, 2, 4 },
 	[STUN_A_CONNECTION_ID] = { STUN_T_CONNECTION_ID, 4, 4 },
+	/* Of any server (RFC 8016 section 3.3). */
+	[STUN_A_MOBILITY_TICKET] = { STUN_T_MOBILITY_TICKET, 0, UINT16_MAX },
 };
 
 enum stun_kind stun_kind(uint8_t first)

@@ -3,7 +3,7 @@
  * allocate: Allocate requests (RFC 8656 section 7.2). */
 #include <unistd.h>
 
-#include "services/turn-relay/request.h"
+#include "services/turn-relay/mobility.h"
 
 #define EVEN_RESERVE 0x80u
 
@@ -14,6 +14,7 @@ struct wish {
 	bool even, pair;
 	bool reserved;
 	bool tcp;
+	bool mobile;
 };
 
 /* The checks of section 7.2 that need nothing but the request; 0, or the error's code. */
@@ -39,6 +40,12 @@ static enum stun_code read_wish(const struct request *r, struct wish *wish)
 	/* RFC 6062 section 5.1; and one family, which is all that it knows. */
 	if (wish->tcp && (!r->from->stream || wish->reserved || even || additional || stun_has(m, STUN_A_DONT_FRAGMENT)))
 		return STUN_BAD_REQUEST;
+	wish->mobile = stun_has(m, STUN_A_MOBILITY_TICKET);
+	if (wish->mobile && m->attr[STUN_A_MOBILITY_TICKET].n > 0)
+		return STUN_BAD_REQUEST;
+	/* RFC 6062's data connections are the client's, and cannot follow it. */
+	if (wish->mobile && (wish->tcp || !r->w->shared->config->mobility))
+		return STUN_MOBILITY_FORBIDDEN;
 	if (additional && request_family(r, STUN_A_ADDITIONAL_FAMILY) != RELAYED_V6)
 		return STUN_BAD_REQUEST;
 	if (family)
@@ -135,6 +142,8 @@ static void tell(struct request *r, struct allocation *a)
 		left = a->relayed[i]->until_ms > now ? (a->relayed[i]->until_ms - now + 999) / 1000 : 0;
 	}
 	stun_put_u32(&r->answer, STUN_T_LIFETIME, (uint32_t)left);
+	if (a->roaming)
+		mobility_put_ticket(r, a, allocation_until_ms(a));
 	if (a->has_token)
 		stun_put(&r->answer, STUN_T_RESERVATION_TOKEN, str_make(a->token, sizeof(a->token)));
 	if (a->family_error)
@@ -172,6 +181,8 @@ static enum stun_code make(struct request *r, const struct wish *wish)
 		return code;
 	}
 	allocation_set_lifetime(a, -1, request_lifetime(r));
+	if (wish->mobile)
+		mobility_begin(a);
 	count(&w->counters, COUNT_ALLOCATED);
 	tell(r, a);
 	return (enum stun_code)0;

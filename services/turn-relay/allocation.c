@@ -2,7 +2,7 @@
  *
  * allocation: its beginning, its time and its end (RFC 8656 sections 6 to 8). */
 #include "common/base/mem.h"
-#include "services/turn-relay/worker.h"
+#include "services/turn-relay/mobility.h"
 
 #define BURST_S 2.0 /* of the rates that an allocation may save up */
 
@@ -15,12 +15,63 @@ struct allocation *allocation_of(struct worker *w, const struct client *c)
 
 static void on_expiry(struct wheel_timer *t);
 
+/* --- its place ---------------------------------------------------------------------------------------------------- */
+
+void allocation_enter(struct worker *w, struct allocation *a)
+{
+	const struct client *c = &a->client;
+
+	a->worker = w;
+	if (c->stream) {
+		c->stream->allocation = a;
+		stream_settled(c->stream);
+	} else if (c->dtls) {
+		*dtls_allocation(c->dtls) = a;
+		dtls_settled(c->dtls);
+	} else if (c->udp) {
+		sock_from(&a->to, &c->addr);
+		table_add(w, a);
+	}
+	list_push_back(&w->allocations, &a->node);
+	w->allocation_count++;
+	count_add(&w->counters, COUNT_ALLOCATIONS, 1);
+}
+
+/* Nobody is its client any more. */
+static void part(struct allocation *a)
+{
+	const struct client c = a->client;
+
+	a->client = (struct client){ .addr = c.addr };
+	if (c.stream) {
+		c.stream->allocation = NULL;
+		stream_settled(c.stream);
+	} else if (c.dtls) {
+		*dtls_allocation(c.dtls) = NULL;
+		dtls_settled(c.dtls);
+	}
+}
+
+void allocation_leave(struct allocation *a)
+{
+	struct worker *w = a->worker;
+
+	net_timer_cancel(w->net, &a->expiry);
+	if (a->client.udp && !a->client.dtls)
+		table_remove(w, a);
+	part(a);
+	list_remove(&a->node);
+	w->allocation_count--;
+	count_add(&w->counters, COUNT_ALLOCATIONS, (uint64_t)-1);
+}
+
+/* --- beginning and end -------------------------------------------------------------------------------------------- */
+
 struct allocation *allocation_new(struct worker *w, const struct client *c, struct str account)
 {
 	const struct turn_config *config = w->shared->config;
 	struct allocation *a = mem_new(struct allocation);
 
-	a->worker = w;
 	a->client = *c;
 	a->account = mem_strndup(account.p, account.n);
 	a->since_ms = worker_now(w);
@@ -29,51 +80,36 @@ struct allocation *allocation_new(struct worker *w, const struct client *c, stru
 	bucket_fill(&a->bytes, BURST_S * (double)config->bytes_a_second, a->since_ms);
 	bucket_fill(&a->packets, BURST_S * (double)config->packets_a_second, a->since_ms);
 	wheel_timer_init(&a->expiry, on_expiry);
-	if (c->stream) {
-		c->stream->allocation = a;
-		stream_settled(c->stream);
-	} else if (c->dtls) {
-		*dtls_allocation(c->dtls) = a;
-		dtls_settled(c->dtls);
-	} else {
-		sock_from(&a->to, &c->addr);
-		table_add(w, a);
-	}
-	list_push_back(&w->allocations, &a->node);
-	w->allocation_count++;
-	count_add(&w->counters, COUNT_ALLOCATIONS, 1);
+	allocation_enter(w, a);
 	return a;
 }
 
 void allocation_free(struct allocation *a)
 {
 	struct worker *w = a->worker;
-	struct stream *s = a->client.stream;
-	struct dtls *d = a->client.dtls;
 
 	/* Datagrams for it that wait to go out have its sockets' numbers. */
 	out_flush(w);
-	net_timer_cancel(w->net, &a->expiry);
 	tcp_relay_end(a);
 	for (int i = 0; i < RELAYED_FAMILIES; i++)
 		relayed_free(&a->relayed[i]);
-	if (s)
-		s->allocation = NULL;
-	else if (d)
-		*dtls_allocation(d) = NULL;
-	else
-		table_remove(w, a);
+	if (a->roaming)
+		mobility_end(a);
+	allocation_leave(a);
 	quota_leave(w->shared->quota, str_from(a->account), &a->client.addr);
-	list_remove(&a->node);
-	w->allocation_count--;
-	count_add(&w->counters, COUNT_ALLOCATIONS, (uint64_t)-1);
 	peers_fini(&a->peers);
 	mem_free(a->account);
 	mem_free(a);
-	if (s)
-		stream_settled(s);
-	if (d)
-		dtls_settled(d);
+}
+
+void allocation_client_gone(struct allocation *a)
+{
+	if (!a->roaming || a->worker->stopping) {
+		allocation_free(a);
+		return;
+	}
+	part(a);
+	mobility_alone(a);
 }
 
 void allocation_drop_family(struct allocation *a, int family)
@@ -85,8 +121,10 @@ void allocation_drop_family(struct allocation *a, int family)
 		allocation_free(a);
 }
 
+/* --- time --------------------------------------------------------------------------------------------------------- */
+
 /* When the first of its relayed addresses ends. */
-static void watch(struct allocation *a)
+void allocation_watch(struct allocation *a)
 {
 	uint64_t now = worker_now(a->worker), first = UINT64_MAX;
 
@@ -95,6 +133,17 @@ static void watch(struct allocation *a)
 			first = a->relayed[i]->until_ms;
 	}
 	net_timer_set(a->worker->net, &a->expiry, first > now ? first - now : 0);
+}
+
+uint64_t allocation_until_ms(const struct allocation *a)
+{
+	uint64_t last = 0;
+
+	for (int i = 0; i < RELAYED_FAMILIES; i++) {
+		if (a->relayed[i] && a->relayed[i]->until_ms > last)
+			last = a->relayed[i]->until_ms;
+	}
+	return last;
 }
 
 static void on_expiry(struct wheel_timer *t)
@@ -111,7 +160,7 @@ static void on_expiry(struct wheel_timer *t)
 		if (last)
 			return;
 	}
-	watch(a);
+	allocation_watch(a);
 }
 
 void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds)
@@ -125,7 +174,7 @@ void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds)
 		if (a->tcp)
 			relayed_watch(a->relayed[i]);
 	}
-	watch(a);
+	allocation_watch(a);
 }
 
 bool allocation_may(struct allocation *a, size_t bytes)

@@ -3,7 +3,7 @@
  * auth: the long-term mechanism (RFC 8489 section 9.2.4). In one point not in its order: the nonce is looked at before the credentials. Only who has a nonce of ours for the address that he
  * sends from is worth the keys' computing, and only he can use up an address' wrong attempts. */
 #include "common/base/clock.h"
-#include "services/turn-relay/request.h"
+#include "services/turn-relay/mobility.h"
 
 /* As request_challenge offers them: the list must come back as it was, or somebody on the way has shortened it (section 9.2.1). */
 static const uint8_t offered[] = { 0, STUN_ALGORITHM_SHA256, 0, 0, 0, STUN_ALGORITHM_MD5, 0, 0 };
@@ -28,12 +28,17 @@ static uint16_t choose_algorithm(struct request *r)
 	return algorithm;
 }
 
-/* A name that has expired refreshes what it has made, unless the operator says otherwise. */
+/* A name that has expired refreshes what it has made, unless the operator says otherwise. Whose is what a ticket is for the thread says that has it. */
 static bool may_when_expired(const struct request *r)
 {
 	const struct allocation *a = allocation_of(r->w, r->from);
+	struct ticket t;
 
-	return a && !r->w->shared->config->strict_expiry && r->m->method != STUN_ALLOCATE && str_is(r->user.account, a->account);
+	if (r->w->shared->config->strict_expiry || r->m->method == STUN_ALLOCATE)
+		return false;
+	if (a)
+		return str_is(r->user.account, a->account);
+	return claim_is_of(r->w, r->from, r->user.account) || (r->m->method == STUN_REFRESH && mobility_read_ticket(r, &t));
 }
 
 static bool check_proof(struct request *r, uint16_t algorithm)

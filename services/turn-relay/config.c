@@ -40,6 +40,7 @@ const struct config_option turn_config_options[] = {
 	BOOL("strict_expiry", strict_expiry, "false", "End an allocation when the user name that made it expires; otherwise it may be refreshed for as long as it is used."),
 	BOOL("legacy_channels", legacy_channels, "false", "Channel numbers up to 0x7FFE, as RFC 5766 had them and RFC 8656 has not: for clients that choose them at random."),
 	BOOL("relay.tcp", tcp_relay, "false", "TCP to peers, for clients that ask for it over TCP or TLS (RFC 6062)."),
+	BOOL("mobility", mobility, "true", "Allocations of clients that ask for it follow them to another address (RFC 8016)."),
 	INT("workers", workers, "0", 0, 64, "Threads that relay; 0: one for each processor."),
 	LIST("relay.addresses", relay_addresses, NULL, "Numeric addresses that peers see; empty: those that are listened on."),
 	LIST("relay.external", external_addresses, NULL, "Behind a NAT that maps addresses one to one: LOCAL=EXTERNAL, what clients are told in place of a relay address."),

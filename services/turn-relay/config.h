@@ -17,7 +17,7 @@ struct turn_config {
 	struct config_list peers_allow, peers_deny, alternates;
 	char *discovery_address, *public_address;
 	int64_t discovery_port;
-	bool strict_expiry, legacy_channels, tcp_relay;
+	bool strict_expiry, legacy_channels, tcp_relay, mobility;
 	int64_t allocation_max_ms, nonce_ms, early_ms;
 	int64_t allocations, per_user, per_address, permissions, channels, tcp_connections, bytes_a_second, packets_a_second;
 	int64_t failures_a_minute, unauthenticated_rate, unauthenticated_burst;

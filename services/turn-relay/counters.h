@@ -12,6 +12,7 @@ enum counter {
 	COUNT_STREAMS,
 	COUNT_PAIRS, /* now: connections of peers that clients have fetched */
 	COUNT_ALLOCATED,
+	COUNT_MOVED, /* to another address of their clients */
 	COUNT_BINDINGS,
 	COUNT_BYTES_IN, /* from clients to peers */
 	COUNT_BYTES_OUT,

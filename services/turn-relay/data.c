@@ -3,7 +3,7 @@
  * data: application data between a client and its peers, both ways (RFC 8656 sections 11 and 12). The way of every packet: nothing is allocated, locked or copied. */
 #include "common/stun/stun_bytes.h"
 #include "common/stun/stun_frame.h"
-#include "services/turn-relay/worker.h"
+#include "services/turn-relay/mobility.h"
 
 static int family_of(const struct net_addr *a)
 {
@@ -33,6 +33,11 @@ void data_from_peer(struct relayed *r, uint8_t *data, size_t n, const struct net
 
 	if (c ? !peers_channel_permitted(&a->peers, c, now) : !peers_permitted(&a->peers, peer, now)) {
 		count(&w->counters, COUNT_DROP_PERMISSION);
+		return;
+	}
+	/* A mobile one whose client is on his way to another address. */
+	if (!a->client.udp && !a->client.stream) {
+		count(&w->counters, COUNT_DROP_SOCKET);
 		return;
 	}
 	if (!allocation_may(a, n))
@@ -65,7 +70,7 @@ void data_icmp(struct relayed *r, const struct net_addr *peer, uint8_t type, uin
 	uint8_t value[8] = { 0, 0, type, code }, id[STUN_ID_SIZE], bytes[128];
 	struct stun_writer w;
 
-	if (!a || !peers_permitted(&a->peers, peer, worker_now(a->worker)))
+	if (!a || (!a->client.udp && !a->client.stream) || !peers_permitted(&a->peers, peer, worker_now(a->worker)))
 		return;
 	worker_transaction(a->worker, id);
 	stun_set32(value + 4, mtu);
@@ -115,7 +120,7 @@ void data_channel(struct worker *w, const struct client *client, uint16_t channe
 
 	if (r)
 		to_peer(a, r, &c->peer, data);
-	else
+	else if (a || !claim_hold(w, client, CLAIM_DATA, channel, data))
 		count(&w->counters, COUNT_DROP_BAD);
 }
 
@@ -145,6 +150,8 @@ void data_send(struct worker *w, const struct client *client, const struct stun_
 	struct stun_address peer;
 	const struct relayed *r;
 
+	if (!a && claim_hold(w, client, CLAIM_MESSAGE, 0, m->bytes))
+		return;
 	if (!a || a->tcp || !stun_has(m, STUN_A_XOR_PEER_ADDRESS) || !stun_has(m, STUN_A_DATA) || m->unknown_count ||
 	    !stun_xor_address_read(m->attr[STUN_A_XOR_PEER_ADDRESS], m->id, &peer)) {
 		count(&w->counters, COUNT_DROP_BAD);

@@ -12,7 +12,7 @@
 #include "common/stun/stun_bytes.h"
 #include "common/stun/stun_frame.h"
 #include "services/turn-relay/mix.h"
-#include "services/turn-relay/worker.h"
+#include "services/turn-relay/mobility.h"
 
 #define BUCKETS     1024u
 #define COOKIE_SIZE 16u
@@ -154,7 +154,8 @@ static void end(struct dtls *d)
 
 	d->over = true;
 	if (d->allocation)
-		allocation_free(d->allocation);
+		allocation_client_gone(d->allocation);
+	claim_client_gone(w, &d->client);
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
@@ -182,10 +183,15 @@ void dtls_close(struct worker *w)
 
 /* --- a session ---------------------------------------------------------------------------------------------------- */
 
+static bool is_settled(const struct dtls *d)
+{
+	return d->allocation || claim_is_granted(d->worker, &d->client);
+}
+
 /* The next of: a handshake's repetition, and the end of one who has no allocation. */
 static void set_timer(struct dtls *d)
 {
-	uint64_t now = worker_now(d->worker), at = d->allocation ? UINT64_MAX : d->early_until_ms;
+	uint64_t now = worker_now(d->worker), at = is_settled(d) ? UINT64_MAX : d->early_until_ms;
 	struct timeval left;
 
 	if (!d->secured && DTLSv1_get_timeout(d->ssl, &left) == 1) {
@@ -203,7 +209,7 @@ static void on_timer(struct wheel_timer *t)
 {
 	struct dtls *d = list_entry(t, struct dtls, timer);
 
-	if (!d->allocation && worker_now(d->worker) >= d->early_until_ms) {
+	if (!is_settled(d) && worker_now(d->worker) >= d->early_until_ms) {
 		end(d);
 		return;
 	}

@@ -49,8 +49,10 @@ static const char *transport(const struct allocation *a)
 {
 	if (a->client.dtls)
 		return "dtls";
-	if (!a->client.stream)
+	if (a->client.udp)
 		return "udp";
+	if (!a->client.stream)
+		return "none";
 	return a->client.stream->tls ? "tls" : "tcp";
 }
 
@@ -92,6 +94,7 @@ static void look(struct worker *w, void *arg)
 	struct question *q = arg;
 	struct turn *t = q->turn;
 
+	w->kicks += q->kick;
 	pthread_mutex_lock(&t->lock);
 	list_for_each_safe (n, &w->allocations) {
 		struct allocation *a = list_entry(n, struct allocation, node);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * manage: what a client does with its allocation: Refresh, CreatePermission, ChannelBind (RFC 8656 sections 8, 10, 12). */
-#include "services/turn-relay/request.h"
+#include "services/turn-relay/mobility.h"
 
 void turn_refresh(struct request *r)
 {
@@ -17,6 +17,8 @@ void turn_refresh(struct request *r)
 	}
 	request_begin(r);
 	stun_put_u32(&r->answer, STUN_T_LIFETIME, seconds);
+	if (seconds > 0 && r->a->roaming)
+		mobility_put_ticket(r, r->a, worker_now(r->w) + (uint64_t)seconds * 1000);
 	request_reply(r);
 	if (seconds > 0)
 		allocation_set_lifetime(r->a, family, seconds);

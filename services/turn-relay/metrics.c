@@ -24,6 +24,7 @@ static struct metric metrics[COUNTERS] = {
 	                  .help = "TCP connections to peers that clients use now",
 	                  .type = METRIC_GAUGE },
 	COUNT(COUNT_ALLOCATED, "starling_turn_allocations_total", NULL, "Allocations made"),
+	COUNT(COUNT_MOVED, "starling_turn_moves_total", NULL, "Allocations that have followed their clients to another address"),
 	COUNT(COUNT_BINDINGS, "starling_turn_bindings_total", NULL, "Binding requests answered"),
 	COUNT(COUNT_BYTES_IN, "starling_turn_bytes_total", "direction=\"to_peer\"", "Application data relayed"),
 	COUNT(COUNT_BYTES_OUT, "starling_turn_bytes_total", "direction=\"to_client\"", "Application data relayed"),

@@ -168,6 +168,39 @@ void quota_leave(struct quota *q, struct str account, const struct net_addr *cli
 	pthread_mutex_unlock(&q->lock);
 }
 
+bool quota_hold_address(struct quota *q, const struct net_addr *from, const struct net_addr *to)
+{
+	uint8_t here[16], there[16];
+	struct str key = str_make(there, sizeof(there));
+	struct entry *e;
+	bool done;
+
+	net_addr_key(from, here);
+	net_addr_key(to, there);
+	pthread_mutex_lock(&q->lock);
+	e = make(q, q->addresses, key);
+	/* Another port only is nothing more. */
+	done = e->count < q->limits.per_address || memcmp(here, there, sizeof(here)) == 0;
+	if (done)
+		e->count++;
+	else
+		drop_if_empty(q, q->addresses, key);
+	pthread_mutex_unlock(&q->lock);
+	return done;
+}
+
+void quota_leave_address(struct quota *q, const struct net_addr *client)
+{
+	uint8_t network[16];
+	struct str from = str_make(network, sizeof(network));
+
+	net_addr_key(client, network);
+	pthread_mutex_lock(&q->lock);
+	make(q, q->addresses, from)->count--;
+	drop_if_empty(q, q->addresses, from);
+	pthread_mutex_unlock(&q->lock);
+}
+
 /* Those whose time is over leave when their place is wanted. */
 static void sweep(struct quota *q, uint64_t now_ms)
 {

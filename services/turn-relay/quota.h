@@ -25,6 +25,9 @@ void quota_free(struct quota **q);
 /* One allocation more; what is OK must be left. Times are monotonic. */
 enum quota_verdict quota_enter(struct quota *q, struct str account, const struct net_addr *client, uint64_t now_ms);
 void quota_leave(struct quota *q, struct str account, const struct net_addr *client);
+/* An allocation that is to follow its client: counted at both addresses until one of them is left. False: `to` has too many. */
+bool quota_hold_address(struct quota *q, const struct net_addr *from, const struct net_addr *to);
+void quota_leave_address(struct quota *q, const struct net_addr *client);
 /* No allocation of this account until then. False: QUOTA_BLOCKED_MAX are kept out already. */
 bool quota_block(struct quota *q, struct str account, uint64_t until_ms, uint64_t now_ms);
 

@@ -110,6 +110,32 @@ static void test_own_limits_have_a_limit(void **state)
 	quota_free(&q);
 }
 
+/* Counted at both ends until it has gone over. */
+static void test_on_the_way(void **state)
+{
+	struct quota *q = quota_new(&(struct quota_limits){ .total = 9, .per_user = 9, .per_address = 2 });
+	struct net_addr here = client(1), there = client(2), other_port = here;
+
+	(void)state;
+	other_port.port++;
+	assert_int_equal(quota_enter(q, STR("a"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("b"), &there, 0), QUOTA_OK);
+	assert_true(quota_hold_address(q, &here, &there));
+	assert_int_equal(quota_enter(q, STR("c"), &there, 0), QUOTA_ADDRESS);
+	assert_false(quota_hold_address(q, &here, &there));
+	quota_leave_address(q, &here);
+	/* Gone over: it leaves from there. */
+	quota_leave(q, STR("a"), &there);
+	assert_int_equal(quota_enter(q, STR("c"), &there, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("d"), &here, 0), QUOTA_OK);
+	assert_int_equal(quota_enter(q, STR("e"), &here, 0), QUOTA_OK);
+	/* The address is full, and it is the same. */
+	assert_true(quota_hold_address(q, &here, &other_port));
+	quota_leave_address(q, &here);
+	assert_int_equal(quota_enter(q, STR("f"), &here, 0), QUOTA_ADDRESS);
+	quota_free(&q);
+}
+
 static void test_failures(void **state)
 {
 	struct quota *q = quota_new(&(struct quota_limits){ .total = 5, .per_user = 2, .per_address = 3, .failures_a_minute = 6 });
@@ -135,6 +161,7 @@ int main(void)
 		                            cmocka_unit_test(test_block_has_a_limit),
 		                            cmocka_unit_test(test_a_limit_of_his_own),
 		                            cmocka_unit_test(test_own_limits_have_a_limit),
+		                            cmocka_unit_test(test_on_the_way),
 		                            cmocka_unit_test(test_failures) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

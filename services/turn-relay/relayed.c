@@ -18,8 +18,6 @@
 #define ERRORS_MAX   16u       /* ICMP messages in one turn */
 #define ICMPV6_KIND  SO_EE_ORIGIN_ICMP6
 
-static void on_poll(uv_poll_t *h, int status, int events);
-
 int relay_place(struct worker *w, const struct client *c, int family)
 {
 	const struct turn_addresses *all = &w->shared->addresses;
@@ -103,8 +101,6 @@ static struct relayed *attach(struct allocation *a, uint16_t place, uint16_t por
 		.worker = w, .owner = a, .fd = fd, .place = place, .port = port, .told = w->shared->addresses.told[place], .burst = 1
 	};
 	r->told.port = port;
-	uv_poll_init(&w->uv, &r->poll, fd);
-	r->poll.data = r;
 	relayed_watch(r);
 	return r;
 }
@@ -151,11 +147,29 @@ struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r)
 	return attach(a, r->place, r->port, r->fd);
 }
 
-static void on_closed(uv_handle_t *h)
+/* It may be among those of this turn that are still to be looked at. */
+static void forget(struct relayed *r)
 {
-	mem_free(h->data);
+	struct worker *w = r->worker;
+
+	for (unsigned i = 0; i < w->ready_count; i++) {
+		if (w->ready[i].data.ptr == r)
+			w->ready[i].data.ptr = NULL;
+	}
+	mem_free(r);
 }
 
+void relayed_release(struct relayed **r, struct reserved *out)
+{
+	struct relayed *it = *r;
+
+	*r = NULL;
+	*out = (struct reserved){ .fd = it->fd, .port = it->port, .place = it->place };
+	relayed_ignore(it);
+	forget(it);
+}
+
+/* Who closes a socket need not take it out of the set before. */
 void relayed_free(struct relayed **r)
 {
 	struct relayed *it = *r;
@@ -163,11 +177,9 @@ void relayed_free(struct relayed **r)
 	*r = NULL;
 	if (!it)
 		return;
-	uv_poll_stop(&it->poll);
-	uv_close((uv_handle_t *)&it->poll, on_closed);
 	close(it->fd);
 	relay_ports_give(&it->worker->shared->ports[it->place], it->port);
-	it->owner = NULL;
+	forget(it);
 }
 
 /* --- ICMP --------------------------------------------------------------------------------------------------------- */
@@ -229,7 +241,7 @@ static void receive(struct relayed *r)
 		r->burst = (uint16_t)(2 * r->burst);
 	else if (n >= 0 && n < r->burst)
 		r->burst = (uint16_t)(n > 0 ? n : 1);
-	for (int i = 0; i < n && r->owner; i++) {
+	for (int i = 0; i < n; i++) {
 		unsigned slot = first + (unsigned)i;
 		struct net_addr peer;
 
@@ -240,31 +252,74 @@ static void receive(struct relayed *r)
 	}
 }
 
-/* libuv stops watching a socket with an error. */
-static void on_poll(uv_poll_t *h, int status, int events)
+static void on_ready(struct relayed *r, uint32_t events)
 {
-	struct relayed *r = h->data;
 	int error;
 	socklen_t n = sizeof(error);
 
-	(void)events;
-	if (status < 0) {
+	if (r->owner->tcp) {
+		tcp_relay_accept(r);
+		return;
+	}
+	if (events & EPOLLERR) {
 		for (unsigned i = 0; i < ERRORS_MAX && read_error(r); i++)
 			;
 		getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &n);
-		uv_poll_start(&r->poll, UV_READABLE, on_poll);
 	}
 	receive(r);
 }
 
-static void on_call(uv_poll_t *h, int status, int events)
+/* --- the set ------------------------------------------------------------------------------------------------------ */
+
+/* Some of those that are ready; the rest is told of again. */
+static void on_poll(uv_poll_t *h, int status, int events)
 {
+	struct worker *w = h->data;
+	int n = epoll_wait(w->relay_epoll, w->ready, READY_MAX, 0);
+
 	(void)status;
 	(void)events;
-	tcp_relay_accept(h->data);
+	w->ready_count = n > 0 ? (unsigned)n : 0;
+	for (unsigned i = 0; i < w->ready_count; i++) {
+		struct relayed *r = w->ready[i].data.ptr;
+
+		if (r)
+			on_ready(r, w->ready[i].events);
+	}
+	w->ready_count = 0;
+}
+
+int relayed_open(struct worker *w, struct err *e)
+{
+	w->relay_epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->relay_epoll < 0)
+		return err_set(e, "no epoll set: %s", strerror(errno));
+	uv_poll_init(&w->uv, &w->relay_poll, w->relay_epoll);
+	w->relay_poll.data = w;
+	return 0;
+}
+
+void relayed_begin(struct worker *w)
+{
+	uv_poll_start(&w->relay_poll, UV_READABLE, on_poll);
+}
+
+void relayed_close(struct worker *w)
+{
+	if (w->relay_epoll < 0)
+		return;
+	uv_close((uv_handle_t *)&w->relay_poll, NULL);
+	close(w->relay_epoll);
 }
 
 void relayed_watch(struct relayed *r)
 {
-	uv_poll_start(&r->poll, UV_READABLE, r->owner->tcp ? on_call : on_poll);
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = r };
+
+	epoll_ctl(r->worker->relay_epoll, EPOLL_CTL_ADD, r->fd, &e);
+}
+
+void relayed_ignore(struct relayed *r)
+{
+	epoll_ctl(r->worker->relay_epoll, EPOLL_CTL_DEL, r->fd, NULL);
 }

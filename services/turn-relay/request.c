@@ -4,6 +4,7 @@
 #include "services/turn-relay/request.h"
 
 #include "common/base/clock.h"
+#include "services/turn-relay/mobility.h"
 
 static const struct method {
 	uint16_t number;
@@ -151,14 +152,22 @@ int request_family(const struct request *r, enum stun_attr attr)
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
+/* With a ticket the allocation is another 5-tuple's (RFC 8016 section 3.2). */
+static bool moves(const struct request *r)
+{
+	return r->m->method == STUN_REFRESH && stun_has(r->m, STUN_A_MOBILITY_TICKET);
+}
+
 static void handle(struct request *r, const struct method *method)
 {
-	if (method->needs && !r->a)
+	if (method->needs && !r->a && !moves(r))
 		request_refuse(r, STUN_ALLOCATION_MISMATCH);
-	else if (method->needs && !str_is(r->user.account, r->a->account))
+	else if (method->needs && r->a && !str_is(r->user.account, r->a->account))
 		request_refuse(r, STUN_WRONG_CREDENTIALS);
 	else if (r->m->unknown_count && !method->open)
 		request_refuse(r, STUN_UNKNOWN_ATTRIBUTE);
+	else if (moves(r))
+		turn_move(r);
 	else
 		method->handle(r);
 }
@@ -171,7 +180,8 @@ static void on_request(struct worker *w, const struct client *c, const struct st
 	if (method && !method->open) {
 		if (request_authenticate(&r)) {
 			r.a = allocation_of(w, c);
-			handle(&r, method);
+			if (r.a || moves(&r) || !claim_hold(w, c, CLAIM_MESSAGE, 0, m->bytes))
+				handle(&r, method);
 		}
 	} else if (request_within_budget(&r)) {
 		if (method)

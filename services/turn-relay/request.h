@@ -38,6 +38,7 @@ bool request_within_budget(struct request *r);
 void turn_binding(struct request *r);
 void turn_allocate(struct request *r);
 void turn_refresh(struct request *r);
+void turn_move(struct request *r); /* a Refresh with a ticket */
 void turn_create_permission(struct request *r);
 void turn_channel_bind(struct request *r);
 void turn_connect(struct request *r);

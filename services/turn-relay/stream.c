@@ -6,7 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/stun/stun_frame.h"
-#include "services/turn-relay/worker.h"
+#include "services/turn-relay/mobility.h"
 
 #define EARLY_FRAME_MAX STUN_SIGNED_MAX
 #define FRAME_MAX       (STUN_HEADER_SIZE + 65536u)
@@ -16,7 +16,7 @@
 static void end(struct stream *s)
 {
 	if (s->allocation)
-		allocation_free(s->allocation);
+		allocation_client_gone(s->allocation);
 	if (!conn_closing(s->conn))
 		conn_close(s->conn, CLOSE_MS);
 }
@@ -38,7 +38,8 @@ static size_t take_frames(struct stream *s, const char *p, size_t n, bool *bad)
 	struct stun_frame f;
 
 	while (used < n && !s->pair && !conn_closing(s->conn)) {
-		enum stun_frame_result got = stun_frame_next(p + used, n - used, s->allocation ? FRAME_MAX : EARLY_FRAME_MAX, &f);
+		bool early = !s->allocation && !claim_of(s->worker, &s->client);
+		enum stun_frame_result got = stun_frame_next(p + used, n - used, early ? EARLY_FRAME_MAX : FRAME_MAX, &f);
 
 		*bad = got == STUN_FRAME_BAD;
 		if (got != STUN_FRAME_WHOLE)
@@ -100,7 +101,8 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	(void)text;
 	s->conn = NULL;
 	if (s->allocation)
-		allocation_free(s->allocation);
+		allocation_client_gone(s->allocation);
+	claim_client_gone(w, &s->client);
 	if (s->pair)
 		pair_client_ended(s->pair);
 	net_timer_cancel(w->net, &s->early);
@@ -173,7 +175,7 @@ void stream_settled(struct stream *s)
 {
 	if (!s->conn)
 		return;
-	if (s->allocation || s->pair)
+	if (s->allocation || s->pair || claim_is_granted(s->worker, &s->client))
 		net_timer_cancel(s->worker->net, &s->early);
 	else
 		net_timer_set(s->worker->net, &s->early, (uint64_t)s->worker->shared->config->early_ms);

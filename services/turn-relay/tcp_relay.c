@@ -233,7 +233,7 @@ void tcp_relay_accept(struct relayed *r)
 		if (fd < 0) {
 			/* Without descriptors it would be told again and again; the next refresh listens again. */
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-				uv_poll_stop(&r->poll);
+				relayed_ignore(r);
 			return;
 		}
 		net_addr_from(&from.sa, &peer);

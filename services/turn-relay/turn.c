@@ -111,10 +111,12 @@ static int share(struct turn *t, struct err *e)
 	sh->tls_port = shifted(c->tls_port);
 	sh->discovery_port = shifted(c->discovery_port);
 	random_bytes(sh->nonce_key.bytes, sizeof(sh->nonce_key.bytes));
+	random_bytes(sh->ticket_key.bytes, sizeof(sh->ticket_key.bytes));
 	sh->hash_key = random_u64();
 	sh->quota = quota_new(&limits);
 	sh->reserve = reserve_new(give_back, sh);
 	sh->links = links_new(pair_end_elsewhere);
+	sh->roam = roam_new(worker_post);
 	if (turn_addresses_find(&sh->addresses, c, e) != 0)
 		return -1;
 	sh->ports = mem_alloc((sh->addresses.relay_count + 1) * sizeof(*sh->ports));
@@ -191,7 +193,8 @@ void turn_reload(struct turn *t)
 
 static void check_drained(struct turn *t)
 {
-	if (!atomic_load(&t->shared.draining) || t->drained || turn_total(t, COUNT_ALLOCATIONS) > 0)
+	/* One that is between two threads is counted by neither. */
+	if (!atomic_load(&t->shared.draining) || t->drained || turn_total(t, COUNT_ALLOCATIONS) > 0 || roam_count(t->shared.roam) > 0)
 		return;
 	t->drained = true;
 	daemon_drained(t->daemon);
@@ -308,9 +311,11 @@ void turn_free(struct turn **t)
 	quota_free(&it->shared.quota);
 	reserve_free(&it->shared.reserve);
 	links_free(&it->shared.links);
+	roam_free(&it->shared.roam);
 	mem_free(it->shared.ports);
 	creds_unref(&it->creds);
 	mem_wipe(&it->shared.nonce_key, sizeof(it->shared.nonce_key));
+	mem_wipe(&it->shared.ticket_key, sizeof(it->shared.ticket_key));
 	uv_timer_stop(&it->tick);
 	it->closing = 2;
 	uv_close((uv_handle_t *)&it->tick, on_closed);

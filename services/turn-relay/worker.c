@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "services/turn-relay/mobility.h"
 
 uint64_t worker_random(struct worker *w)
 {
@@ -29,9 +30,8 @@ void worker_transaction(struct worker *w, uint8_t id[STUN_ID_SIZE])
 
 /* --- mail --------------------------------------------------------------------------------------------------------- */
 
-static void on_mail(uv_async_t *h)
+static void read_mail(struct worker *w)
 {
-	struct worker *w = h->data;
 	struct mail *all;
 
 	pthread_mutex_lock(&w->mail_lock);
@@ -46,6 +46,20 @@ static void on_mail(uv_async_t *h)
 		m->fn(w, m->arg);
 		mem_free(m);
 	}
+}
+
+static void tear_down(struct worker *w);
+
+static void on_mail(uv_async_t *h)
+{
+	struct worker *w = h->data;
+
+	read_mail(w);
+	if (!w->stopping)
+		return;
+	/* What came before the others knew. */
+	read_mail(w);
+	tear_down(w);
 }
 
 void worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
@@ -79,22 +93,30 @@ static void *thread_main(void *arg)
 
 	uv_update_time(&w->uv);
 	udp_begin(w);
+	relayed_begin(w);
 	stream_gate(w);
 	uv_run(&w->uv, UV_RUN_DEFAULT);
 	return NULL;
 }
 
-/* On the worker's thread: the last that it does. */
 static void stop(struct worker *w, void *arg)
 {
 	(void)arg;
 	w->stopping = true;
+	roam_leave(w->shared->roam, w);
+}
+
+/* On the worker's thread: the last that it does. */
+static void tear_down(struct worker *w)
+{
+	claim_drop_all(w);
 	pair_close_all(w);
 	stream_close_all(w);
 	dtls_close(w);
 	while (!list_empty(&w->allocations))
 		allocation_free(list_entry(w->allocations.next, struct allocation, node));
 	udp_close(w);
+	relayed_close(w);
 	uv_close((uv_handle_t *)&w->check, NULL);
 	uv_close((uv_handle_t *)&w->mail_async, NULL);
 	net_loop_free(&w->net);
@@ -127,8 +149,9 @@ struct worker *worker_new(struct shared *shared, unsigned index, struct creds *c
 	uv_check_init(&w->uv, &w->check);
 	w->mail_async.data = w->check.data = w;
 	uv_check_start(&w->check, on_check);
+	roam_join(shared->roam, w);
 	w->dtls_peer = BIO_ADDR_new();
-	if (dtls_open(w, e) != 0 || udp_open(w, e) != 0 || stream_listen(w, e) != 0)
+	if (relayed_open(w, e) != 0 || dtls_open(w, e) != 0 || udp_open(w, e) != 0 || stream_listen(w, e) != 0)
 		worker_free(&w);
 	return w;
 }
@@ -159,6 +182,7 @@ void worker_free(struct worker **w)
 		pthread_join(it->thread, NULL);
 	} else {
 		stop(it, NULL);
+		tear_down(it);
 		uv_run(&it->uv, UV_RUN_DEFAULT);
 	}
 	uv_loop_close(&it->uv);

@@ -20,6 +20,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 
 #include "common/base/list.h"
 #include "common/base/log.h"
@@ -38,6 +39,8 @@
 #include "services/turn-relay/ports.h"
 #include "services/turn-relay/quota.h"
 #include "services/turn-relay/reserve.h"
+#include "services/turn-relay/roam.h"
+#include "services/turn-relay/ticket.h"
 
 #define TURN_PORTS_MAX   (2u * TURN_ADDRESSES_MAX + 4u) /* UDP sockets of a worker */
 #define TURN_LIFETIME_S  600u                           /* RFC 8656 section 3.2: the default, and the least */
@@ -47,11 +50,15 @@
 #define TURN_DATA_MAX    65535u
 #define TURN_SLOT_SIZE   (65536u + 4288u) /* headroom, data, padding; no power of two, or all slots would meet in the same cache lines */
 #define TURN_BUCKETS_MIN 1024u
+#define READY_MAX        64
+#define CLAIM_BUCKETS    256u
 
 struct allocation;
+struct claim;
 struct dtls;
 struct dtls_server;
 struct pair;
+struct roaming;
 struct worker;
 
 struct shared {
@@ -64,7 +71,9 @@ struct shared {
 	struct quota *quota;
 	struct reserve *reserve;
 	struct links *links;
+	struct roam *roam;
 	struct nonce_key nonce_key;
+	struct ticket_key ticket_key;
 	uint64_t hash_key;
 	struct cidr allow[TURN_NETWORKS_MAX], deny[TURN_NETWORKS_MAX];
 	struct net_addr own[8 * TURN_ADDRESSES_MAX]; /* addresses and ports that are listened on */
@@ -95,7 +104,7 @@ struct udp_port {
 
 struct client {
 	struct net_addr addr;
-	struct udp_port *udp;  /* NULL: a stream */
+	struct udp_port *udp;  /* NULL: a stream; or nobody, when the client of a mobile allocation has gone */
 	struct stream *stream; /* NULL: datagrams */
 	struct dtls *dtls;     /* NULL: datagrams in clear */
 };
@@ -115,7 +124,6 @@ struct stream {
 struct relayed {
 	struct worker *worker;
 	struct allocation *owner;
-	uv_poll_t poll;
 	int fd;
 	uint16_t place; /* index of the relay address */
 	uint16_t port;
@@ -135,9 +143,10 @@ struct allocation {
 	struct relayed *relayed[RELAYED_FAMILIES];
 	struct peers peers;
 	struct wheel_timer expiry;
-	struct list_node dials; /* connections to peers that are being made */
-	uint64_t serial;        /* never used again */
-	bool tcp;               /* towards peers (RFC 6062) */
+	struct list_node dials;  /* connections to peers that are being made */
+	uint64_t serial;         /* never used again */
+	bool tcp;                /* towards peers (RFC 6062) */
+	struct roaming *roaming; /* NULL: not mobile */
 	char *account;
 	uint8_t id[STUN_ID_SIZE]; /* of the request that made it: a repetition gets the same answer */
 	uint8_t token[RESERVE_TOKEN_SIZE];
@@ -207,8 +216,16 @@ struct worker {
 	uint32_t allocation_count;
 	struct allocation **buckets; /* by client, those of datagrams */
 	uint32_t bucket_count;
+	/* All relayed sockets. libuv would take five system calls more for one, from its beginning to its end. */
+	int relay_epoll;
+	uv_poll_t relay_poll;
+	struct epoll_event ready[READY_MAX];
+	unsigned ready_count;
 	struct slots slots;
 	struct out out;
+	struct claim *claims[CLAIM_BUCKETS]; /* of clients that want their allocation here (mobility.h) */
+	uint32_t claim_count, claim_number;
+	uint32_t kicks;  /* operators' orders to end allocations that have been carried out here */
 	uint64_t random; /* numbers of transactions */
 	struct counters counters;
 	bool stopping;
@@ -277,16 +294,29 @@ struct allocation *allocation_of(struct worker *w, const struct client *c);
 /* The quota has been entered already. */
 struct allocation *allocation_new(struct worker *w, const struct client *c, struct str account);
 void allocation_free(struct allocation *a);
+/* Its place in a thread, as a.client says who is its client: the second part of making it, and the first of ending it. */
+void allocation_enter(struct worker *w, struct allocation *a);
+void allocation_leave(struct allocation *a);
+/* Its connection, or session, has ended. */
+void allocation_client_gone(struct allocation *a);
+uint64_t allocation_until_ms(const struct allocation *a); /* when the last of its relayed addresses ends */
+void allocation_watch(struct allocation *a);              /* that time has changed */
 void allocation_drop_family(struct allocation *a, int family);
 void allocation_set_lifetime(struct allocation *a, int family, uint32_t seconds);
 /* Within the limits on bytes and datagrams? */
 bool allocation_may(struct allocation *a, size_t bytes);
 
-/* relayed.c: a socket on a relay address. NULL: none was free. place: index of the address. */
+/* relayed.c: sockets on relay addresses, all of a thread in one set that its loop watches. NULL: none was free. place: index of the address. */
 struct relayed *relayed_new(struct allocation *a, uint16_t place, bool even, int *pair_fd);
 struct relayed *relayed_adopt(struct allocation *a, const struct reserved *r);
 void relayed_free(struct relayed **r);
+/* All but its socket, for relayed_adopt elsewhere. */
+void relayed_release(struct relayed **r, struct reserved *out);
 void relayed_watch(struct relayed *r);
+void relayed_ignore(struct relayed *r);
+int relayed_open(struct worker *w, struct err *e);
+void relayed_begin(struct worker *w);
+void relayed_close(struct worker *w);
 int relay_place(struct worker *w, const struct client *c, int family); /* an address of that family; -1: there is none */
 
 /* tcp_relay.c: of an allocation that is for TCP. */

@@ -56,5 +56,10 @@ class Relay:
     def list(self, *args):
         return self.flock.ctl_json("turn", "list", *args)["allocations"]
 
+    def put_out(self):
+        """Ends what clients have left, which a relay that ends would wait for."""
+        for user in {a["user"] for a in self.list()}:
+            self.flock.ctl("turn", "kick", user)
+
     def close(self):
         self.flock.close()

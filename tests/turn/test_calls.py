@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls of a real stack (aiortc) between two networks that have no way to each other but the relay, with credentials as clients get them (XEP-0215)."""
+import contextlib
 import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+import yaml
 
+from flock import merge
 from relay import Relay
 from xmpp import Client, q
 
@@ -95,24 +99,53 @@ def relay(parties):
         made.close()
 
 
-def ask_for_relay(client):
-    """(user name, password, port) of the relay over UDP."""
+class Second:
+    """Another relay of the flock, on the same addresses and other ports."""
+
+    def __init__(self, relay):
+        flock, own = relay.flock, os.path.join(relay.flock.state, "second.yml")
+        with contextlib.closing(socket.socket()) as s:
+            s.bind((NETS[0] + ".1", 0))
+            self.port = s.getsockname()[1]
+        with open(os.path.join(flock.state, "starling.yml")) as f:
+            config = yaml.safe_load(f)
+        merge(config, {"services": {"turn-relay": {"port": self.port, "tls": {"port": 0}, "public_address": "%s.1:%d" % (NETS[0], self.port)}}})
+        with open(own, "w") as f:
+            yaml.safe_dump(config, f)
+        ready, end = os.pipe()
+        env = {k: v for k, v in os.environ.items() if k != "STARLING_PORT_OFFSET"}
+        with open(os.path.join(flock.state, "log", "turn-relay-second.log"), "w") as log:
+            self.process = subprocess.Popen([os.path.join(flock.binaries, "turn-relay"), "--config", own, "--instance", "turn-relay-second", "--ready-fd", str(end)],
+                                            pass_fds=[end], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=flock.directory)
+        os.close(end)
+        try:
+            assert select.select([ready], [], [], 30)[0] and os.read(ready, 1), "the second relay does not come up"
+        finally:
+            os.close(ready)
+
+    def close(self):
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+
+def ask_for_relays(client, ports):
+    """{port: (user name, password)} of the relays over UDP, when all those are told of."""
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         answer = client.iq("get", "<services xmlns='%s' type='turn'/>" % EXTDISCO, to=client.host)
-        for service in answer.find(q(EXTDISCO, "services")):
-            if service.get("transport") == "udp":
-                return service.get("username"), service.get("password"), int(service.get("port"))
+        found = {int(s.get("port")): (s.get("username"), s.get("password")) for s in answer.find(q(EXTDISCO, "services")) if s.get("transport") == "udp"}
+        if ports <= set(found):
+            return found
         time.sleep(0.1)  # the directory has not heard of it yet
-    raise AssertionError("no relay is told of")
+    raise AssertionError("%s are told of" % found)
 
 
-def call(relay, parties, during, lost=False):
+def call(relay, parties, port, told, during, lost=False):
+    """Over the relay with that port, of those that clients are told of."""
     for party, name, calls in zip(parties, USERS, (True, False)):
         client = Client(relay.flock).login(name, "secret").online()
-        user, password, port = ask_for_relay(client)
+        user, password = ask_for_relays(client, told)[port]
         client.close()
-        assert port == relay.port
         party.tell(url="turn:%s.1:%d?transport=udp" % (party.net, port), user=user, password=password, calls=calls)
     caller, called = parties
     called.tell(**caller.hear())
@@ -127,20 +160,23 @@ def call(relay, parties, during, lost=False):
 
 
 def test_call(parties, relay):
-    def is_relayed():
-        packets = [sum(a["packets_to_peer"] for a in relay.list(user + "@turn.test")) for user in USERS]
-        assert max(packets) > 50, packets
+    def is_relayed_by(instance):
+        packets = {}
+        for a in [a for user in USERS for a in relay.list(user + "@turn.test")]:
+            packets[a["instance"]] = max(packets.get(a["instance"], 0), a["packets_to_peer"])
+        assert set(packets) == {instance} and packets[instance] > 50, packets
 
     def relay_dies():
-        is_relayed()
+        is_relayed_by("turn-relay-1")
         os.kill(pid, 9)
 
     pid = relay.flock.pid("turn-relay-1")
-    with relay.flock.expect("turn-relay-1"):
-        # Nobody is told that it has died; the next call makes allocations anew.
-        call(relay, parties, relay_dies, lost=True)
-        deadline = time.monotonic() + 20
-        while relay.flock.children().get("turn-relay-1") in (pid, None) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        relay.flock.wait_healthy()
-        call(relay, parties, is_relayed)
+    second = Second(relay)
+    try:
+        with relay.flock.expect("turn-relay-1"):
+            # Nobody is told that it has died; the next call makes allocations anew, at the other one.
+            call(relay, parties, relay.port, {relay.port, second.port}, relay_dies, lost=True)
+            call(relay, parties, second.port, {second.port}, lambda: is_relayed_by("turn-relay-second"))
+            relay.flock.wait_healthy()
+    finally:
+        second.close()

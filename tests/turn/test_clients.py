@@ -70,6 +70,7 @@ def relay():
     try:
         yield made
     finally:
+        made.put_out()
         made.close()
 
 
@@ -96,6 +97,7 @@ def uclient(relay, *args, port=None, server="127.0.0.1", share=1.0):
     ("-c", "-u", "juliet", "-w", "balcony"),
     ("-t", "-u", "juliet", "-w", "balcony"),
     ("-t", "-s", "-u", "juliet", "-w", "balcony"),
+    ("-M", "-u", "juliet", "-w", "balcony"),
 ), ids=lambda f: " ".join(f[:2]))
 def test_uclient(relay, echo, flags):
     uclient(relay, "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "5", "-l", "170", *flags)
