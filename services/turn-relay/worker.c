@@ -4,6 +4,8 @@
 #include "services/turn-relay/worker.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -81,16 +83,22 @@ void worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void
 static void on_check(uv_check_t *h)
 {
 	struct worker *w = h->data;
+	struct timespec rest;
 
 	if (w->out.count > 0)
 		out_flush(w);
+	rest = (struct timespec){ .tv_nsec = 1000L * pace_turn(&w->pace, clock_mono_us(), w->slots.used) };
 	w->slots.used = 0;
+	if (rest.tv_nsec)
+		nanosleep(&rest, NULL);
 }
 
 static void *thread_main(void *arg)
 {
 	struct worker *w = arg;
 
+	/* The kernel would make each rest (pace.h) half as long again. */
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
 	uv_update_time(&w->uv);
 	udp_begin(w);
 	relayed_begin(w);

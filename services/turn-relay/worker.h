@@ -35,6 +35,7 @@
 #include "services/turn-relay/creds.h"
 #include "services/turn-relay/links.h"
 #include "services/turn-relay/nonce.h"
+#include "services/turn-relay/pace.h"
 #include "services/turn-relay/peers.h"
 #include "services/turn-relay/ports.h"
 #include "services/turn-relay/quota.h"
@@ -197,6 +198,7 @@ struct worker {
 	struct net_loop *net;
 	uv_async_t mail_async;
 	uv_check_t check;
+	struct pace pace;
 	pthread_mutex_t mail_lock;
 	struct mail *mail, **mail_end;
 	struct udp_port ports[TURN_PORTS_MAX];
