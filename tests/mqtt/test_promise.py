@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import LOST, restart
-from raw import CONNACK, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, publish, varint
+from raw import CONNACK, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, packet, publish, varint
 
 GONE = (EOFError, OSError)
 
@@ -288,19 +288,25 @@ class Publisher(Client):
 
 
 class Subscriber(Client):
-    """Receives until the last number has come."""
+    """Receives until the last number has come, and the broker has read every acknowledgement."""
 
     def __init__(self, flock, topic, count):
         super().__init__(flock, topic)
-        self.topic, self.count, self.got, self.known = topic, count, [], set()
+        self.topic, self.count, self.got, self.known, self.over = topic, count, [], set(), False
 
     def done(self):
-        return b"%d" % (self.count - 1) in self.got and not self.known
+        return self.over
 
     def talk(self, raw):
-        while not self.done():
+        asked = False
+        while not self.over:
+            if not asked and b"%d" % (self.count - 1) in self.got and not self.known:
+                raw.send(packet(PINGREQ))
+                asked = True
             p = raw.next()
-            if p.kind == PUBLISH and p.qos == 1:
+            if p.kind == PINGRESP:
+                self.over = True
+            elif p.kind == PUBLISH and p.qos == 1:
                 self.got.append(p.payload)
                 raw.send(ack(PUBACK, p.ident))
             elif p.kind == PUBLISH:
@@ -308,7 +314,7 @@ class Subscriber(Client):
                     self.got.append(p.payload)
                     self.known.add(p.ident)
                 raw.send(ack(PUBREC, p.ident))
-            else:
+            elif p.kind == PUBREL:
                 ident = struct.unpack(">H", p.body[:2])[0]
                 self.known.discard(ident)
                 raw.send(ack(PUBCOMP, ident))
@@ -338,9 +344,11 @@ def test_history(flock, raw, kill, roomy, name):
     for thread in subscribers + publishers:
         thread.start()
     faults = (lambda: kill("mqtt-broker-1"), lambda: kill("storage-1"), lambda: hang(flock, 12), lambda: kill("mqtt-broker-1"))
+    marks = []
     for i, fault in enumerate(faults):
         while min(len(p.heard) for p in publishers) < count * (i + 1) / 6 and all(p.is_alive() for p in publishers):
             publishers[0].join(0.01)
+        marks.append(([len(p.heard) for p in publishers], [len(s.got) for s in subscribers]))
         fault()
     for thread in publishers + subscribers:
         thread.join(100)
@@ -348,7 +356,7 @@ def test_history(flock, raw, kill, roomy, name):
         assert not thread.is_alive(), (thread.client, vars(thread))
     once, twice = ([int(x) for x in s.got] for s in subscribers)
     assert list(dict.fromkeys(once)) == list(range(count))
-    at = next((i for i, n in enumerate(twice) if n != i), count)
-    assert twice == list(range(count)), (len(twice), at, twice[max(at - 5, 0):at + 30], [i for i, n in enumerate(twice) if i and n < twice[i - 1]])
+    missing, back = sorted(set(range(count)) - set(twice)), [(i, n) for i, n in enumerate(twice) if i and n != twice[i - 1] + 1]
+    assert twice == list(range(count)), "missing %s, not behind the one before it %s, at the faults %s" % (missing, back, marks)
     for s in subscribers:
         raw().lasting(s.topic).nothing_more()
