@@ -238,7 +238,8 @@ static void drop_clients(struct mq_broker *b)
 			mq_session_end(c->session);
 		mq_client_set_state(c, MQ_CLOSING);
 		net_timer_cancel(b->net, &c->timer);
-		net_task_cancel(&c->end_task);
+		if (c->more)
+			net_task_cancel(&c->more->end_task);
 		conn_drop(&c->conn);
 		list_remove(&c->node);
 		mq_client_unref(c);

@@ -137,7 +137,7 @@ static uint64_t load_of(const struct mq_session *s)
 {
 	if (!s->client)
 		return UINT64_MAX - 1;
-	return s->lasts ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
+	return s->lasts ? s->lasting->queued : (uint64_t)mq_inflight_count(&s->inflight) + mq_queue_count(&s->queue);
 }
 
 static const struct index_subscription *least_inflight(const struct index_share *share, uint32_t start)

@@ -117,7 +117,7 @@ void mq_lasting_lost(struct mq_session *s)
 	if (s->ended)
 		return;
 	if (client)
-		log_info(&client->log, "the session is another broker's");
+		log_info(mq_log(client), "the session is another broker's");
 	mq_will_free(&s->will);
 	s->elsewhere = true;
 	mq_session_end(s);
@@ -126,7 +126,7 @@ void mq_lasting_lost(struct mq_session *s)
 		mq_client_end(client, MQTT_SESSION_TAKEN_OVER, "");
 	/* It asks anew, and learns whose it is. */
 	if (opener) {
-		opener->opening = NULL;
+		opener->login->opening = NULL;
 		mq_connect_accept(opener);
 	}
 }

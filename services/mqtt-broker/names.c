@@ -22,7 +22,7 @@ static uint32_t find(const struct mq_names *n, struct str name, uint32_t hash)
 {
 	uint32_t at = hash & (n->cap - 1);
 
-	while (n->entries[at].value && !(n->entries[at].hash == hash && str_eq(n->entries[at].name, name)))
+	while (n->entries[at].value && !(n->entries[at].hash == hash && str_eq(str_make(n->entries[at].name, n->entries[at].n), name)))
 		at = (at + 1) & (n->cap - 1);
 	return at;
 }
@@ -41,7 +41,7 @@ static void grow(struct mq_names *n)
 	n->entries = mem_zalloc(n->cap * sizeof(*n->entries));
 	for (uint32_t i = 0; i < cap; i++) {
 		if (old[i].value)
-			n->entries[find(n, old[i].name, old[i].hash)] = old[i];
+			n->entries[find(n, str_make(old[i].name, old[i].n), old[i].hash)] = old[i];
 	}
 	mem_free(old);
 }
@@ -52,7 +52,7 @@ void mq_names_put(struct mq_names *n, struct str name, void *value)
 
 	if ((n->count + 1) * 4ull > n->cap * 3ull)
 		grow(n);
-	n->entries[find(n, name, hash)] = (struct mq_names_entry){ value, name, hash };
+	n->entries[find(n, name, hash)] = (struct mq_names_entry){ value, name.p, (uint32_t)name.n, hash };
 	n->count++;
 }
 

@@ -8,8 +8,8 @@
 
 struct mq_names_entry {
 	void *value; /* NULL: free */
-	struct str name;
-	uint32_t hash;
+	const char *name;
+	uint32_t n, hash;
 };
 
 struct mq_names {
