@@ -14,10 +14,17 @@
 struct index_subs;
 
 /* Where it is in the index; index_subs alone looks into it. */
+struct index_subs_ref {
+	uint32_t set;
+	uint32_t at;
+};
 struct index_subscriber {
-	struct index_subs_ref *refs;
+	union {
+		struct index_subs_ref one; /* the only one of most */
+		struct index_subs_ref *many;
+	};
 	uint32_t count; /* of its filters; may be read */
-	uint32_t cap;
+	uint32_t cap;   /* of many; 0: it is `one` */
 };
 
 /* One subscriber's subscription to one filter. */

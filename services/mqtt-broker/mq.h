@@ -132,10 +132,10 @@ struct mq_replays {
 
 /* As many as connections, most of them idle: every field counts. */
 struct mq_session {
+	struct str id; /* client identifier; in the same block */
 	struct index_subscriber subscriber;
 	struct mq_client *client; /* NULL: it has none now */
 	struct mq_tenant *tenant;
-	struct str id;              /* client identifier; in the same block */
 	char *user;                 /* bare JID; NULL: anonymous; in the same block */
 	struct mq_lasting *lasting; /* its row in the store; NULL: it has none */
 	struct mq_will *will;       /* NULL: none */

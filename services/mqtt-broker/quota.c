@@ -24,7 +24,7 @@ static struct mq_user *user_new(struct mq_broker *b, const char *account)
 	u->account = str_from(mem_strdup(account));
 	bucket_fill(&u->messages, (double)b->config->user_message_burst, now);
 	bucket_fill(&u->bytes, (double)b->config->user_read_burst, now);
-	mq_names_put(&b->users, u->account, u);
+	mq_names_put(&b->users, u);
 	return u;
 }
 

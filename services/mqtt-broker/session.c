@@ -18,7 +18,7 @@ struct mq_session *mq_session_new(struct mq_tenant *t, struct str id, const char
 	if (user)
 		s->user = memcpy(text + id.n + 1, user, user_n);
 	list_init(&s->spreads);
-	mq_names_put(&t->sessions, s->id, s);
+	mq_names_put(&t->sessions, s);
 	return s;
 }
 

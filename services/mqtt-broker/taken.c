@@ -27,6 +27,7 @@ struct mq_taken {
 };
 
 struct taking {
+	struct str name; /* key */
 	struct mq_broker *broker;
 	struct ipc_call *call; /* of whom sent it last */
 	struct mq_wait *wait;
@@ -73,7 +74,7 @@ static void on_there(void *ctx, enum mqtt_reason reason)
 	struct taking *o = ctx;
 	Starling__MqttPublishReply reply = STARLING__MQTT_PUBLISH_REPLY__INIT;
 
-	mq_names_remove(&o->broker->several->taken->now, str_make((const char *)o->key, sizeof(o->key)));
+	mq_names_remove(&o->broker->several->taken->now, o->name);
 	reply.matched = o->matched;
 	reply.moved = o->wait->moved;
 	reply.missed = o->missed;
@@ -169,7 +170,8 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	o->wait = wait;
 	o->key[0] = r->key_origin;
 	o->key[1] = r->key_number;
-	mq_names_put(&b->several->taken->now, str_make((const char *)o->key, sizeof(o->key)), o);
+	o->name = str_make((const char *)o->key, sizeof(o->key));
+	mq_names_put(&b->several->taken->now, o);
 	p->only_lasting = !first;
 	p->again = r->again || !first;
 	o->matched = mq_publish(t, p, wait);
