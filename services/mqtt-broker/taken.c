@@ -5,6 +5,7 @@
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "ipc/gen/mqtt.server.h"
+#include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
@@ -150,6 +151,7 @@ void on_mqtt_publish_once(struct ipc_call *call, const Starling__MqttPublishRequ
 
 	if (!make(b, call, request, &p, &t))
 		return;
+	metric_inc(&mq_metrics.peer_received);
 	p.qos = 0;
 	mq_publish(t, &p, NULL);
 	to_groups(t, &p, request, NULL);
@@ -165,6 +167,8 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	struct mq_wait *wait = mq_wait_new(on_there, o);
 
 	*h = (struct heard){ r->key_origin, r->key_number, r->round, true, false };
+	if (first)
+		metric_inc(&mq_metrics.peer_received);
 	o->broker = b;
 	o->call = call;
 	o->wait = wait;
