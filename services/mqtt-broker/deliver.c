@@ -44,18 +44,6 @@ static void send_message(struct mq_session *s, const struct mqtt_message *m, str
 		mq_inflight_set(&s->inflight, d->packet_id, MQ_FLIGHT_NONE);
 }
 
-bool mq_deliver_has_room(struct mq_session *s)
-{
-	const struct mq_config *cfg = s->tenant->broker->config;
-
-	if (s->lasting->queued < (uint64_t)cfg->queue_messages)
-		return true;
-	metric_inc(&mq_metrics.dropped_queue);
-	if (s->client && cfg->queue_full == MQ_FULL_DISCONNECT)
-		mq_client_end_later(s->client, MQTT_QUOTA_EXCEEDED);
-	return false;
-}
-
 static bool queue_full(const struct mq_session *s)
 {
 	const struct mq_config *cfg = s->tenant->broker->config;
@@ -81,7 +69,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 	struct mqtt_delivery one = *d;
 
 	if (s->lasts && d->qos > 0) {
-		if (mq_deliver_has_room(s)) {
+		if (mq_full_has_room(s)) {
 			struct mq_queueing *q = mq_queueing_new(s->tenant, p, 1, false, NULL);
 
 			mq_queueing_add(q, s, d);

@@ -224,7 +224,7 @@ static void store(struct mq_fanout *f, struct mq_publication *p, const struct ma
 {
 	struct mq_queueing **q = &f->queueing[m->shared];
 
-	if (!mq_deliver_has_room(m->session))
+	if (!mq_full_has_room(m->session))
 		return;
 	if (!*q)
 		*q = mq_queueing_new(f->tenant, p, f->n, m->shared, f->wait);

@@ -31,6 +31,7 @@ struct mq_broker;
 struct mq_claim;
 struct mq_client;
 struct mq_fanout;
+struct mq_flapping;
 struct mq_ghost;
 struct mq_lasting;
 struct mq_retained_gone;
@@ -90,6 +91,7 @@ struct mq_broker {
 	struct mq_fanout *fanout;
 	struct mq_start *start; /* NULL: what was in the store is here */
 	struct mq_several *several;
+	struct mq_flapping *flapping; /* NULL: nobody is counted */
 	uint32_t others;             /* 0: nothing of several.h matters to a message */
 	struct list_node lasting;    /* struct mq_lasting.node, */
 	uint32_t lasting_count;      /* so many */
@@ -183,7 +185,8 @@ struct mq_login {
 	uint32_t session_expiry;
 	uint32_t will_delay;
 	uint16_t keep_alive, receive_max, alias_max;
-	bool assigned; /* the client identifier is ours */
+	bool assigned;      /* the client identifier is ours */
+	bool response_info; /* Request Response Information */
 	bool clean, expiry_lowered;
 };
 
@@ -355,8 +358,6 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 void mq_deliver_more(struct mq_session *s);
 /* The window, or the connection, is full, or there is none. */
 bool mq_deliver_blocked(const struct mq_session *s);
-/* Of a session that lasts: has its queue a place? Otherwise the message is dropped, and what limits.queue_full says is done. */
-bool mq_deliver_has_room(struct mq_session *s);
 /* Into the connection. False: larger than what the client takes; it then counts as sent ([MQTT-3.1.2-25]). */
 bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl);
 
