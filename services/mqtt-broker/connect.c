@@ -7,6 +7,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/response.h"
 #include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 
@@ -79,6 +80,7 @@ static void take_wishes(struct mq_client *c, const struct mqtt_connect *p)
 	c->bridge = p->bridge;
 	c->peer.packet_max = mqtt_props_has(props, MQTT_PROP_PACKET_MAX) ? props->packet_max : 0;
 	c->peer.no_problem_info = mqtt_props_has(props, MQTT_PROP_REQUEST_PROBLEM_INFO) && !props->request_problem_info;
+	l->response_info = mqtt_props_has(props, MQTT_PROP_REQUEST_RESPONSE_INFO) && props->request_response_info;
 	l->keep_alive = p->keep_alive;
 	l->clean = p->clean;
 	l->session_expiry = p->version == MQTT_5 ? props->session_expiry : p->clean ? 0 : UINT32_MAX;
@@ -168,6 +170,7 @@ static bool keep_alive(struct mq_client *c, uint16_t wish, uint16_t *out)
 static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished, bool present)
 {
 	const struct mq_config *cfg = c->broker->config;
+	struct buf response = { 0 };
 	struct mqtt_connack p = { .session_present = present };
 	struct mqtt_props *props = &p.props;
 
@@ -192,7 +195,10 @@ static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished,
 	props->topic_alias_max = c->peer.topic_alias_max;
 	if (props->topic_alias_max)
 		mqtt_props_set(props, MQTT_PROP_TOPIC_ALIAS_MAX);
+	if (c->login->response_info && mq_response_information(c, &response)) /* [MQTT-3.1.2-28] */
+		set_string(props, MQTT_PROP_RESPONSE_INFO, &props->response_info, buf_str(&response));
 	mqtt_encode_connack(conn_output(c->conn), &c->peer, &p);
+	buf_fini(&response);
 }
 
 void mq_connect_accept(struct mq_client *c)
