@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_rule.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/rights.h"
@@ -59,6 +60,7 @@ static bool on_disconnect(struct mq_client *c, const struct mqtt_frame *f, struc
 	if (c->session && mqtt_props_has(&p.props, MQTT_PROP_SESSION_EXPIRY) && !change_expiry(c, p.props.session_expiry, e))
 		return false;
 	conn_parted(c->conn);
+	mq_flapped(c);
 	mq_client_close(c);
 	return true;
 }

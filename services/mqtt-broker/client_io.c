@@ -2,6 +2,7 @@
  *
  * client_io: from the connection's bytes to packets, where they lie; only a packet that is not all there is copied. And the connection's end. */
 #include "common/base/mem.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 
@@ -139,6 +140,7 @@ static void on_end(struct conn *conn, enum conn_end how, const char *text, void 
 		log_debug(mq_log(c), "connection ended: %s", text);
 	metric_add(&mq_metrics.bytes_in, (double)conn_bytes_in(conn));
 	metric_add(&mq_metrics.bytes_out, (double)conn_bytes_out(conn));
+	mq_flapped(c);
 	c->conn = NULL;
 	if (c->state != MQ_CLOSING) {
 		mq_client_set_state(c, MQ_CLOSING);

@@ -2,6 +2,7 @@
  *
  * end: every way in which a client's connection ends, and its session with it. */
 #include "common/mqtt/mqtt_reason.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 
@@ -65,6 +66,8 @@ void mq_client_end(struct mq_client *c, enum mqtt_reason reason, const char *tex
 		metric_inc(reason == MQTT_KEEP_ALIVE_TIMEOUT   ? &mq_metrics.ended_keepalive
 		           : reason == MQTT_SESSION_TAKEN_OVER ? &mq_metrics.ended_taken_over
 		                                               : &mq_metrics.ended_other);
+		if (reason != MQTT_ADMINISTRATIVE_ACTION)
+			mq_flapped(c);
 		say_goodbye(c, reason, text);
 	} else if (c->tenant) {
 		mq_connect_refuse(c, reason, text);
