@@ -262,8 +262,9 @@ def several(args):
                         crossings.append((two.crossed() - before) / n)
                         busiest.append(max(ours) / sum(ours))
             cost, both, share, part = (statistics.median(x) for x in (spent[one], spent[two], crossings, busiest))
+            crossing = (both - cost) / max(share, 0.01)
             figures["QoS %d" % qos] = {"one broker, us": cost, "two together, us": both, "all else, us": statistics.median(rest), "crossed": share, "the busier one's part": part,
-                                       "a crossing, us": (both - cost) / max(share, 0.01), "two cores, times one": cost / (both * part)}
+                                       "a crossing, us": crossing, "two cores, times one": cost / (both * part), "with half crossing": cost / ((cost + crossing / 2) * part)}
     return figures
 
 
