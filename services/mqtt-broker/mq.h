@@ -92,14 +92,14 @@ struct mq_broker {
 	struct mq_start *start; /* NULL: what was in the store is here */
 	struct mq_several *several;
 	struct mq_flapping *flapping; /* NULL: nobody is counted */
-	uint32_t others;             /* 0: nothing of several.h matters to a message */
-	struct list_node lasting;    /* struct mq_lasting.node, */
-	uint32_t lasting_count;      /* so many */
-	struct list_node queueings;  /* struct mq_queueing.node: messages on their way to the store */
-	struct list_node retainings; /* struct mq_retaining.node */
-	struct list_node held;       /* mq_client_more.held: publishers that wait until less is on its way to the store */
-	uint64_t storing_bytes;      /* of those two */
-	uint64_t key;                /* the last number that a message was named with (mqtt_store.proto, MqttQueueRequest) */
+	uint32_t others;              /* 0: nothing of several.h matters to a message */
+	struct list_node lasting;     /* struct mq_lasting.node, */
+	uint32_t lasting_count;       /* so many */
+	struct list_node queueings;   /* struct mq_queueing.node: messages on their way to the store */
+	struct list_node retainings;  /* struct mq_retaining.node */
+	struct list_node held;        /* mq_client_more.held: publishers that wait until less is on its way to the store */
+	uint64_t storing_bytes;       /* of those two */
+	uint64_t key;                 /* the last number that a message was named with (mqtt_store.proto, MqttQueueRequest) */
 	struct mq_sys *sys;
 	struct buf scratch;
 	struct wheel_timer drain_timer;

@@ -111,7 +111,7 @@ struct mq_several {
 
 	struct list_node spreads, redo; /* struct mq_spread: all; those that are to be matched anew when all is settled */
 	uint32_t spread_n;
-	uint32_t pass_n; /* of all peers */
+	uint32_t pass_n;     /* of all peers */
 	uint64_t epoch;      /* rises when filters are added: spread.c */
 	uint64_t match_mark; /* of the last matching */
 	struct mq_peer *matched[MQ_BROKERS_MAX];
