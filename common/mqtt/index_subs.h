@@ -13,11 +13,13 @@
 
 struct index_subs;
 
-/* Where it is in the index; index_subs alone looks into it. */
+/* A subscriber's place in one set of the index. */
 struct index_subs_ref {
 	uint32_t set;
 	uint32_t at;
 };
+
+/* Where it is in the index; index_subs alone looks into it. */
 struct index_subscriber {
 	union {
 		struct index_subs_ref one; /* the only one of most */
