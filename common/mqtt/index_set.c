@@ -24,19 +24,30 @@ static void shrink(struct index_set *s)
 		resize(s, s->cap / 2);
 }
 
+static void add_ref(struct index_subscriber *who, struct index_subs_ref ref)
+{
+	if (who->count > 0 && who->count >= who->cap) {
+		struct index_subs_ref one = who->one;
+		uint32_t cap = who->cap ? who->cap + (who->cap + 1) / 2 : 3;
+		struct index_subs_ref *many = mem_realloc(who->cap ? who->many : NULL, (size_t)cap * sizeof(*many));
+
+		if (!who->cap)
+			many[0] = one;
+		who->many = many;
+		who->cap = cap;
+	}
+	index_subscriber_refs(who)[who->count++] = ref;
+}
+
 void index_set_add(struct index_set *s, uint32_t set_id, struct index_subscriber *who, const struct index_subscription *options)
 {
 	if (s->n > 0 && s->n >= s->cap)
 		resize(s, s->cap ? 2 * s->cap : MANY_MIN);
-	if (who->count == who->cap) {
-		who->cap = who->cap ? who->cap + (who->cap + 1) / 2 : 1;
-		who->refs = mem_realloc(who->refs, (size_t)who->cap * sizeof(*who->refs));
-	}
 	struct index_subscription *item = &index_set_items(s)[s->n];
 	*item = *options;
 	item->who = who;
 	item->ref = who->count;
-	who->refs[who->count++] = (struct index_subs_ref){ set_id, s->n++ };
+	add_ref(who, (struct index_subs_ref){ set_id, s->n++ });
 }
 
 void index_set_remove(struct index_set *s, uint32_t at)
@@ -49,7 +60,7 @@ void index_set_remove(struct index_set *s, uint32_t at)
 		s->n--;
 	if (at < s->n) {
 		items[at] = items[--s->n];
-		items[at].who->refs[items[at].ref].at = at;
+		index_subscriber_refs(items[at].who)[items[at].ref].at = at;
 	}
 	shrink(s);
 }

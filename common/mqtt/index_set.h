@@ -19,11 +19,11 @@ struct index_set {
 	struct index_share *share; /* NULL: plain subscriptions */
 };
 
-/* A subscriber's place in one set. */
-struct index_subs_ref {
-	uint32_t set;
-	uint32_t at;
-};
+/* A subscriber's places, one in each of its sets. */
+static inline struct index_subs_ref *index_subscriber_refs(struct index_subscriber *who)
+{
+	return who->cap ? who->many : &who->one;
+}
 
 static inline struct index_subscription *index_set_items(struct index_set *s)
 {

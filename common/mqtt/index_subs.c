@@ -33,7 +33,8 @@ struct index_subs *index_subs_new(void)
 
 static void forget(struct index_subscriber *who)
 {
-	mem_free(who->refs);
+	if (who->cap)
+		mem_free(who->many);
 	*who = (struct index_subscriber){ 0 };
 }
 
@@ -95,20 +96,21 @@ static uint32_t set_of(struct index_subs *subs, const struct index_path *path, s
 }
 
 /* The subscriber's own reference to a set, looked for where fewer are; NULL when it has none. */
-static const struct index_subs_ref *find_ref(const struct index_subs *subs, const struct index_subscriber *who, uint32_t set_id)
+static const struct index_subs_ref *find_ref(const struct index_subs *subs, struct index_subscriber *who, uint32_t set_id)
 {
+	const struct index_subs_ref *refs = index_subscriber_refs(who);
 	struct index_set *set = set_at(subs, set_id);
 
 	if (set->n > who->count) {
 		for (uint32_t i = 0; i < who->count; i++)
-			if (who->refs[i].set == set_id)
-				return &who->refs[i];
+			if (refs[i].set == set_id)
+				return &refs[i];
 		return NULL;
 	}
 	const struct index_subscription *items = index_set_items(set);
 	for (uint32_t i = 0; i < set->n; i++)
 		if (items[i].who == who)
-			return &who->refs[items[i].ref];
+			return &refs[items[i].ref];
 	return NULL;
 }
 
@@ -154,9 +156,11 @@ enum index_subs_change index_subs_add(struct index_subs *subs, struct index_subs
 /* Takes a reference out of its subscriber; the last moves to its place. */
 static void remove_ref(struct index_subs *subs, struct index_subscriber *who, uint32_t at)
 {
+	struct index_subs_ref *refs = index_subscriber_refs(who);
+
 	if (at != --who->count) {
-		who->refs[at] = who->refs[who->count];
-		index_set_items(set_at(subs, who->refs[at].set))[who->refs[at].at].ref = at;
+		refs[at] = refs[who->count];
+		index_set_items(set_at(subs, refs[at].set))[refs[at].at].ref = at;
 	}
 	if (who->count == 0)
 		forget(who);
@@ -215,7 +219,7 @@ void index_subs_remove_all(struct index_subs *subs, struct index_subscriber *who
 	struct buf text = { 0 };
 
 	while (who->count > 0) {
-		struct index_subs_ref ref = who->refs[who->count - 1];
+		struct index_subs_ref ref = index_subscriber_refs(who)[who->count - 1];
 		const struct index_set *set = set_at(subs, ref.set);
 
 		if (on_last && set->n - set->blanks == 1)
@@ -227,10 +231,11 @@ void index_subs_remove_all(struct index_subs *subs, struct index_subscriber *who
 
 void index_subs_each(const struct index_subs *subs, const struct index_subscriber *who, index_subs_filter_fn on_filter, void *ctx)
 {
+	const struct index_subs_ref *refs = who->cap ? who->many : &who->one;
 	struct buf text = { 0 };
 
 	for (uint32_t i = 0; i < who->count; i++)
-		tell(subs, who->refs[i], &text, on_filter, ctx);
+		tell(subs, refs[i], &text, on_filter, ctx);
 	buf_fini(&text);
 }
 

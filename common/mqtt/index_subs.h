@@ -13,11 +13,20 @@
 
 struct index_subs;
 
+/* A subscriber's place in one set of the index. */
+struct index_subs_ref {
+	uint32_t set;
+	uint32_t at;
+};
+
 /* Where it is in the index; index_subs alone looks into it. */
 struct index_subscriber {
-	struct index_subs_ref *refs;
+	union {
+		struct index_subs_ref one; /* the only one of most */
+		struct index_subs_ref *many;
+	};
 	uint32_t count; /* of its filters; may be read */
-	uint32_t cap;
+	uint32_t cap;   /* of many; 0: it is `one` */
 };
 
 /* One subscriber's subscription to one filter. */

@@ -14,7 +14,7 @@ static void teardown(struct conn *c);
 
 static void on_closed(uv_handle_t *h)
 {
-	mem_free(h->data);
+	mem_free(list_entry((uv_poll_t *)h, struct conn, poll));
 }
 
 static void ask(struct conn *c, int events);
@@ -35,16 +35,17 @@ static int wanted(const struct conn *c)
 
 static void on_poll(uv_poll_t *h, int status, int events)
 {
-	struct conn *c = h->data;
+	struct conn *c = list_entry(h, struct conn, poll);
 
 	if (status < 0) {
 		conn_finish(c, CONN_END_BROKEN, uv_strerror(status));
 		return;
 	}
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {
-		if (!list_unlinked(&c->read_task.node))
+		if (c->due & CONN_DUE_READ)
 			ask(c, 0); /* it has to wait in line */
-		net_defer_costly(c->loop, &c->read_task);
+		c->due |= CONN_DUE_READ;
+		net_defer_costly(c->loop, &c->task);
 		return;
 	}
 	if (events & ~wanted(c))
@@ -60,7 +61,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
 
 static void ask(struct conn *c, int events)
 {
-	c->watching = (uint8_t)events;
+	c->watching = (unsigned)events & 3u;
 	if (events == 0)
 		uv_poll_stop(&c->poll);
 	else
@@ -79,7 +80,7 @@ void conn_watch(struct conn *c)
 
 static void on_timer(struct wheel_timer *t)
 {
-	struct conn *c = list_entry(t, struct conn, timer);
+	struct conn *c = list_entry(t, struct conn_spare, timer)->conn;
 
 	if (c->state != CONN_OPEN) {
 		conn_finish(c, CONN_END_CLOSED, "");
@@ -87,8 +88,27 @@ static void on_timer(struct wheel_timer *t)
 	}
 	c->throttled = false;
 	if (!c->paused)
-		net_defer(c->loop, &c->read_task);
+		conn_defer(c, CONN_DUE_READ);
 	conn_watch(c);
+}
+
+void conn_defer(struct conn *c, enum conn_due what)
+{
+	c->due |= what;
+	net_defer(c->loop, &c->task);
+}
+
+/* What is read now may be answered at once, and what was to be written goes with that. */
+static void on_task(struct net_task *t)
+{
+	struct conn *c = list_entry(t, struct conn, task);
+	unsigned due = c->due;
+
+	c->due = 0;
+	if (due & CONN_DUE_READ)
+		conn_read_on(c);
+	if (due & CONN_DUE_FLUSH)
+		conn_flush(c);
 }
 
 struct conn *conn_accept(struct net_loop *loop, int fd, const struct net_addr *peer, const struct conn_events *events, void *ctx)
@@ -98,7 +118,6 @@ struct conn *conn_accept(struct net_loop *loop, int fd, const struct net_addr *p
 
 	c->loop = loop;
 	c->events = events;
-	c->ctx = ctx;
 	c->fd = fd;
 	c->peer = *peer;
 	c->last_read_ms = net_now(loop);
@@ -107,22 +126,35 @@ struct conn *conn_accept(struct net_loop *loop, int fd, const struct net_addr *p
 		mem_free(c);
 		return NULL;
 	}
-	c->poll.data = c;
-	net_task_init(&c->flush_task, conn_on_flush_task);
-	net_task_init(&c->read_task, conn_on_read_task);
-	wheel_timer_init(&c->timer, on_timer);
+	c->poll.data = ctx;
+	net_task_init(&c->task, on_task);
 	/* Writes are gathered already; waiting for more (RFC 896) would only add delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	conn_watch(c);
 	return c;
 }
 
+static void free_spare(struct conn *c)
+{
+	struct conn_spare *s = c->spare;
+
+	if (!s)
+		return;
+	c->spare = NULL;
+	net_timer_cancel(c->loop, &s->timer);
+	zlayer_free(&s->z);
+	conn_websocket_free(&s->ws);
+	buf_fini(&s->held);
+	buf_fini(&s->packed);
+	buf_fini(&s->wire);
+	mem_free(s);
+}
+
 static void teardown(struct conn *c)
 {
 	c->state = CONN_DEAD;
-	net_task_cancel(&c->flush_task);
-	net_task_cancel(&c->read_task);
-	net_timer_cancel(c->loop, &c->timer);
+	c->due = 0;
+	net_task_cancel(&c->task);
 	uv_close((uv_handle_t *)&c->poll, on_closed); /* stops watching; while the descriptor is open still */
 	if (c->ssl) {
 		tls_server_settled(c->ssl);
@@ -130,16 +162,8 @@ static void teardown(struct conn *c)
 		c->ssl = NULL;
 	}
 	close(c->fd);
-	zlayer_free(&c->z);
-	conn_websocket_free(&c->ws);
 	buf_fini(&c->out);
-	if (c->spare) {
-		buf_fini(&c->spare->held);
-		buf_fini(&c->spare->packed);
-		buf_fini(&c->spare->wire);
-		mem_free(c->spare);
-		c->spare = NULL;
-	}
+	free_spare(c);
 }
 
 void conn_drop(struct conn **c)
@@ -153,10 +177,10 @@ void conn_finish(struct conn *c, enum conn_end how, const char *text)
 {
 	if (c->state == CONN_DEAD)
 		return;
-	if (c->ws)
+	if (conn_ws(c))
 		conn_websocket_outcome(c, &how, &text);
 	teardown(c);
-	c->events->on_end(c, how, text, c->ctx);
+	c->events->on_end(c, how, text, c->poll.data);
 }
 
 void conn_close(struct conn *c, uint32_t within_ms)
@@ -164,11 +188,12 @@ void conn_close(struct conn *c, uint32_t within_ms)
 	if (c->state != CONN_OPEN)
 		return;
 	c->state = CONN_FLUSHING;
-	net_task_cancel(&c->read_task);
-	if (c->ws)
+	c->due = 0;
+	net_task_cancel(&c->task);
+	if (conn_ws(c))
 		conn_websocket_goodbye(c);
-	net_timer_set(c->loop, &c->timer, within_ms);
-	net_defer(c->loop, &c->flush_task); /* which sees to what is watched */
+	net_timer_set(c->loop, &conn_spare(c)->timer, within_ms);
+	conn_defer(c, CONN_DUE_FLUSH); /* which sees to what is watched */
 }
 
 void conn_parted(struct conn *c)
@@ -194,14 +219,14 @@ void conn_resume(struct conn *c)
 	c->paused = false;
 	/* Bytes may wait where libuv cannot see them: left over, or inside OpenSSL. */
 	if (c->state == CONN_OPEN && !c->throttled)
-		net_defer(c->loop, &c->read_task);
+		conn_defer(c, CONN_DUE_READ);
 	conn_watch(c);
 }
 
 /* What came in clear and was not used must not come out as if it had been encrypted. */
 static bool can_start_tls(const struct conn *c)
 {
-	return c->tls == CONN_TLS_NONE && !c->z && !c->ws && c->state == CONN_OPEN &&
+	return c->tls == CONN_TLS_NONE && !conn_z(c) && !conn_ws(c) && c->state == CONN_OPEN &&
 	       !(c->spare && c->spare->held.n > c->spare->held.start);
 }
 
@@ -217,7 +242,7 @@ static int start_tls(struct conn *c, SSL *ssl)
 	}
 	c->ssl = ssl;
 	c->tls = CONN_TLS_WANTED;
-	net_defer(c->loop, &c->flush_task);
+	conn_defer(c, CONN_DUE_FLUSH);
 	conn_watch(c);
 	return 0;
 }
@@ -258,39 +283,53 @@ void conn_handshake(struct conn *c)
 	tls_server_settled(c->ssl);
 	conn_watch(c);
 	/* The other side's first bytes may have come in the same packet as its Finished. */
-	net_defer(c->loop, &c->read_task);
+	conn_defer(c, CONN_DUE_READ);
 	if (conn_queued(c) > 0)
-		net_defer(c->loop, &c->flush_task);
-	c->events->on_secured(c, c->ctx);
+		conn_defer(c, CONN_DUE_FLUSH);
+	c->events->on_secured(c, c->poll.data);
 }
 
 int conn_start_zlib(struct conn *c)
 {
 	struct str queued = buf_str(&c->out);
+	struct zlayer *z = NULL;
+	struct conn_spare *s;
 
-	if (c->z || c->ws || c->state != CONN_OPEN)
+	if (!conn_z(c) && !conn_ws(c) && c->state == CONN_OPEN)
+		z = zlayer_new();
+	if (!z)
 		return -1;
-	c->z = zlayer_new();
-	if (!c->z)
-		return -1;
+	s = conn_spare_layer(c);
+	s->z = z;
 	/* What was said before stays as it is. */
-	buf_append_str(&conn_spare(c)->wire, queued);
-	c->taken += queued.n;
+	buf_append_str(&s->wire, queued);
+	s->taken += queued.n;
 	buf_consume(&c->out, queued.n);
 	return 0;
 }
 
 void conn_zlib_by_rate(struct conn *c)
 {
-	if (c->z)
-		zlayer_any_ratio(c->z);
+	if (conn_z(c))
+		zlayer_any_ratio(c->spare->z);
 }
 
 struct conn_spare *conn_spare(struct conn *c)
 {
-	if (!c->spare)
-		c->spare = mem_new(struct conn_spare);
+	if (c->spare)
+		return c->spare;
+	c->spare = mem_new(struct conn_spare);
+	c->spare->conn = c;
+	wheel_timer_init(&c->spare->timer, on_timer);
 	return c->spare;
+}
+
+struct conn_spare *conn_spare_layer(struct conn *c)
+{
+	struct conn_spare *s = conn_spare(c);
+
+	s->done = s->taken = c->bytes_out;
+	return s;
 }
 
 SSL *conn_tls(const struct conn *c)
@@ -300,13 +339,13 @@ SSL *conn_tls(const struct conn *c)
 
 bool conn_compressed(const struct conn *c)
 {
-	return c->z != NULL;
+	return conn_z(c) != NULL;
 }
 
 struct buf *conn_output(struct conn *c)
 {
 	if (c->state == CONN_OPEN)
-		net_defer(c->loop, &c->flush_task);
+		conn_defer(c, CONN_DUE_FLUSH);
 	return &c->out;
 }
 
@@ -317,12 +356,12 @@ size_t conn_queued(const struct conn *c)
 
 uint64_t conn_output_end(const struct conn *c)
 {
-	return c->taken + (c->out.n - c->out.start);
+	return (conn_z(c) || conn_ws(c) ? c->spare->taken : c->bytes_out) + (c->out.n - c->out.start);
 }
 
 uint64_t conn_written(const struct conn *c)
 {
-	return c->done;
+	return conn_z(c) || conn_ws(c) ? c->spare->done : c->bytes_out;
 }
 
 void conn_set_rate(struct conn *c, uint32_t bytes_per_s, uint32_t burst)

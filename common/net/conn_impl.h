@@ -17,8 +17,18 @@ enum conn_state {
 
 enum conn_tls { CONN_TLS_NONE, CONN_TLS_WANTED, CONN_TLS_SHAKING, CONN_TLS_DONE };
 
+/* What waits for the end of the turn, or for its turn in the line of what costs much. */
+enum conn_due { CONN_DUE_READ = 1, CONN_DUE_FLUSH = 2 };
+
 /* What most connections most of the time do without. */
 struct conn_spare {
+	struct conn *conn;
+	struct wheel_timer timer; /* open: end of the throttling; closing: end of patience */
+	struct zlayer *z;
+	struct conn_websocket *ws;
+	/* Of a connection with one of these two; what others have written is all that they have put into conn_output. */
+	uint64_t done;     /* bytes of conn_output that the kernel has */
+	uint64_t taken;    /* the same and those that wait compressed or framed in wire */
 	struct buf held;   /* uppermost layer's bytes that the owner left over */
 	struct buf packed; /* compressed or framed bytes not yet unpacked: it paused, the rate is used up, or others have their turn */
 	struct buf wire;   /* compressed or framed bytes not yet written */
@@ -28,31 +38,39 @@ struct conn_spare {
 	uint32_t rate, burst;
 };
 
+/* There are very many of them, most of them idle: every field counts. */
 struct conn {
 	struct net_loop *loop;
 	const struct conn_events *events;
-	void *ctx;
-	uv_poll_t poll;
-	struct net_task flush_task, read_task;
-	struct wheel_timer timer; /* open: end of the throttling; closing: end of patience */
+	uv_poll_t poll; /* its data is the owner's ctx */
+	struct net_task task;
 	SSL *ssl;
-	struct zlayer *z;
-	struct conn_websocket *ws;
-	struct conn_spare *spare;
+	struct conn_spare *spare; /* NULL: not needed yet */
 	struct buf out;
-	uint64_t done;  /* bytes of conn_output that the kernel has */
-	uint64_t taken; /* the same and those that wait compressed or framed in spare->wire */
 	uint64_t bytes_in, bytes_out, last_read_ms;
 	struct net_addr peer;
+	uint16_t state : 2, tls : 2; /* enum conn_state, conn_tls */
+	uint16_t watching : 2;       /* events asked of libuv */
+	uint16_t due : 2;            /* enum conn_due, for task */
+	uint16_t paused : 1, throttled : 1;
+	uint16_t want_write : 1;
+	uint16_t parted : 1; /* the other side has said its last word */
 	int fd;
-	uint8_t state, tls; /* enum conn_state, conn_tls */
-	uint8_t watching;   /* events asked of libuv */
-	bool paused, throttled;
-	bool want_write;
-	bool parted; /* the other side has said its last word */
 };
 
 struct conn_spare *conn_spare(struct conn *c);
+/* zlib or WebSocket begins: what is written from now on is counted in spare. */
+struct conn_spare *conn_spare_layer(struct conn *c);
+static inline struct zlayer *conn_z(const struct conn *c)
+{
+	return c->spare ? c->spare->z : NULL;
+}
+static inline struct conn_websocket *conn_ws(const struct conn *c)
+{
+	return c->spare ? c->spare->ws : NULL;
+}
+/* At the end of the turn, once. */
+void conn_defer(struct conn *c, enum conn_due what);
 /* Tells libuv what to look for now. */
 void conn_watch(struct conn *c);
 /* The one way to the end that the owner hears of. */
@@ -61,8 +79,8 @@ void conn_handshake(struct conn *c);
 void conn_read(struct conn *c);
 void conn_discard(struct conn *c);
 void conn_flush(struct conn *c);
-void conn_on_read_task(struct net_task *t);
-void conn_on_flush_task(struct net_task *t);
+/* What is left over, then what else there is. */
+void conn_read_on(struct conn *c);
 
 /* websocket_conn.c. What is said of frames is true once the request is granted; before that, of the request. */
 void conn_websocket_free(struct conn_websocket **ws);

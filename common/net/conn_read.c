@@ -25,7 +25,7 @@ static size_t allowance(struct conn *c)
 	if (level >= 1)
 		return level < NET_READ_BYTES ? (size_t)level : NET_READ_BYTES;
 	c->throttled = true;
-	net_timer_set(c->loop, &c->timer, WHEEL_TICK_MS);
+	net_timer_set(c->loop, &c->spare->timer, WHEEL_TICK_MS);
 	conn_watch(c);
 	return 0;
 }
@@ -42,16 +42,16 @@ static void unframe(struct conn *c, char *p, size_t n);
 /* Bytes of the uppermost layer, in a buffer of ours. */
 static void deliver(struct conn *c, char *p, size_t n)
 {
-	bool had_tls = c->tls != CONN_TLS_NONE, had_z = c->z != NULL, had_ws = c->ws != NULL;
-	size_t used = c->events->on_data(c, p, n, c->ctx);
+	bool had_tls = c->tls != CONN_TLS_NONE, had_z = conn_z(c) != NULL, had_ws = conn_ws(c) != NULL;
+	size_t used = c->events->on_data(c, p, n, c->poll.data);
 
 	if (c->state != CONN_OPEN || used >= n)
 		return;
 	if (c->tls != CONN_TLS_NONE && !had_tls)
 		conn_finish(c, CONN_END_LAYER, "bytes in clear behind the request for TLS");
-	else if (c->z && !had_z)
+	else if (conn_z(c) && !had_z)
 		unpack(c, str_make(p + used, n - used));
-	else if (c->ws && !had_ws)
+	else if (conn_ws(c) && !had_ws)
 		unframe(c, p + used, n - used);
 	else
 		hold(&conn_spare(c)->held, p + used, n - used);
@@ -67,12 +67,12 @@ static void unpack(struct conn *c, struct str in)
 		long n;
 
 		if (turn_over)
-			net_defer(c->loop, &c->read_task);
+			conn_defer(c, CONN_DUE_READ);
 		if (turn_over || c->paused || allowance(c) == 0) {
 			hold(&conn_spare(c)->packed, in.p, in.n);
 			return;
 		}
-		n = zlayer_inflate(c->z, &in, out, NET_READ_BYTES);
+		n = zlayer_inflate(c->spare->z, &in, out, NET_READ_BYTES);
 		if (n < 0) {
 			conn_finish(c, CONN_END_ZLIB, n == -2 ? "compressed beyond the allowed ratio" : "compressed data is broken");
 			return;
@@ -106,9 +106,9 @@ static void unframe(struct conn *c, char *p, size_t n)
 
 static void input(struct conn *c, char *p, size_t n)
 {
-	if (c->z)
+	if (conn_z(c))
 		unpack(c, str_make(p, n));
-	else if (c->ws)
+	else if (conn_ws(c))
 		unframe(c, p, n);
 	else
 		deliver(c, p, n);
@@ -197,13 +197,11 @@ void conn_read(struct conn *c)
 	}
 	/* What OpenSSL holds already, libuv does not see. */
 	if (more && (c->state == CONN_OPEN || conn_websocket_waits(c)))
-		net_defer(c->loop, &c->read_task);
+		conn_defer(c, CONN_DUE_READ);
 }
 
-/* First what was left over, then what else there is. */
-void conn_on_read_task(struct net_task *t)
+void conn_read_on(struct conn *c)
 {
-	struct conn *c = list_entry(t, struct conn, read_task);
 	struct buf held = { 0 }, packed = { 0 };
 
 	if (c->state == CONN_OPEN && c->tls == CONN_TLS_SHAKING) {
@@ -226,7 +224,7 @@ void conn_on_read_task(struct net_task *t)
 	if (packed.n > packed.start && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
 		/* The owner may have paused again, or the rate is used up: then it is held again. */
 		input(c, packed.p + packed.start, packed.n - packed.start);
-	} else if (c->state == CONN_OPEN && c->z && !c->paused) {
+	} else if (c->state == CONN_OPEN && conn_z(c) && !c->paused) {
 		unpack(c, str_make("", 0)); /* zlib may have stopped with its output full */
 	}
 	buf_fini(&packed);

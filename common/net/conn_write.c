@@ -59,8 +59,8 @@ static void deflate_out(struct conn *c)
 
 	if (out.n == 0)
 		return;
-	zlayer_deflate(c->z, &conn_spare(c)->wire, out);
-	c->taken += out.n;
+	zlayer_deflate(c->spare->z, &c->spare->wire, out);
+	c->spare->taken += out.n;
 	buf_consume(&c->out, out.n);
 	buf_release(&c->out);
 }
@@ -69,13 +69,13 @@ static void deflate_out(struct conn *c)
  * waits then. So it rises for a slow reader, too, for whom the queue is never empty. */
 static int write_wire(struct conn *c)
 {
-	struct conn_spare *s = conn_spare(c);
+	struct conn_spare *s = c->spare;
 	size_t before = s->wire.n - s->wire.start, after;
 	int r;
 
 	if (s->mark == 0) {
 		s->mark = before;
-		s->marked = c->taken;
+		s->marked = s->taken;
 	}
 	r = write_all(c, &s->wire);
 	if (r < 0)
@@ -85,35 +85,27 @@ static int write_wire(struct conn *c)
 		s->mark -= before - after;
 		return r;
 	}
-	c->done = after == 0 ? c->taken : s->marked;
+	s->done = after == 0 ? s->taken : s->marked;
 	s->mark = after;
-	s->marked = c->taken;
+	s->marked = s->taken;
 	return r;
 }
 
 static int write_out(struct conn *c)
 {
-	size_t before = c->out.n - c->out.start;
+	bool more;
 	int r;
 
-	if (c->z) {
+	if (conn_z(c)) {
 		deflate_out(c);
 		return write_wire(c);
 	}
-	if (c->ws) {
-		bool more;
-
-		do {
-			more = conn_websocket_pack(c);
-			r = write_wire(c);
-		} while (more && r == 0);
-		return r;
-	}
-	r = write_all(c, &c->out);
-	if (r >= 0) {
-		c->done += before - (c->out.n - c->out.start);
-		c->taken = c->done;
-	}
+	if (!conn_ws(c))
+		return write_all(c, &c->out);
+	do {
+		more = conn_websocket_pack(c);
+		r = write_wire(c);
+	} while (more && r == 0);
 	return r;
 }
 
@@ -145,7 +137,7 @@ static bool leaves(const struct conn *c, int r)
 
 void conn_flush(struct conn *c)
 {
-	uint64_t before = c->done;
+	uint64_t before = conn_written(c);
 	int r;
 
 	if (c->state == CONN_DEAD || c->state == CONN_LINGERING)
@@ -159,8 +151,8 @@ void conn_flush(struct conn *c)
 	if (r < 0)
 		return;
 	c->want_write = r == 1;
-	if (c->done != before && c->events->on_written) {
-		c->events->on_written(c, c->ctx);
+	if (conn_written(c) != before && c->events->on_written) {
+		c->events->on_written(c, c->poll.data);
 		if (c->state == CONN_DEAD)
 			return;
 	}
@@ -171,9 +163,4 @@ void conn_flush(struct conn *c)
 	conn_watch(c);
 	if (r == 0 && conn_queued(c) == 0 && !conn_websocket_waits(c) && c->tls == CONN_TLS_WANTED)
 		conn_handshake(c);
-}
-
-void conn_on_flush_task(struct net_task *t)
-{
-	conn_flush(list_entry(t, struct conn, flush_task));
 }

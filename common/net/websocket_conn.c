@@ -36,37 +36,40 @@ void conn_websocket_free(struct conn_websocket **ws)
 
 int conn_start_websocket(struct conn *c, const struct conn_websocket_options *options)
 {
-	struct conn_spare *s = conn_spare(c);
 	struct str queued = buf_str(&c->out);
+	struct conn_websocket *ws;
+	struct conn_spare *s;
 
-	if (c->z || c->ws || c->state != CONN_OPEN || (options->type == WEBSOCKET_TEXT && !options->messages))
+	if (conn_z(c) || conn_ws(c) || c->state != CONN_OPEN || (options->type == WEBSOCKET_TEXT && !options->messages))
 		return -1;
-	c->ws = mem_new(struct conn_websocket);
-	c->ws->options = options;
-	c->ws->http = mem_new(struct http_reader);
-	c->ws->code = WEBSOCKET_NORMAL;
-	websocket_init(&c->ws->frames, options->type, options->message_max);
+	ws = mem_new(struct conn_websocket);
+	ws->options = options;
+	ws->http = mem_new(struct http_reader);
+	ws->code = WEBSOCKET_NORMAL;
+	websocket_init(&ws->frames, options->type, options->message_max);
+	s = conn_spare_layer(c);
+	s->ws = ws;
 	/* What was said before, and what was left over, is outside. */
 	buf_append_str(&s->wire, queued);
-	c->taken += queued.n;
+	s->taken += queued.n;
 	buf_consume(&c->out, queued.n);
 	if (s->held.n > s->held.start) {
 		s->packed = s->held;
 		s->held = (struct buf){ 0 };
-		net_defer(c->loop, &c->read_task);
+		conn_defer(c, CONN_DUE_READ);
 	}
 	return 0;
 }
 
 bool conn_is_websocket(const struct conn *c)
 {
-	return c->ws && !c->ws->http;
+	return conn_ws(c) && !c->spare->ws->http;
 }
 
 void conn_set_close_code(struct conn *c, enum websocket_code code)
 {
-	if (c->ws)
-		c->ws->code = (uint16_t)code;
+	if (conn_ws(c))
+		c->spare->ws->code = (uint16_t)code;
 }
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
@@ -84,24 +87,24 @@ static void frame_out(struct conn *c, size_t most)
 	out.n = out.n < most ? out.n : most;
 	if (out.n == 0)
 		return;
-	websocket_frame(&conn_spare(c)->wire, c->ws->options->type, out);
-	c->taken += out.n;
+	websocket_frame(&c->spare->wire, c->spare->ws->options->type, out);
+	c->spare->taken += out.n;
 	buf_consume(&c->out, out.n);
 	buf_release(&c->out);
 }
 
 void conn_end_message(struct conn *c)
 {
-	if (!conn_is_websocket(c) || !c->ws->options->messages || c->state != CONN_OPEN)
+	if (!conn_is_websocket(c) || !c->spare->ws->options->messages || c->state != CONN_OPEN)
 		return;
 	frame_out(c, SIZE_MAX);
-	net_defer(c->loop, &c->flush_task);
+	conn_defer(c, CONN_DUE_FLUSH);
 }
 
 bool conn_websocket_pack(struct conn *c)
 {
-	struct conn_websocket *ws = c->ws;
-	struct buf *wire = &conn_spare(c)->wire;
+	struct conn_websocket *ws = c->spare->ws;
+	struct buf *wire = &c->spare->wire;
 
 	if (ws->http || ws->closing)
 		return false;
@@ -119,7 +122,7 @@ bool conn_websocket_pack(struct conn *c)
 
 void conn_websocket_goodbye(struct conn *c)
 {
-	struct conn_websocket *ws = c->ws;
+	struct conn_websocket *ws = c->spare->ws;
 
 	if (ws->http) {
 		/* Who has not been granted one has no frames: what the owner put there means nothing to it. */
@@ -137,20 +140,22 @@ void conn_websocket_goodbye(struct conn *c)
 	/* The answer is looked for whatever the owner makes of reading. */
 	if (!ws->settled) {
 		c->spare->rate = 0;
-		net_defer(c->loop, &c->read_task);
+		conn_defer(c, CONN_DUE_READ);
 	}
 }
 
 bool conn_websocket_waits(const struct conn *c)
 {
-	return c->state == CONN_FLUSHING && c->ws && !c->ws->settled;
+	return c->state == CONN_FLUSHING && conn_ws(c) && !c->spare->ws->settled;
 }
 
 void conn_websocket_outcome(const struct conn *c, enum conn_end *how, const char **text)
 {
-	if (c->ws->end_text) {
-		*how = (enum conn_end)c->ws->end_how;
-		*text = c->ws->end_text;
+	const struct conn_websocket *ws = c->spare->ws;
+
+	if (ws->end_text) {
+		*how = (enum conn_end)ws->end_how;
+		*text = ws->end_text;
 	} else if (c->state != CONN_OPEN && *how == CONN_END_PEER) {
 		*how = CONN_END_CLOSED; /* it answered our Close by closing */
 	}
@@ -158,14 +163,16 @@ void conn_websocket_outcome(const struct conn *c, enum conn_end *how, const char
 
 static void end(struct conn *c, enum conn_end how, const char *text, uint16_t code)
 {
-	c->ws->settled = true;
+	struct conn_websocket *ws = c->spare->ws;
+
+	ws->settled = true;
 	if (c->state != CONN_OPEN) {
 		conn_flush(c); /* what we waited for is here */
 		return;
 	}
-	c->ws->end_how = (uint8_t)how;
-	c->ws->end_text = text;
-	c->ws->code = code;
+	ws->end_how = (uint8_t)how;
+	ws->end_text = text;
+	ws->code = code;
 	conn_close(c, CLOSE_MS);
 }
 
@@ -179,7 +186,7 @@ static void refuse(struct conn *c, enum http_status status)
 
 static void request(struct conn *c)
 {
-	struct conn_websocket *ws = c->ws;
+	struct conn_websocket *ws = c->spare->ws;
 	struct websocket_request asked;
 	struct http_request http;
 	enum http_status status = http_reader_parse(ws->http, &http);
@@ -187,7 +194,7 @@ static void request(struct conn *c)
 	if (status == HTTP_OK)
 		status = websocket_handshake(&http, ws->options->protocols, &asked);
 	if (status == HTTP_SWITCHING_PROTOCOLS && ws->options->on_request)
-		status = ws->options->on_request(c, &asked, c->ctx);
+		status = ws->options->on_request(c, &asked, c->poll.data);
 	if (c->state != CONN_OPEN)
 		return; /* the owner has ended it meanwhile */
 	if (status != HTTP_SWITCHING_PROTOCOLS) {
@@ -198,14 +205,14 @@ static void request(struct conn *c)
 	http_reader_fini(ws->http);
 	mem_free(ws->http);
 	ws->http = NULL;
-	net_defer(c->loop, &c->flush_task);
+	conn_defer(c, CONN_DUE_FLUSH);
 }
 
 /* False: not whole yet, or refused. */
 static bool read_request(struct conn *c, char **p, size_t *n)
 {
 	const char *at = *p;
-	enum http_status status = http_reader_feed(c->ws->http, &at, n);
+	enum http_status status = http_reader_feed(c->spare->ws->http, &at, n);
 
 	*p += at - *p;
 	if (status == HTTP_MORE)
@@ -219,19 +226,19 @@ static bool read_request(struct conn *c, char **p, size_t *n)
 
 static void take_ping(struct conn *c, struct str payload)
 {
-	struct conn_websocket *ws = c->ws;
+	struct conn_websocket *ws = c->spare->ws;
 
 	if (payload.n > 0)
 		memcpy(ws->pong, payload.p, payload.n);
 	ws->pong_n = (uint8_t)payload.n;
 	ws->pong_due = true;
 	if (c->state == CONN_OPEN)
-		net_defer(c->loop, &c->flush_task);
+		conn_defer(c, CONN_DUE_FLUSH);
 }
 
 bool conn_websocket_next(struct conn *c, char **p, size_t *n, struct str *out)
 {
-	struct conn_websocket *ws = c->ws;
+	struct conn_websocket *ws = conn_ws(c);
 	struct websocket_read r;
 
 	*out = (struct str){ 0 };
@@ -264,11 +271,11 @@ bool conn_websocket_next(struct conn *c, char **p, size_t *n, struct str *out)
 
 void conn_websocket_had(struct conn *c)
 {
-	struct conn_websocket *ws = c->ws;
+	struct conn_websocket *ws = conn_ws(c);
 
-	if (c->state != CONN_OPEN || !ws || !ws->message_over || (c->spare && c->spare->held.n > c->spare->held.start))
+	if (c->state != CONN_OPEN || !ws || !ws->message_over || c->spare->held.n > c->spare->held.start)
 		return;
 	ws->message_over = false;
 	if (ws->options->on_message)
-		ws->options->on_message(c, c->ctx);
+		ws->options->on_message(c, c->poll.data);
 }

@@ -65,6 +65,6 @@ void mq_account_login(struct mq_client *c, const struct mqtt_connect *p, struct 
 	}
 	metric_inc(&mq_metrics.logins_ok);
 	c->tenant = tenant;
-	c->user = account;
+	c->login->user = account;
 	mq_connect_accept(c);
 }

@@ -7,29 +7,41 @@
 
 void mq_acks_fini(struct mq_acks *a)
 {
-	mem_free(a->items);
-	*a = (struct mq_acks){ 0 };
+	mem_free(a->ring);
+	a->ring = NULL;
+}
+
+static struct mq_acks_ring *grow(struct mq_acks *a)
+{
+	struct mq_acks_ring *old = a->ring;
+	uint32_t cap = old ? old->cap * 2 : KEPT;
+	struct mq_acks_ring *r = mem_alloc(sizeof(*r) + cap * sizeof(r->items[0]));
+
+	*r = (struct mq_acks_ring){ .cap = cap };
+	if (old) {
+		r->first = old->first;
+		r->next = old->next;
+		for (uint64_t n = r->first; n < r->next; n++)
+			r->items[n & (cap - 1)] = old->items[n & (old->cap - 1)];
+		mem_free(old);
+	}
+	a->ring = r;
+	return r;
 }
 
 uint64_t mq_acks_push(struct mq_acks *a, unsigned type, uint16_t packet_id)
 {
-	if (mq_acks_count(a) == a->cap) {
-		uint32_t cap = a->cap ? a->cap * 2 : KEPT;
-		struct mq_ack *items = mem_alloc(cap * sizeof(*items));
+	struct mq_acks_ring *r = a->ring;
 
-		for (uint64_t n = a->first; n < a->next; n++)
-			items[n & (cap - 1)] = a->items[n & (a->cap - 1)];
-		mem_free(a->items);
-		a->items = items;
-		a->cap = cap;
-	}
-	a->items[a->next & (a->cap - 1)] = (struct mq_ack){ .packet_id = packet_id, .type = (uint8_t)type };
-	return a->next++;
+	if (!r || r->next - r->first == r->cap)
+		r = grow(a);
+	r->items[r->next & (r->cap - 1)] = (struct mq_ack){ .packet_id = packet_id, .type = (uint8_t)type };
+	return r->next++;
 }
 
 void mq_acks_done(struct mq_acks *a, uint64_t number, unsigned reason)
 {
-	struct mq_ack *ack = &a->items[number & (a->cap - 1)];
+	struct mq_ack *ack = &a->ring->items[number & (a->ring->cap - 1)];
 
 	ack->reason = (uint8_t)reason;
 	ack->done = true;
@@ -37,13 +49,12 @@ void mq_acks_done(struct mq_acks *a, uint64_t number, unsigned reason)
 
 bool mq_acks_next(struct mq_acks *a, struct mq_ack *out)
 {
-	if (a->first == a->next || !a->items[a->first & (a->cap - 1)].done)
+	struct mq_acks_ring *r = a->ring;
+
+	if (!r || r->first == r->next || !r->items[r->first & (r->cap - 1)].done)
 		return false;
-	*out = a->items[a->first++ & (a->cap - 1)];
-	if (a->first == a->next && a->cap > KEPT) {
-		mem_free(a->items);
-		a->items = NULL;
-		a->cap = 0;
-	}
+	*out = r->items[r->first++ & (r->cap - 1)];
+	if (r->first == r->next && r->cap > KEPT)
+		mq_acks_fini(a);
 	return true;
 }

@@ -14,11 +14,15 @@ struct mq_ack {
 	bool done;
 };
 
+struct mq_acks_ring {
+	uint64_t first, next; /* numbers */
+	uint32_t cap;         /* a power of two */
+	struct mq_ack items[];
+};
+
 /* A zeroed one is empty; mq_acks_fini frees. */
 struct mq_acks {
-	struct mq_ack *items; /* ring by number */
-	uint32_t cap;         /* a power of two */
-	uint64_t first, next; /* numbers */
+	struct mq_acks_ring *ring;
 };
 
 void mq_acks_fini(struct mq_acks *a);
@@ -31,7 +35,7 @@ bool mq_acks_next(struct mq_acks *a, struct mq_ack *out);
 
 static inline uint32_t mq_acks_count(const struct mq_acks *a)
 {
-	return (uint32_t)(a->next - a->first);
+	return a->ring ? (uint32_t)(a->ring->next - a->ring->first) : 0;
 }
 
 #endif

@@ -28,7 +28,7 @@ static void test_order(void **state)
 		assert_int_equal(out.reason, i);
 	}
 	assert_false(mq_acks_next(&a, &out));
-	assert_null(a.items);
+	assert_null(a.ring);
 	mq_acks_fini(&a);
 }
 
@@ -47,7 +47,7 @@ static void test_turn(void **state)
 		assert_int_equal(out.type, 5);
 		assert_int_equal(mq_acks_count(&a), 0);
 	}
-	assert_true(a.cap <= 16);
+	assert_true(a.ring->cap <= 16);
 	mq_acks_fini(&a);
 }
 

@@ -55,7 +55,7 @@ static bool keep(struct mq_broker *b)
 
 bool mq_banned(struct mq_client *c)
 {
-	if (!mq_bans_has(&c->broker->bans, c->id, c->user, conn_peer(c->conn), wall_s()))
+	if (!mq_bans_has(&c->broker->bans, mq_client_id(c), mq_client_user(c), conn_peer(c->conn), wall_s()))
 		return false;
 	mq_connect_refuse(c, MQTT_BANNED, "");
 	return true;
@@ -69,7 +69,7 @@ static uint32_t end_all(struct mq_broker *b, const struct mq_ban *whom)
 	list_for_each_safe (n, &b->clients) {
 		struct mq_client *c = list_entry(n, struct mq_client, node);
 
-		if (c->state == MQ_CLOSING || !c->tenant || !mq_whom_fits(whom, c->id, c->user, conn_peer(c->conn)))
+		if (c->state == MQ_CLOSING || !c->tenant || !mq_whom_fits(whom, mq_client_id(c), mq_client_user(c), conn_peer(c->conn)))
 			continue;
 		count++;
 		mq_client_end(c, c->state == MQ_LIVE ? MQTT_ADMINISTRATIVE_ACTION : MQTT_BANNED, "ended by the operator");
@@ -174,27 +174,29 @@ static bool is_asked_for(const Starling__MqttListRequest *r, const char *user)
 
 static uint64_t queued(const struct mq_session *s)
 {
-	return s->lasts ? s->lasting->queued : s->queue.count;
+	return s->lasts ? s->lasting->queued : mq_queue_count(&s->queue);
 }
 
 static Starling__MqttClientInfo *describe(struct arena *a, const struct mq_client *c)
 {
 	static const char *const transports[] = { "tcp", "tls", "ws", "wss" };
+	const struct mq_port *port = mq_client_port(c);
+	const struct mq_session *s = c->session;
 	Starling__MqttClientInfo *out = arena_alloc(a, sizeof(*out));
 	char address[NET_ADDR_TEXT_MAX];
 
 	starling__mqtt_client_info__init(out);
-	out->client = copy(a, c->id.p);
-	out->user = copy(a, c->user);
+	out->client = copy(a, s->id.p);
+	out->user = copy(a, s->user);
 	out->host = copy(a, c->tenant->name.p);
 	out->address = copy(a, net_addr_text(conn_peer(c->conn), address));
-	out->transport = (char *)(uintptr_t)transports[(c->port->websocket ? 2 : 0) + (c->port->tls ? 1 : 0)];
+	out->transport = (char *)(uintptr_t)transports[(port->websocket ? 2 : 0) + (port->tls ? 1 : 0)];
 	out->version = c->peer.version;
-	out->since_ms = net_now(c->broker->net) - c->since_ms;
-	out->inflight = c->session->inflight.count;
-	out->queued = queued(c->session);
-	out->bytes = conn_queued(c->conn) + c->session->queue.bytes + c->in.cap;
-	out->subscriptions = c->session->subscriber.count;
+	out->since_ms = net_now(c->broker->net) - c->since_s * 1000ull;
+	out->inflight = mq_inflight_count(&s->inflight);
+	out->queued = queued(s);
+	out->bytes = conn_queued(c->conn) + mq_queue_bytes(&s->queue) + (c->more ? c->more->in.cap : 0);
+	out->subscriptions = s->subscriber.count;
 	return out;
 }
 
@@ -209,7 +211,7 @@ void on_mqttadmin_list(struct ipc_call *call, const Starling__MqttListRequest *r
 	list_for_each (n, &b->clients) {
 		const struct mq_client *c = list_entry(n, struct mq_client, node);
 
-		if (c->state == MQ_LIVE && c->session && is_asked_for(request, c->user) && reply.n_clients < limit)
+		if (c->state == MQ_LIVE && c->session && is_asked_for(request, c->session->user) && reply.n_clients < limit)
 			reply.clients[reply.n_clients++] = describe(a, c);
 	}
 	reply_mqttadmin_list(call, &reply);

@@ -9,8 +9,8 @@
 
 void mq_aliases_fini(struct mq_aliases *a)
 {
-	for (uint32_t i = 0; a->slots && i < a->max; i++)
-		mem_free(a->slots[i].topic);
+	for (uint32_t i = 0; a->slots && i < a->slots->max; i++)
+		mem_free(a->slots->at[i].topic);
 	mem_free(a->slots);
 	a->slots = NULL;
 }
@@ -20,13 +20,15 @@ static bool is(const struct mq_alias *s, struct str topic)
 	return s->topic && str_eq(str_make(s->topic, s->n), topic);
 }
 
-void mq_aliases_set(struct mq_aliases *a, uint16_t alias, struct str topic)
+void mq_aliases_set(struct mq_aliases *a, uint16_t max, uint16_t alias, struct str topic)
 {
 	struct mq_alias *s;
 
-	if (!a->slots)
-		a->slots = mem_zalloc(a->max * sizeof(*a->slots));
-	s = &a->slots[alias - 1];
+	if (!a->slots) {
+		a->slots = mem_zalloc(sizeof(*a->slots) + max * sizeof(a->slots->at[0]));
+		a->slots->max = max;
+	}
+	s = &a->slots->at[alias - 1];
 	if (is(s, topic))
 		return;
 	mem_free(s->topic);
@@ -37,20 +39,20 @@ void mq_aliases_set(struct mq_aliases *a, uint16_t alias, struct str topic)
 
 struct str mq_aliases_get(const struct mq_aliases *a, uint16_t alias)
 {
-	const struct mq_alias *s = a->slots && alias >= 1 && alias <= a->max ? &a->slots[alias - 1] : NULL;
+	const struct mq_alias *s = a->slots && alias >= 1 && alias <= a->slots->max ? &a->slots->at[alias - 1] : NULL;
 
 	return s && s->topic ? str_make(s->topic, s->n) : (struct str){ 0 };
 }
 
-void mq_aliases_choose(struct mq_aliases *a, struct str topic, struct mqtt_delivery *d)
+void mq_aliases_choose(struct mq_aliases *a, uint16_t max, struct str topic, struct mqtt_delivery *d)
 {
 	struct mq_alias *s;
 	uint16_t slot;
 
-	if (a->max == 0 || topic.n < SHORTEST)
+	if (max == 0 || topic.n < SHORTEST)
 		return;
-	slot = (uint16_t)(hash_fnv1a64(topic) % a->max);
-	s = a->slots ? &a->slots[slot] : NULL;
+	slot = (uint16_t)(hash_fnv1a64(topic) % max);
+	s = a->slots ? &a->slots->at[slot] : NULL;
 	if (s && is(s, topic)) {
 		s->score += s->score < SCORE_MAX;
 		d->alias_known = true;
@@ -61,8 +63,8 @@ void mq_aliases_choose(struct mq_aliases *a, struct str topic, struct mqtt_deliv
 	d->topic_alias = (uint16_t)(slot + 1);
 }
 
-void mq_aliases_sent(struct mq_aliases *a, struct str topic, const struct mqtt_delivery *d)
+void mq_aliases_sent(struct mq_aliases *a, uint16_t max, struct str topic, const struct mqtt_delivery *d)
 {
 	if (d->topic_alias && !d->alias_known)
-		mq_aliases_set(a, d->topic_alias, topic);
+		mq_aliases_set(a, max, d->topic_alias, topic);
 }

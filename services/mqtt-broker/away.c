@@ -186,7 +186,7 @@ static void on_closed(const struct ipc_result *result, const Starling__Empty *re
 			          result->text);
 		mq_session_end(s);
 		if (opener) {
-			opener->opening = NULL;
+			opener->login->opening = NULL;
 			mq_connect_accept(opener);
 		}
 	}

@@ -81,13 +81,27 @@ int mq_bans_add(struct mq_bans *b, const struct mq_whom *whom, int64_t until_s, 
 	return 0;
 }
 
+static bool names(const char *ban, const char *wanted)
+{
+	return !text_of(wanted)[0] || strcmp(ban, wanted) == 0;
+}
+
+static bool has_any(const struct mq_whom *whom)
+{
+	return text_of(whom->client)[0] || text_of(whom->user)[0] || text_of(whom->address)[0];
+}
+
 bool mq_bans_remove(struct mq_bans *b, const struct mq_whom *whom)
 {
-	struct mq_ban *ban = find(b, whom);
+	uint32_t before = b->count;
 
-	if (ban)
-		drop(b, ban);
-	return ban != NULL;
+	list_for_each_safe (n, &b->list) {
+		struct mq_ban *ban = list_entry(n, struct mq_ban, node);
+
+		if (names(ban->client, whom->client) && names(ban->user, whom->user) && names(ban->address, whom->address) && has_any(whom))
+			drop(b, ban);
+	}
+	return b->count < before;
 }
 
 void mq_bans_expire(struct mq_bans *b, int64_t now_s)

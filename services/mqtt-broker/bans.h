@@ -37,7 +37,7 @@ int mq_whom_parse(const struct mq_whom *whom, struct mq_ban *out, struct err *e)
 bool mq_whom_fits(const struct mq_ban *whom, struct str client, const char *user, const struct net_addr *address);
 /* One of the same whom is replaced. -1 with e set: as mq_whom_parse, or there are MQ_BANS_MAX. */
 int mq_bans_add(struct mq_bans *b, const struct mq_whom *whom, int64_t until_s, struct err *e);
-/* False: there is none of that whom. */
+/* All that name what whom does, whatever else they name. False: there is none. */
 bool mq_bans_remove(struct mq_bans *b, const struct mq_whom *whom);
 /* Does one fit? Those that are over go on the way. */
 bool mq_bans_has(struct mq_bans *b, struct str client, const char *user, const struct net_addr *address, int64_t now_s);

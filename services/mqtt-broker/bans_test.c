@@ -82,6 +82,15 @@ static void how_long(void **state)
 	add(&b, "c", NULL, NULL, 0);
 	assert_true(mq_bans_remove(&b, &whom));
 	assert_false(mq_bans_remove(&b, &whom));
+	/* Whatever else it names; but all that is asked for. */
+	add(&b, "c", "romeo@a.test", NULL, 0);
+	add(&b, "c", "juliet@a.test", NULL, 0);
+	assert_false(mq_bans_remove(&b, &(struct mq_whom){ 0 }));
+	assert_false(mq_bans_remove(&b, &(struct mq_whom){ .client = "c", .address = "192.0.2.1" }));
+	assert_true(mq_bans_remove(&b, &(struct mq_whom){ .client = "c", .user = "romeo@a.test" }));
+	assert_int_equal(b.count, 1);
+	assert_true(mq_bans_remove(&b, &(struct mq_whom){ .client = "c" }));
+	assert_int_equal(b.count, 0);
 	mq_bans_fini(&b);
 }
 

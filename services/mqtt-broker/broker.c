@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/crypto/jwt.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/ports.h"
@@ -156,6 +157,7 @@ struct mq_broker *mq_broker_new(struct daemon *d, struct err *e)
 	list_init(&b->held);
 	mq_bans_init(&b->bans);
 	mq_names_init(&b->users);
+	mq_flapping_configure(b);
 	wheel_timer_init(&b->drain_timer, NULL);
 	net_task_init(&b->replay_task, mq_replay_on_task);
 	b->connects = ratelimit_new(
@@ -224,6 +226,7 @@ void mq_broker_reload(struct mq_broker *b)
 			mq_client_limits(c);
 	}
 	mq_ports_relax(b);
+	mq_flapping_configure(b);
 	mq_sys_reload(b);
 	mq_gate(b);
 	mq_logins_next(b);
@@ -238,7 +241,8 @@ static void drop_clients(struct mq_broker *b)
 			mq_session_end(c->session);
 		mq_client_set_state(c, MQ_CLOSING);
 		net_timer_cancel(b->net, &c->timer);
-		net_task_cancel(&c->end_task);
+		if (c->more)
+			net_task_cancel(&c->more->end_task);
 		conn_drop(&c->conn);
 		list_remove(&c->node);
 		mq_client_unref(c);
@@ -274,6 +278,7 @@ void mq_broker_free(struct mq_broker **out)
 	mq_fanout_free(&b->fanout);
 	mq_access_free(&b->access);
 	mq_bans_fini(&b->bans);
+	mq_flapping_free(&b->flapping);
 	mq_names_fini(&b->users);
 	tls_set_unref(&b->tls);
 	tls_trust_free(&b->client_trust);

@@ -20,13 +20,13 @@ bool mq_certificate_login(struct mq_client *c, const struct mqtt_connect *p)
 	char name[TLS_IDENTITY_MAX], why[300];
 	enum tls_peer verdict;
 
-	if (!c->broker->client_trust || !c->port->tls)
+	if (!c->broker->client_trust || !mq_client_port(c)->tls)
 		return false;
 	verdict = ssl ? tls_peer_client(ssl, c->broker->client_trust, why, sizeof(why)) : TLS_PEER_NONE;
 	if (verdict == TLS_PEER_NONE)
 		return cfg->client_certificate == MQ_CERTIFICATE_REQUIRED && refuse(c, "a certificate is needed");
 	if (verdict != TLS_PEER_VALID) {
-		log_info(&c->log, "certificate refused: %s", why);
+		log_info(mq_log(c), "certificate refused: %s", why);
 		return refuse(c, "the certificate is not accepted");
 	}
 	/* Who asks for enhanced authentication proves more than that. */

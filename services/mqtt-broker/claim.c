@@ -38,7 +38,7 @@ static void let_go(struct mq_claim *o)
 	o->client = NULL;
 	if (!c)
 		return;
-	c->claim = NULL;
+	c->login->claim = NULL;
 	mq_client_unref(c);
 }
 
@@ -136,26 +136,26 @@ static void ask(struct question *q)
 void mq_claim(struct mq_client *c)
 {
 	struct mq_broker *b = c->broker;
-	struct mq_claim *o = mq_claim_find(c->tenant, c->id);
+	struct mq_claim *o = mq_claim_find(c->tenant, c->login->id);
 
 	if (c->state != MQ_LOGIN)
 		mq_client_set_state(c, MQ_LOGIN);
 	if (o) { /* [MQTT-3.1.4-3]; what is being asked is asked for this one now */
 		end_client(o, MQTT_SESSION_TAKEN_OVER, "");
 		o->client = mq_client_ref(c);
-		c->claim = o;
+		c->login->claim = o;
 		return;
 	}
 	o = mem_new(struct mq_claim);
 	o->broker = b;
 	o->client = mq_client_ref(c);
 	o->tenant = c->tenant;
-	o->id = str_make(mem_strndup(c->id.p, c->id.n), c->id.n);
-	o->name = mq_wire_name(c->tenant, c->id);
-	o->user = mem_strdup(c->user ? c->user : "");
+	o->id = str_make(mem_strndup(c->login->id.p, c->login->id.n), c->login->id.n);
+	o->name = mq_wire_name(c->tenant, o->id);
+	o->user = mem_strdup(c->login->user ? c->login->user : "");
 	o->since_us = clock_wall_us();
 	o->open = 1;
-	c->claim = o;
+	c->login->claim = o;
 	list_push_back(&b->several->claims, &o->node);
 	list_for_each (n, &b->several->peers) {
 		struct question *q = mem_new(struct question);
@@ -173,8 +173,8 @@ void mq_claim(struct mq_client *c)
 
 void mq_claim_abandon(struct mq_client *c)
 {
-	if (c->claim)
-		let_go(c->claim);
+	if (c->login && c->login->claim)
+		let_go(c->login->claim);
 }
 
 /* The bus has ended: no answer comes any more. */

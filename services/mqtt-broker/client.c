@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_rule.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/rights.h"
@@ -59,6 +60,7 @@ static bool on_disconnect(struct mq_client *c, const struct mqtt_frame *f, struc
 	if (c->session && mqtt_props_has(&p.props, MQTT_PROP_SESSION_EXPIRY) && !change_expiry(c, p.props.session_expiry, e))
 		return false;
 	conn_parted(c->conn);
+	mq_flapped(c);
 	mq_client_close(c);
 	return true;
 }
@@ -101,12 +103,12 @@ const mq_handler mq_client_table[MQ_STATES][MQTT_AUTH + 1] = {
 /* [MQTT-3.1.2-22]: one and a half times the Keep Alive. */
 static void on_live_timer(struct mq_client *c)
 {
-	uint64_t now = net_now(c->broker->net), limit = c->keepalive_ms * 3ull / 2;
+	uint64_t now = net_now(c->broker->net), limit = c->keepalive_s * 1500ull;
 
 	if (c->holds & MQ_HOLD_RATE) {
 		const struct mq_config *cfg = c->broker->config;
-		bool own = cfg->message_rate && c->bucket &&
-		           bucket_level(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0;
+		bool own = cfg->message_rate && c->more && c->more->rated &&
+		           bucket_level(&c->more->bucket, (double)cfg->message_rate, (double)cfg->message_burst, now) < 0;
 
 		if (own || mq_quota_waits(c)) {
 			net_timer_set(c->broker->net, &c->timer, WHEEL_TICK_MS);
@@ -149,16 +151,18 @@ static bool take_own(struct mq_client *c)
 {
 	const struct mq_config *cfg = c->broker->config;
 	uint64_t now = net_now(c->broker->net);
+	struct mq_client_more *more;
 
 	if (cfg->message_rate == 0)
 		return true;
-	if (!c->bucket) {
-		c->bucket = mem_new(struct bucket);
-		bucket_fill(c->bucket, (double)cfg->message_burst, now);
+	more = mq_client_more(c);
+	if (!more->rated) {
+		more->rated = true;
+		bucket_fill(&more->bucket, (double)cfg->message_burst, now);
 	}
-	if (bucket_take(c->bucket, (double)cfg->message_rate, (double)cfg->message_burst, 1, now))
+	if (bucket_take(&more->bucket, (double)cfg->message_rate, (double)cfg->message_burst, 1, now))
 		return true;
-	c->bucket->tokens -= 1;
+	more->bucket.tokens -= 1;
 	return false;
 }
 
@@ -200,17 +204,14 @@ void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *pe
 	struct mq_broker *b = port->broker;
 
 	c->broker = b;
-	c->port = port;
+	c->port = (uint8_t)(port - b->ports);
 	c->refs = 1;
 	c->number = random_u64();
-	c->since_ms = net_now(b->net);
-	c->log = (struct log_ctx){ .parent = b->log, .key = "client", .number = c->number };
+	c->since_s = (uint32_t)(net_now(b->net) / 1000);
 	c->websocket = port->websocket;
 	c->encrypted = encrypted;
 	wheel_timer_init(&c->timer, on_timer);
-	net_task_init(&c->end_task, mq_client_on_end_task);
 	list_init(&c->node);
-	list_init(&c->held);
 	c->conn = conn_accept(b->net, fd, peer, &mq_conn_events, c);
 	if (!c->conn || !begin_layers(c, port->tls)) {
 		conn_drop(&c->conn);
@@ -232,6 +233,29 @@ struct mq_client *mq_client_ref(struct mq_client *c)
 	return c;
 }
 
+struct mq_client_more *mq_client_more(struct mq_client *c)
+{
+	if (c->more)
+		return c->more;
+	c->more = mem_new(struct mq_client_more);
+	c->more->client = c;
+	list_init(&c->more->held);
+	net_task_init(&c->more->end_task, mq_client_on_end_task);
+	return c->more;
+}
+
+static void free_more(struct mq_client_more *m)
+{
+	if (!m)
+		return;
+	buf_fini(&m->in);
+	mq_aliases_fini(&m->aliases_in);
+	mq_aliases_fini(&m->aliases_out);
+	mq_token_free(&m->token);
+	mem_free(m->method);
+	mem_free(m);
+}
+
 /* The broker may be gone when the last reference goes: nothing of it is touched. */
 void mq_client_unref(struct mq_client *c)
 {
@@ -239,14 +263,7 @@ void mq_client_unref(struct mq_client *c)
 		return;
 	mq_login_free(&c->login);
 	mq_acks_fini(&c->acks);
-	mq_aliases_fini(&c->aliases_in);
-	mq_aliases_fini(&c->aliases_out);
-	buf_fini(&c->in);
-	mem_free(c->bucket);
-	mq_token_free(&c->token);
-	mem_free((char *)(uintptr_t)c->id.p);
-	mem_free(c->user);
-	mem_free(c->method);
+	free_more(c->more);
 	mem_free(c);
 }
 
@@ -255,7 +272,7 @@ void mq_client_set_state(struct mq_client *c, enum mq_state state)
 {
 	static const char *const names[MQ_STATES] = { "fresh", "login", "auth", "live", "closing" };
 
-	log_debug(&c->log, "%s to %s", names[c->state], names[state]);
+	log_debug(mq_log(c), "%s to %s", names[c->state], names[state]);
 	c->state = (uint8_t)state;
 	if (state == MQ_CLOSING) {
 		mq_login_abandon(c);

@@ -2,6 +2,7 @@
  *
  * client_io: from the connection's bytes to packets, where they lie; only a packet that is not all there is copied. And the connection's end. */
 #include "common/base/mem.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 
@@ -16,7 +17,7 @@ static size_t packet_max(const struct mq_client *c)
 static void refuse(struct mq_client *c, const struct mqtt_error *e)
 {
 	metric_inc(&mq_metrics.bad_packets);
-	log_info(&c->log, "refused: %s", e->why);
+	log_info(mq_log(c), "refused: %s", e->why);
 	mq_client_end(c, (enum mqtt_reason)e->reason, e->why);
 }
 
@@ -63,11 +64,12 @@ static size_t packets(struct mq_client *c, const char *p, size_t n, struct mqtt_
 /* The rest of a packet that began in an earlier read: no more than it needs, so that what follows is read where it lies. */
 static size_t complete(struct mq_client *c, const char *p, size_t n)
 {
+	struct buf *in = c->more ? &c->more->in : NULL;
 	size_t used = 0;
 
-	while (used < n && c->in.n > c->in.start && !stopped(c)) {
+	while (in && used < n && in->n > in->start && !stopped(c)) {
 		struct mqtt_frame frame = { 0 };
-		struct str had = buf_str(&c->in);
+		struct str had = buf_str(in);
 		size_t want, before = had.n;
 		bool whole;
 
@@ -75,12 +77,12 @@ static size_t complete(struct mq_client *c, const char *p, size_t n)
 		want = frame.size > had.n ? frame.size - had.n : 1;
 		if (want > n - used)
 			want = n - used;
-		buf_append(&c->in, p + used, want);
+		buf_append(in, p + used, want);
 		used += want;
-		had = buf_str(&c->in);
+		had = buf_str(in);
 		if (packets(c, had.p, had.n, &frame, &whole) > 0 || before == had.n) {
-			buf_clear(&c->in);
-			buf_release(&c->in);
+			buf_clear(in);
+			buf_release(in);
 		}
 	}
 	return used;
@@ -100,7 +102,7 @@ static size_t on_data(struct conn *conn, const char *p, size_t n, void *ctx)
 		used += packets(c, p + used, n - used, &frame, &whole);
 	/* What is left is the beginning of a packet. */
 	if (used < n && !whole && c->state != MQ_CLOSING) {
-		buf_append(&c->in, p + used, n - used);
+		buf_append(&mq_client_more(c)->in, p + used, n - used);
 		used = n;
 	}
 	if (c->state == MQ_CLOSING)
@@ -135,16 +137,18 @@ static void on_end(struct conn *conn, enum conn_end how, const char *text, void 
 	if (how == CONN_END_TLS && c->state == MQ_FRESH)
 		metric_inc(&mq_metrics.tls_failed);
 	if (text[0])
-		log_debug(&c->log, "connection ended: %s", text);
+		log_debug(mq_log(c), "connection ended: %s", text);
 	metric_add(&mq_metrics.bytes_in, (double)conn_bytes_in(conn));
 	metric_add(&mq_metrics.bytes_out, (double)conn_bytes_out(conn));
+	mq_flapped(c);
 	c->conn = NULL;
 	if (c->state != MQ_CLOSING) {
 		mq_client_set_state(c, MQ_CLOSING);
 		mq_session_detach(c);
 	}
 	net_timer_cancel(b->net, &c->timer);
-	net_task_cancel(&c->end_task);
+	if (c->more)
+		net_task_cancel(&c->more->end_task);
 	list_remove(&c->node);
 	b->client_count--;
 	mq_gate(b);

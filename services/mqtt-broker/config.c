@@ -6,6 +6,7 @@
 #include "common/net/tls.h"
 #include "services/mqtt-broker/access.h"
 #include "services/mqtt-broker/ports.h"
+#include "services/mqtt-broker/response.h"
 #include "services/mqtt-broker/rights.h"
 
 #define OPT(field) .offset = offsetof(struct mq_config, field)
@@ -79,6 +80,14 @@ const struct config_option mq_config_options[] = {
 	         "broker that dies had not written yet is lost." },
 	{ .name = "wills.stored", .type = CONFIG_BOOL, OPT(wills_stored), .fallback = "true", .reloads = true,
 	  .doc = "Keep wills in the store, those of sessions that end with their connection as well: such a connect and its end are a commit each." },
+	NUMBER("flapping.client", flapping_client, "0", 0, 1000000,
+	       "A client identifier whose connections end more often than this within flapping.window is banned; 0: none is."),
+	NUMBER("flapping.address", flapping_address, "0", 0, 1000000, "An address (an IPv6 network of 64 bits), likewise, whatever its clients are called."),
+	TIME("flapping.window", flapping_window_ms, "60s", 1000, 24 * HOUR_MS, "In which time they are counted."),
+	TIME("flapping.ban", flapping_ban_ms, "5m", 1000, 30 * 24 * HOUR_MS, "For how long they are banned."),
+	{ .name = "response_information", .type = CONFIG_LIST, OPT(response_information), .reloads = true,
+	  .doc = "Beginning of response topics (reply/%c), told in 5.0 to clients that ask for it; with %c for the client identifier and %u for the user name without its "
+	         "host. With a host and a space in front it is that host's; the first that fits counts." },
 	TIME("sys.interval", sys_ms, "10s", 0, HOUR_MS, "Time between two updates of the topics below $SYS; 0: there are none."),
 
 	NUMBER("limits.connections", connections, "200000", 1, 10000000, "Connections at a time; more wait in the kernel."),
@@ -156,7 +165,7 @@ int mq_config_check(const struct config_shared *shared, const void *config, stru
 		return err_set(e, "services.mqtt-broker: websocket.path does not begin with a slash");
 	if (c->connect_bytes > c->packet_bytes)
 		return err_set(e, "services.mqtt-broker: limits.connect_size is above limits.packet_size");
-	if (mq_relaxed_check(&c->relaxed, e) < 0)
+	if (mq_relaxed_check(&c->relaxed, e) < 0 || mq_response_check(&c->response_information, &shared->hosts, e) < 0)
 		return -1;
 	if (c->session_max_ms > 0 && c->session_max_ms < 1000)
 		return err_set(e, "services.mqtt-broker: timeouts.session_max is below a second");

@@ -31,6 +31,8 @@ struct mq_config {
 	int share;
 	struct config_list relaxed;
 	bool wills_stored;
+	int64_t flapping_client, flapping_address, flapping_window_ms, flapping_ban_ms;
+	struct config_list response_information;
 	int64_t sys_ms;
 
 	int64_t connections, connect_rate, connect_burst, logins;

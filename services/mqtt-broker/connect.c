@@ -7,6 +7,7 @@
 #include "common/mqtt/mqtt_rule.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
+#include "services/mqtt-broker/response.h"
 #include "services/mqtt-broker/rights.h"
 #include "services/mqtt-broker/several.h"
 
@@ -25,7 +26,7 @@ static void refuse_as(struct mq_client *c, const struct mqtt_peer *to, enum mqtt
 {
 	struct mqtt_connack p = { .reason = (uint8_t)reason };
 
-	log_info(&c->log, "connect refused: %s%s%s", mqtt_reason_name(reason, MQTT_CONNACK), text[0] ? ": " : "", text);
+	log_info(mq_log(c), "connect refused: %s%s%s", mqtt_reason_name(reason, MQTT_CONNACK), text[0] ? ": " : "", text);
 	metric_inc(&mq_metrics.connects_refused);
 	set_string(&p.props, MQTT_PROP_REASON_STRING, &p.props.reason_string, str_from(text));
 	mqtt_encode_connack(conn_output(c->conn), to, &p);
@@ -49,7 +50,7 @@ static bool refuse_decoded(struct mq_client *c, unsigned version, const struct m
 		to.version = MQTT_5;
 	metric_inc(&mq_metrics.bad_packets);
 	if (to.version == MQTT_VERSION_UNKNOWN) {
-		log_info(&c->log, "refused: %s", e->why);
+		log_info(mq_log(c), "refused: %s", e->why);
 		mq_client_close(c);
 	} else {
 		refuse_as(c, &to, (enum mqtt_reason)e->reason, e->why);
@@ -66,7 +67,7 @@ static void take_id(struct mq_client *c, struct str id)
 		random_token(fresh, ASSIGNED_LENGTH);
 		id = str_make(fresh, ASSIGNED_LENGTH);
 	}
-	c->id = str_make(mem_strndup(id.p, id.n), id.n);
+	c->login->id = str_make(mem_strndup(id.p, id.n), id.n);
 }
 
 static void take_wishes(struct mq_client *c, const struct mqtt_connect *p)
@@ -79,6 +80,7 @@ static void take_wishes(struct mq_client *c, const struct mqtt_connect *p)
 	c->bridge = p->bridge;
 	c->peer.packet_max = mqtt_props_has(props, MQTT_PROP_PACKET_MAX) ? props->packet_max : 0;
 	c->peer.no_problem_info = mqtt_props_has(props, MQTT_PROP_REQUEST_PROBLEM_INFO) && !props->request_problem_info;
+	l->response_info = mqtt_props_has(props, MQTT_PROP_REQUEST_RESPONSE_INFO) && props->request_response_info;
 	l->keep_alive = p->keep_alive;
 	l->clean = p->clean;
 	l->session_expiry = p->version == MQTT_5 ? props->session_expiry : p->clean ? 0 : UINT32_MAX;
@@ -112,7 +114,7 @@ static void authenticate(struct mq_client *c, const struct mqtt_connect *p, stru
 		return;
 	if (mqtt_props_has(&p->props, MQTT_PROP_AUTH_METHOD)) {
 		l->method = mem_strndup(p->props.auth_method.p, p->props.auth_method.n);
-		c->method = mem_strdup(l->method);
+		mq_client_more(c)->method = mem_strdup(l->method);
 		l->input_n = p->props.auth_data.n;
 		l->input = mem_memdup(p->props.auth_data.p ? p->props.auth_data.p : "", l->input_n);
 		mq_login_begin(c);
@@ -168,13 +170,14 @@ static bool keep_alive(struct mq_client *c, uint16_t wish, uint16_t *out)
 static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished, bool present)
 {
 	const struct mq_config *cfg = c->broker->config;
+	struct buf response = { 0 };
 	struct mqtt_connack p = { .session_present = present };
 	struct mqtt_props *props = &p.props;
 
 	if (c->login->assigned)
-		set_string(props, MQTT_PROP_ASSIGNED_CLIENT_ID, &props->assigned_client_id, c->id);
-	if (c->method)
-		set_string(props, MQTT_PROP_AUTH_METHOD, &props->auth_method, str_from(c->method));
+		set_string(props, MQTT_PROP_ASSIGNED_CLIENT_ID, &props->assigned_client_id, mq_client_id(c));
+	if (c->more && c->more->method)
+		set_string(props, MQTT_PROP_AUTH_METHOD, &props->auth_method, str_from(c->more->method));
 	set_string(props, MQTT_PROP_AUTH_DATA, &props->auth_data, str_make(c->login->input, c->login->input_n));
 	if (!as_wished) {
 		props->server_keep_alive = seconds;
@@ -189,20 +192,23 @@ static void write_connack(struct mq_client *c, uint16_t seconds, bool as_wished,
 	mqtt_props_set(props, MQTT_PROP_RECEIVE_MAX);
 	props->packet_max = (uint32_t)cfg->packet_bytes;
 	mqtt_props_set(props, MQTT_PROP_PACKET_MAX);
-	props->topic_alias_max = c->aliases_in.max;
+	props->topic_alias_max = c->peer.topic_alias_max;
 	if (props->topic_alias_max)
 		mqtt_props_set(props, MQTT_PROP_TOPIC_ALIAS_MAX);
+	if (c->login->response_info && mq_response_information(c, &response)) /* [MQTT-3.1.2-28] */
+		set_string(props, MQTT_PROP_RESPONSE_INFO, &props->response_info, buf_str(&response));
 	mqtt_encode_connack(conn_output(c->conn), &c->peer, &p);
+	buf_fini(&response);
 }
 
 void mq_connect_accept(struct mq_client *c)
 {
-	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->id);
+	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->login->id);
 
 	/* A session is its user's alone; else anybody could end anybody's. */
 	if (c->broker->draining)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
-	else if (s && !mq_session_is_of(s, c->user))
+	else if (s && !mq_session_is_of(s, c->login->user))
 		mq_connect_refuse(c, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
 	else if (mq_banned(c))
 		return;
@@ -230,16 +236,16 @@ void mq_connect_done(struct mq_client *c, struct mq_session *s, bool present)
 	mq_session_attach(s, c);
 	mq_quota_subscribed(c);
 	as_wished = keep_alive(c, c->login->keep_alive, &seconds);
-	c->keepalive_ms = seconds * 1000u;
+	c->keepalive_s = seconds;
 	write_connack(c, seconds, as_wished, present);
 	mq_login_free(&c->login);
 	metric_inc(&mq_metrics.connects);
 	c->last_packet_ms = net_now(c->broker->net);
 	net_timer_cancel(c->broker->net, &c->timer);
-	if (c->keepalive_ms)
-		net_timer_set(c->broker->net, &c->timer, c->keepalive_ms * 3ull / 2);
+	if (c->keepalive_s)
+		net_timer_set(c->broker->net, &c->timer, c->keepalive_s * 1500ull);
 	mq_client_set_state(c, MQ_LIVE);
-	log_info(&c->log, "connected version=%u user=%s session=%s", c->peer.version, c->user ? c->user : "-",
+	log_info(mq_log(c), "connected version=%u user=%s session=%s", c->peer.version, s->user ? s->user : "-",
 	         present    ? "present"
 	         : s->lasts ? "new"
 	                    : "transient");

@@ -14,8 +14,7 @@ static bool output_full(const struct mq_session *s)
 
 bool mq_deliver_blocked(const struct mq_session *s)
 {
-	return !s->client || s->inflight.count >= s->receive_max || s->inflight.next - s->inflight.first >= MQ_INFLIGHT_SPAN ||
-	       output_full(s);
+	return !s->client || mq_inflight_count(&s->inflight) >= s->receive_max || !mq_inflight_has_room(&s->inflight) || output_full(s);
 }
 
 bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl)
@@ -24,14 +23,15 @@ bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct
 	struct buf *out = conn_output(c->conn);
 	size_t n;
 
-	if (c->aliases_out.max)
-		mq_aliases_choose(&c->aliases_out, m->topic, d);
+	if (c->alias_max)
+		mq_aliases_choose(&mq_client_more(c)->aliases_out, c->alias_max, m->topic, d);
 	n = tmpl && !d->topic_alias ? mqtt_template_deliver(out, &c->peer, tmpl, d) : mqtt_deliver(out, &c->peer, m, d);
 	if (n == 0) {
 		metric_inc(&mq_metrics.dropped_large);
 		return false;
 	}
-	mq_aliases_sent(&c->aliases_out, m->topic, d);
+	if (c->alias_max)
+		mq_aliases_sent(&c->more->aliases_out, c->alias_max, m->topic, d);
 	metric_inc(&mq_metrics.publish_out);
 	return true;
 }
@@ -44,23 +44,11 @@ static void send_message(struct mq_session *s, const struct mqtt_message *m, str
 		mq_inflight_set(&s->inflight, d->packet_id, MQ_FLIGHT_NONE);
 }
 
-bool mq_deliver_has_room(struct mq_session *s)
-{
-	const struct mq_config *cfg = s->tenant->broker->config;
-
-	if (s->lasting->queued < (uint64_t)cfg->queue_messages)
-		return true;
-	metric_inc(&mq_metrics.dropped_queue);
-	if (s->client && cfg->queue_full == MQ_FULL_DISCONNECT)
-		mq_client_end_later(s->client, MQTT_QUOTA_EXCEEDED);
-	return false;
-}
-
 static bool queue_full(const struct mq_session *s)
 {
 	const struct mq_config *cfg = s->tenant->broker->config;
 
-	return s->queue.count >= (uint64_t)cfg->queue_messages || s->queue.bytes >= (uint64_t)cfg->queue_bytes;
+	return mq_queue_count(&s->queue) >= (uint64_t)cfg->queue_messages || mq_queue_bytes(&s->queue) >= (uint64_t)cfg->queue_bytes;
 }
 
 static void enqueue(struct mq_session *s, struct mq_publication *p, const struct mqtt_delivery *d)
@@ -81,7 +69,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 	struct mqtt_delivery one = *d;
 
 	if (s->lasts && d->qos > 0) {
-		if (mq_deliver_has_room(s)) {
+		if (mq_full_has_room(s)) {
 			struct mq_queueing *q = mq_queueing_new(s->tenant, p, 1, false, NULL);
 
 			mq_queueing_add(q, s, d);
@@ -95,7 +83,7 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 		metric_inc(&mq_metrics.dropped_slow);
 	else if (d->qos == 0)
 		send_message(s, &p->m, &one, tmpl);
-	else if (s->queue.count > 0 || mq_deliver_blocked(s))
+	else if (mq_queue_count(&s->queue) > 0 || mq_deliver_blocked(s))
 		enqueue(s, p, d);
 	else
 		send_message(s, &p->m, &one, tmpl);
@@ -107,7 +95,7 @@ void mq_deliver_more(struct mq_session *s)
 		mq_stored_more(s);
 		return;
 	}
-	while (s->queue.count > 0 && !mq_deliver_blocked(s)) {
+	while (mq_queue_count(&s->queue) > 0 && !mq_deliver_blocked(s)) {
 		struct mqtt_delivery d = { 0 };
 		const struct mq_queued *item = mq_queue_first(&s->queue, &d);
 

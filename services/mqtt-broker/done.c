@@ -93,6 +93,8 @@ void mq_done_on_timer(struct wheel_timer *t)
 
 void mq_done(struct mq_session *s, uint64_t seq)
 {
+	if (seq > s->lasting->passed)
+		s->lasting->passed = seq; /* they go out in order */
 	mq_news_add(&s->lasting->done, seq);
 	net_defer(s->lasting->broker->net, &s->lasting->tell_task);
 }

@@ -2,6 +2,7 @@
  *
  * end: every way in which a client's connection ends, and its session with it. */
 #include "common/mqtt/mqtt_reason.h"
+#include "services/mqtt-broker/flapping.h"
 #include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/mq.h"
 
@@ -50,7 +51,8 @@ void mq_client_close(struct mq_client *c)
 	mq_client_set_state(c, MQ_CLOSING);
 	mq_session_detach(c);
 	net_timer_cancel(c->broker->net, &c->timer);
-	net_task_cancel(&c->end_task);
+	if (c->more)
+		net_task_cancel(&c->more->end_task);
 	if (c->conn)
 		conn_close(c->conn, (uint32_t)c->broker->config->close_ms);
 }
@@ -60,10 +62,12 @@ void mq_client_end(struct mq_client *c, enum mqtt_reason reason, const char *tex
 	if (c->state == MQ_CLOSING)
 		return;
 	if (c->state == MQ_LIVE) {
-		log_info(&c->log, "disconnected: %s%s%s", mqtt_reason_name(reason, MQTT_DISCONNECT), text[0] ? ": " : "", text);
+		log_info(mq_log(c), "disconnected: %s%s%s", mqtt_reason_name(reason, MQTT_DISCONNECT), text[0] ? ": " : "", text);
 		metric_inc(reason == MQTT_KEEP_ALIVE_TIMEOUT   ? &mq_metrics.ended_keepalive
 		           : reason == MQTT_SESSION_TAKEN_OVER ? &mq_metrics.ended_taken_over
 		                                               : &mq_metrics.ended_other);
+		if (reason != MQTT_ADMINISTRATIVE_ACTION)
+			mq_flapped(c);
 		say_goodbye(c, reason, text);
 	} else if (c->tenant) {
 		mq_connect_refuse(c, reason, text);
@@ -74,13 +78,15 @@ void mq_client_end(struct mq_client *c, enum mqtt_reason reason, const char *tex
 
 void mq_client_end_later(struct mq_client *c, enum mqtt_reason reason)
 {
-	c->end_reason = (uint8_t)reason;
-	net_defer(c->broker->net, &c->end_task);
+	struct mq_client_more *more = mq_client_more(c);
+
+	more->end_reason = (uint8_t)reason;
+	net_defer(c->broker->net, &more->end_task);
 }
 
 void mq_client_on_end_task(struct net_task *t)
 {
-	struct mq_client *c = list_entry(t, struct mq_client, end_task);
+	struct mq_client_more *more = list_entry(t, struct mq_client_more, end_task);
 
-	mq_client_end(c, (enum mqtt_reason)c->end_reason, "");
+	mq_client_end(more->client, (enum mqtt_reason)more->end_reason, "");
 }

@@ -134,7 +134,7 @@ static void fill(struct mq_peer *p, struct request *r)
 			continue;
 		starling__mqtt_filter__init(row);
 		row->filter = (char *)(uintptr_t)f->key.p;
-		row->group = (char *)(uintptr_t)f->group;
+		row->group = (char *)(uintptr_t)(f->key.p + f->key.n - 1 - f->group_n);
 		row->members = f->members;
 		r->list[r->body.n_filters++] = row;
 		bytes += f->key.n + 16;

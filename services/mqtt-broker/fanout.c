@@ -137,7 +137,7 @@ static uint64_t load_of(const struct mq_session *s)
 {
 	if (!s->client)
 		return UINT64_MAX - 1;
-	return s->lasts ? s->lasting->queued : (uint64_t)s->inflight.count + s->queue.count;
+	return s->lasts ? s->lasting->queued : (uint64_t)mq_inflight_count(&s->inflight) + mq_queue_count(&s->queue);
 }
 
 static const struct index_subscription *least_inflight(const struct index_share *share, uint32_t start)
@@ -224,7 +224,7 @@ static void store(struct mq_fanout *f, struct mq_publication *p, const struct ma
 {
 	struct mq_queueing **q = &f->queueing[m->shared];
 
-	if (!mq_deliver_has_room(m->session))
+	if (!mq_full_has_room(m->session))
 		return;
 	if (!*q)
 		*q = mq_queueing_new(f->tenant, p, f->n, m->shared, f->wait);

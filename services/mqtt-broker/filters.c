@@ -27,8 +27,21 @@ static void filter_free(struct mq_several *s, struct mq_filter *f)
 	list_remove(&f->node);
 	list_remove(&f->gone);
 	mq_names_remove(&s->filters, f->key);
-	mem_free((char *)(uintptr_t)f->key.p);
 	mem_free(f);
+}
+
+/* There are as many as subscriptions: in one block. */
+static struct mq_filter *filter_new(struct mq_tenant *t, struct str key, struct str group)
+{
+	struct mq_filter *f = mem_zalloc(sizeof(*f) + key.n);
+
+	f->tenant = t;
+	f->key = str_make(memcpy(f + 1, key.p, key.n), key.n);
+	f->group_n = (uint32_t)group.n;
+	list_init(&f->node);
+	list_init(&f->gone);
+	mq_names_put(&t->broker->several->filters, f);
+	return f;
 }
 
 /* To the end of the log: nobody knows it. */
@@ -55,17 +68,9 @@ static void count(struct mq_tenant *t, struct str group, struct str filter, int 
 	struct mq_filter *f = mq_names_get(&s->filters, key);
 	uint32_t before;
 
-	if (!f) {
-		f = mem_new(struct mq_filter);
-		f->tenant = t;
-		f->key = key;
-		f->group = key.p + key.n - 1 - group.n;
-		list_init(&f->node);
-		list_init(&f->gone);
-		mq_names_put(&s->filters, f->key, f);
-	} else {
-		mem_free((char *)(uintptr_t)key.p);
-	}
+	if (!f)
+		f = filter_new(t, key, group);
+	mem_free((char *)(uintptr_t)key.p);
 	before = f->members;
 	f->members = (uint32_t)((int64_t)before + by);
 	if (group.n)

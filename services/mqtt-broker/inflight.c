@@ -7,20 +7,27 @@
 
 void mq_inflight_fini(struct mq_inflight *f)
 {
-	mem_free(f->states);
-	*f = (struct mq_inflight){ 0 };
+	mem_free(f->ring);
+	f->ring = NULL;
 }
 
-static void grow(struct mq_inflight *f)
+static struct mq_inflight_ring *grow(struct mq_inflight *f)
 {
-	uint32_t cap = f->cap ? f->cap * 2 : 16;
-	uint8_t *states = mem_alloc(cap);
+	struct mq_inflight_ring *old = f->ring;
+	uint32_t cap = old ? old->cap * 2 : 16;
+	struct mq_inflight_ring *r = mem_alloc(sizeof(*r) + cap);
 
-	for (uint64_t n = f->first; n < f->next; n++)
-		states[n & (cap - 1)] = f->states[n & (f->cap - 1)];
-	mem_free(f->states);
-	f->states = states;
-	f->cap = cap;
+	*r = (struct mq_inflight_ring){ .cap = cap };
+	if (old) {
+		r->first = old->first;
+		r->next = old->next;
+		r->count = old->count;
+		for (uint64_t n = r->first; n < r->next; n++)
+			r->states[n & (cap - 1)] = old->states[n & (old->cap - 1)];
+		mem_free(old);
+	}
+	f->ring = r;
+	return r;
 }
 
 uint16_t mq_inflight_id(uint64_t number)
@@ -30,53 +37,73 @@ uint16_t mq_inflight_id(uint64_t number)
 
 bool mq_inflight_fits(const struct mq_inflight *f, uint64_t number)
 {
-	return f->first == f->next || number - f->first < MQ_INFLIGHT_SPAN;
+	const struct mq_inflight_ring *r = f->ring;
+
+	return !r || r->first == r->next || number - r->first < MQ_INFLIGHT_SPAN;
 }
 
 uint16_t mq_inflight_put(struct mq_inflight *f, uint64_t number, enum mq_flight state)
 {
+	struct mq_inflight_ring *r = f->ring ? f->ring : grow(f);
+
 	if (!mq_inflight_fits(f, number))
 		return 0;
-	if (f->first == f->next)
-		f->first = f->next = number;
-	while (f->next <= number) {
-		if (f->next - f->first == f->cap)
-			grow(f);
-		f->states[f->next & (f->cap - 1)] = (uint8_t)(f->next == number ? state : MQ_FLIGHT_NONE);
-		f->next++;
+	if (r->first == r->next)
+		r->first = r->next = number;
+	while (r->next <= number) {
+		if (r->next - r->first == r->cap)
+			r = grow(f);
+		r->states[r->next & (r->cap - 1)] = (uint8_t)(r->next == number ? state : MQ_FLIGHT_NONE);
+		r->next++;
 	}
-	f->count++;
+	r->count++;
 	return mq_inflight_id(number);
 }
 
 uint16_t mq_inflight_add(struct mq_inflight *f, unsigned qos)
 {
-	return mq_inflight_put(f, f->next, qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1);
+	return mq_inflight_put(f, f->ring ? f->ring->next : 0, qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1);
 }
 
-/* The number behind the identifier, or next: none. */
+/* False: it is not in use. */
+static bool find(const struct mq_inflight *f, uint16_t id, uint64_t *out)
+{
+	const struct mq_inflight_ring *r = f->ring;
+	uint64_t ahead;
+
+	if (!r || id == 0)
+		return false;
+	ahead = ((uint64_t)id - 1 + IDS - r->first % IDS) % IDS;
+	*out = r->first + ahead;
+	return ahead < r->next - r->first;
+}
+
 uint64_t mq_inflight_number(const struct mq_inflight *f, uint16_t id)
 {
-	uint64_t ahead = ((uint64_t)id - 1 + IDS - f->first % IDS) % IDS;
+	uint64_t n = 0;
 
-	return id && ahead < f->next - f->first ? f->first + ahead : f->next;
+	find(f, id, &n);
+	return n;
 }
 
 enum mq_flight mq_inflight_get(const struct mq_inflight *f, uint16_t id)
 {
-	uint64_t n = mq_inflight_number(f, id);
+	uint64_t n;
 
-	return n == f->next ? MQ_FLIGHT_NONE : (enum mq_flight)f->states[n & (f->cap - 1)];
+	return find(f, id, &n) ? (enum mq_flight)f->ring->states[n & (f->ring->cap - 1)] : MQ_FLIGHT_NONE;
 }
 
 void mq_inflight_set(struct mq_inflight *f, uint16_t id, enum mq_flight state)
 {
-	uint64_t n = mq_inflight_number(f, id);
+	struct mq_inflight_ring *r = f->ring;
+	uint64_t n;
 
-	f->states[n & (f->cap - 1)] = (uint8_t)state;
+	if (!find(f, id, &n))
+		return;
+	r->states[n & (r->cap - 1)] = (uint8_t)state;
 	if (state != MQ_FLIGHT_NONE)
 		return;
-	f->count--;
-	while (f->first < f->next && f->states[f->first & (f->cap - 1)] == MQ_FLIGHT_NONE)
-		f->first++;
+	r->count--;
+	while (r->first < r->next && r->states[r->first & (r->cap - 1)] == MQ_FLIGHT_NONE)
+		r->first++;
 }

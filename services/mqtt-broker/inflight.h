@@ -18,14 +18,29 @@ enum mq_flight {
 	MQ_FLIGHT_RELEASED, /* PUBREL is sent, PUBCOMP awaited */
 };
 
-/* A zeroed one is empty; mq_inflight_fini frees. */
-struct mq_inflight {
-	uint8_t *states; /* ring by number */
-	uint32_t cap;    /* a power of two */
-	uint32_t count;  /* in use */
-	uint64_t first;  /* the oldest number in use; next when there is none */
+struct mq_inflight_ring {
+	uint64_t first; /* the oldest number in use; next when there is none */
 	uint64_t next;
+	uint32_t count; /* in use */
+	uint32_t cap;   /* a power of two */
+	uint8_t states[];
 };
+
+/* A zeroed one is empty, and takes no memory until the first message; mq_inflight_fini frees. */
+struct mq_inflight {
+	struct mq_inflight_ring *ring;
+};
+
+static inline uint32_t mq_inflight_count(const struct mq_inflight *f)
+{
+	return f->ring ? f->ring->count : 0;
+}
+
+/* Is there room for one more number? */
+static inline bool mq_inflight_has_room(const struct mq_inflight *f)
+{
+	return !f->ring || f->ring->next - f->ring->first < MQ_INFLIGHT_SPAN;
+}
 
 void mq_inflight_fini(struct mq_inflight *f);
 /* The packet identifier of one more message with QoS 1 or 2; 0: too many numbers lie between the oldest in use and this one. */
@@ -34,7 +49,7 @@ uint16_t mq_inflight_add(struct mq_inflight *f, unsigned qos);
 uint16_t mq_inflight_put(struct mq_inflight *f, uint64_t number, enum mq_flight state);
 /* Is there room for that number? */
 bool mq_inflight_fits(const struct mq_inflight *f, uint64_t number);
-uint64_t mq_inflight_number(const struct mq_inflight *f, uint16_t id); /* of one in use; next: it is not */
+uint64_t mq_inflight_number(const struct mq_inflight *f, uint16_t id); /* of one in use */
 uint16_t mq_inflight_id(uint64_t number);
 enum mq_flight mq_inflight_get(const struct mq_inflight *f, uint16_t id);
 /* Of one in use: MQ_FLIGHT_NONE when it is done. */

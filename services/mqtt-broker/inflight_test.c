@@ -24,10 +24,10 @@ static void test_in_order(void **state)
 			assert_int_not_equal(mq_inflight_get(&f, old), MQ_FLIGHT_NONE);
 			mq_inflight_set(&f, old, MQ_FLIGHT_NONE);
 			assert_int_equal(mq_inflight_get(&f, old), MQ_FLIGHT_NONE);
-			assert_int_equal(f.count, 100);
+			assert_int_equal(mq_inflight_count(&f), 100);
 		}
 	}
-	assert_true(f.cap <= 128);
+	assert_true(f.ring->cap <= 128);
 	mq_inflight_fini(&f);
 }
 
@@ -45,7 +45,7 @@ static void test_span(void **state)
 		mq_inflight_set(&f, id, MQ_FLIGHT_NONE);
 	}
 	assert_int_equal(mq_inflight_add(&f, 1), 0);
-	assert_int_equal(f.count, 1);
+	assert_int_equal(mq_inflight_count(&f), 1);
 	mq_inflight_set(&f, 1, MQ_FLIGHT_NONE);
 	assert_int_equal(mq_inflight_add(&f, 2), MQ_INFLIGHT_SPAN + 1);
 	mq_inflight_fini(&f);
@@ -65,7 +65,7 @@ static void test_unknown(void **state)
 	assert_int_equal(mq_inflight_get(&f, 65535), MQ_FLIGHT_NONE);
 	mq_inflight_set(&f, id, MQ_FLIGHT_RELEASED);
 	assert_int_equal(mq_inflight_get(&f, id), MQ_FLIGHT_RELEASED);
-	assert_int_equal(f.count, 1);
+	assert_int_equal(mq_inflight_count(&f), 1);
 	mq_inflight_fini(&f);
 }
 

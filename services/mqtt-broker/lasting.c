@@ -117,7 +117,7 @@ void mq_lasting_lost(struct mq_session *s)
 	if (s->ended)
 		return;
 	if (client)
-		log_info(&client->log, "the session is another broker's");
+		log_info(mq_log(client), "the session is another broker's");
 	mq_will_free(&s->will);
 	s->elsewhere = true;
 	mq_session_end(s);
@@ -126,7 +126,7 @@ void mq_lasting_lost(struct mq_session *s)
 		mq_client_end(client, MQTT_SESSION_TAKEN_OVER, "");
 	/* It asks anew, and learns whose it is. */
 	if (opener) {
-		opener->opening = NULL;
+		opener->login->opening = NULL;
 		mq_connect_accept(opener);
 	}
 }
@@ -180,6 +180,7 @@ void mq_lasting_load(struct mq_session *s, const Starling__MqttSession *row)
 	l->queued = row->queued;
 	l->box.next_seq = row->next_seq ? row->next_seq : 1;
 	l->sent = l->box.next_seq - 1;
+	mq_full_begin(s);
 	l->sent_here = 0;
 	for (size_t i = 0; i < row->n_subscriptions; i++)
 		load_subscription(s, row->subscriptions[i]);

@@ -56,6 +56,7 @@ struct mq_lasting {
 	uint64_t queued;          /* rows that are not complete */
 	uint64_t sent;            /* the highest seq that a client may have seen */
 	uint64_t sent_here;       /* the highest one that was sent by this very process; all below were as well */
+	uint64_t passed;          /* full.c: all up to this seq may be under way to the client, or is no longer wanted */
 	struct list_node pending; /* struct mq_target.node by rising seq: on its way to the store */
 
 	struct mq_news done, got;      /* done.c: complete; PUBREC */
@@ -104,6 +105,15 @@ void mq_away_on_due(struct wheel_timer *t);
 void mq_open_call(struct mq_session *s);
 /* The store has what the opener changed about it. */
 void mq_open_saved(struct mq_session *s);
+
+/* --- full.c ---------------------------------------------------------------------------------------------------------- */
+
+/* limits.queue_full: is there room for one more message, or may there be? Otherwise it is dropped, and counted. */
+bool mq_full_has_room(struct mq_session *s);
+/* It has been read from the store. */
+void mq_full_begin(struct mq_session *s);
+/* With drop-old: the oldest go, as far as there are more than may be, and they are known to be in the store. */
+void mq_full_trim(struct mq_session *s);
 
 /* --- stored.c, done.c ------------------------------------------------------------------------------------------------ */
 

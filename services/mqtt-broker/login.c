@@ -17,6 +17,8 @@ void mq_login_free(struct mq_login **login)
 
 	if (!l)
 		return;
+	mem_free((char *)(uintptr_t)l->id.p);
+	mem_free(l->user);
 	mem_free(l->method);
 	mem_free_secret(l->input, l->input_n);
 	mem_free_secret(l->state, l->state_n);
@@ -94,14 +96,16 @@ static void succeed(struct mq_client *c, const Starling__SaslReply *reply)
 	struct str account = str_from(reply->account), host = c->tenant->name;
 
 	if (account.n < host.n + 2 || !str_eq(str_make(account.p + account.n - host.n, host.n), host)) {
-		log_error(&c->log, "auth answered with an account of another host: %s", reply->account);
+		log_error(mq_log(c), "auth answered with an account of another host: %s", reply->account);
 		fail(c, MQTT_UNSPECIFIED_ERROR, "");
 		return;
 	}
 	metric_inc(&mq_metrics.logins_ok);
 	if (l->again) {
 		/* Section 4.12.1: as the same user. */
-		if (!c->user || strcmp(c->user, reply->account) != 0) {
+		const char *user = mq_client_user(c);
+
+		if (!user || strcmp(user, reply->account) != 0) {
 			fail(c, MQTT_NOT_AUTHORIZED, "another user");
 			return;
 		}
@@ -109,7 +113,7 @@ static void succeed(struct mq_client *c, const Starling__SaslReply *reply)
 		mq_login_free(&c->login);
 		return;
 	}
-	c->user = mem_strdup(reply->account);
+	l->user = mem_strdup(reply->account);
 	if (l->method && reply->output.len > 0) { /* goes out with CONNACK */
 		l->input = mem_memdup(reply->output.data, reply->output.len);
 		l->input_n = reply->output.len;
@@ -149,7 +153,7 @@ static void on_reply(struct mq_client *c, const Starling__SaslReply *reply)
 		succeed(c, reply);
 		break;
 	default:
-		log_info(&c->log, "login refused: %s", reply->condition);
+		log_info(mq_log(c), "login refused: %s", reply->condition);
 		/* In DISCONNECT there is no code for a wrong password. */
 		fail(c, c->login->again ? MQTT_NOT_AUTHORIZED : reason_of(reply->condition), reply->text);
 		break;
@@ -165,7 +169,7 @@ static void on_sasl(const struct ipc_result *result, const Starling__SaslReply *
 		if (ipc_ok(result)) {
 			on_reply(c, reply);
 		} else {
-			log_info(&c->log, "auth did not answer: %s %s", ipc_code_name(result->code), result->text);
+			log_info(mq_log(c), "auth did not answer: %s %s", ipc_code_name(result->code), result->text);
 			fail(c, c->login->again ? MQTT_SERVER_BUSY : MQTT_SERVER_UNAVAILABLE,
 			     "logins are not possible now, try again later");
 		}
@@ -246,12 +250,13 @@ static void take_input(struct mq_login *l, const struct mqtt_auth *p)
 
 bool mq_on_auth(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_error *e)
 {
+	const char *method = c->more ? c->more->method : NULL;
 	struct mqtt_auth p;
 
 	/* [MQTT-4.12.0-5], [MQTT-4.12.0-6]: the method is the one of CONNECT, and who named none there sends no AUTH. */
 	if (!mqtt_decode_auth(f, &c->peer, &p, e))
 		return false;
-	if (!c->method || !str_is(p.props.auth_method, c->method))
+	if (!method || !str_is(p.props.auth_method, method))
 		return mqtt_refuse(e, c->peer.version, MQTT_RULE_AUTH_METHOD);
 	if (c->login ? waits(c->login) || p.reason != MQTT_CONTINUE_AUTHENTICATION : p.reason != MQTT_REAUTHENTICATE)
 		return mqtt_refuse(e, c->peer.version, MQTT_RULE_AUTH_REASON);
@@ -259,7 +264,7 @@ bool mq_on_auth(struct mq_client *c, const struct mqtt_frame *f, struct mqtt_err
 		c->login = mem_new(struct mq_login);
 		c->login->client = c;
 		c->login->again = true;
-		c->login->method = mem_strdup(c->method);
+		c->login->method = mem_strdup(method);
 		list_init(&c->login->waiting);
 	}
 	take_input(c->login, &p);

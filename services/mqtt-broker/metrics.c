@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-broker/metrics.h"
 
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/several.h"
 
 #define COUNT(metric_name, metric_labels, metric_help)                                                                                     \
 	{                                                                                                                                  \
@@ -50,7 +50,28 @@ struct mq_metrics mq_metrics = {
 	.expired = COUNT("starling_mqtt_sessions_expired_total", NULL, "Sessions that have waited too long for their clients"),
 	.storing_bytes = GAUGE("starling_mqtt_storing_bytes", "Bytes of messages on their way to the store"),
 	.store_failed = COUNT("starling_mqtt_store_failures_total", NULL, "Calls of the store that failed, and were made again or refused"),
+	.peers = GAUGE("starling_mqtt_peers", "Other brokers that this one knows"),
+	.peer_sent = COUNT("starling_mqtt_peer_messages_total", "direction=\"sent\"", "Messages to and from other brokers, each once"),
+	.peer_received =
+	        COUNT("starling_mqtt_peer_messages_total", "direction=\"received\"", "Messages to and from other brokers, each once"),
+	.peer_again = COUNT("starling_mqtt_peer_repeated_total", NULL,
+	                    "Messages that were sent to another broker again, since it had not answered"),
+	.peer_waiting = GAUGE("starling_mqtt_peer_messages_waiting", "Messages with QoS 1 and 2 that other brokers have not answered"),
+	.flapping_client =
+	        COUNT("starling_mqtt_flapping_bans_total", "by=\"client\"", "Bans of those who connect and disconnect all the time"),
+	.flapping_address =
+	        COUNT("starling_mqtt_flapping_bans_total", "by=\"address\"", "Bans of those who connect and disconnect all the time"),
 };
+
+static double read_peers(void *ctx)
+{
+	return ((const struct mq_broker *)ctx)->several->peer_n;
+}
+
+static double read_peer_waiting(void *ctx)
+{
+	return ((const struct mq_broker *)ctx)->several->pass_n;
+}
 
 static double read_sessions(void *ctx)
 {
@@ -114,6 +135,8 @@ void mq_metrics_register(struct mq_broker *b)
 	mq_metrics.retained_bytes.read = read_retained_bytes;
 	mq_metrics.sessions.read = read_sessions;
 	mq_metrics.storing_bytes.read = read_storing;
+	mq_metrics.peers.read = read_peers;
+	mq_metrics.peer_waiting.read = read_peer_waiting;
 	for (size_t i = 0; i < sizeof(mq_metrics) / sizeof(*m); i++) {
 		if (m[i].read)
 			m[i].ctx = b;

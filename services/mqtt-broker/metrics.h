@@ -17,6 +17,8 @@ struct mq_metrics {
 	struct metric denied_publish, denied_subscribe, denied_receive;
 	struct metric subscriptions, retained, retained_bytes;
 	struct metric sessions, expired, storing_bytes, store_failed;
+	struct metric peers, peer_sent, peer_received, peer_again, peer_waiting;
+	struct metric flapping_client, flapping_address;
 };
 
 extern struct mq_metrics mq_metrics;

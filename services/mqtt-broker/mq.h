@@ -31,6 +31,7 @@ struct mq_broker;
 struct mq_claim;
 struct mq_client;
 struct mq_fanout;
+struct mq_flapping;
 struct mq_ghost;
 struct mq_lasting;
 struct mq_retained_gone;
@@ -85,19 +86,20 @@ struct mq_broker {
 	uint32_t client_count, client_max;
 	struct list_node logins;  /* mq_login.waiting: for their turn at auth */
 	uint32_t logins_inside;   /* asked, not answered */
-	struct list_node replays; /* mq_session.replay: retained messages to be read */
+	struct list_node replays; /* struct mq_replays.node: retained messages to be read */
 	struct net_task replay_task;
 	struct mq_fanout *fanout;
 	struct mq_start *start; /* NULL: what was in the store is here */
 	struct mq_several *several;
-	uint32_t others;             /* 0: nothing of several.h matters to a message */
-	struct list_node lasting;    /* struct mq_lasting.node, */
-	uint32_t lasting_count;      /* so many */
-	struct list_node queueings;  /* struct mq_queueing.node: messages on their way to the store */
-	struct list_node retainings; /* struct mq_retaining.node */
-	struct list_node held;       /* mq_client.held: publishers that wait until less is on its way to the store */
-	uint64_t storing_bytes;      /* of those two */
-	uint64_t key;                /* the last number that a message was named with (mqtt_store.proto, MqttQueueRequest) */
+	struct mq_flapping *flapping; /* NULL: nobody is counted */
+	uint32_t others;              /* 0: nothing of several.h matters to a message */
+	struct list_node lasting;     /* struct mq_lasting.node, */
+	uint32_t lasting_count;       /* so many */
+	struct list_node queueings;   /* struct mq_queueing.node: messages on their way to the store */
+	struct list_node retainings;  /* struct mq_retaining.node */
+	struct list_node held;        /* mq_client_more.held: publishers that wait until less is on its way to the store */
+	uint64_t storing_bytes;       /* of those two */
+	uint64_t key;                 /* the last number that a message was named with (mqtt_store.proto, MqttQueueRequest) */
 	struct mq_sys *sys;
 	struct buf scratch;
 	struct wheel_timer drain_timer;
@@ -123,29 +125,36 @@ struct mq_replay {
 	uint8_t qos;
 };
 
+/* Retained messages that are being handed out to one session: only while they are. */
+struct mq_replays {
+	struct mq_session *session;
+	struct list_node all;  /* struct mq_replay */
+	struct list_node node; /* in broker->replays */
+};
+
+/* As many as connections, most of them idle: every field counts. */
 struct mq_session {
+	struct str id; /* client identifier; in the same block */
 	struct index_subscriber subscriber;
 	struct mq_client *client; /* NULL: it has none now */
 	struct mq_tenant *tenant;
-	struct str id;              /* client identifier; owned */
-	char *user;                 /* bare JID; NULL: anonymous; owned */
+	char *user;                 /* bare JID; NULL: anonymous; in the same block */
 	struct mq_lasting *lasting; /* its row in the store; NULL: it has none */
-	bool lasts;                 /* beyond its connection, and its queue is the store's; otherwise its row has no more than the will */
 	struct mq_will *will;       /* NULL: none */
 	struct mq_inflight inflight;
 	struct mq_queue queue; /* unless it lasts */
 	struct mq_received received;
-	struct list_node replays; /* struct mq_replay */
-	struct list_node replay;  /* in broker->replays */
-	uint64_t fan_mark;        /* fanout.c: the last publication that it was matched for, */
-	uint32_t fan_at;          /* and where */
-	uint32_t refs;            /* of who waits for the store */
-	uint16_t receive_max;     /* the client's Receive Maximum, no more than ours */
-	bool ended;               /* nothing is left of it but references, */
-	bool elsewhere;           /* and another broker has it, or may have */
-	bool spreading;           /* spread.c: held messages are being begun */
-	struct list_node spreads; /* struct mq_spread.node: messages of this publisher, in order */
-	struct mq_ghost *ghost;   /* its filters are still here; NULL: not */
+	struct mq_replays *replays; /* NULL: none */
+	uint64_t fan_mark;          /* fanout.c: the last publication that it was matched for, */
+	uint32_t fan_at;            /* and where */
+	uint32_t refs;              /* of who waits for the store */
+	uint16_t receive_max;       /* the client's Receive Maximum, no more than ours */
+	bool lasts;                 /* beyond its connection, and its queue is the store's; otherwise its row has no more than the will */
+	bool ended;                 /* nothing is left of it but references, */
+	bool elsewhere;             /* and another broker has it, or may have */
+	bool spreading;             /* spread.c: held messages are being begun */
+	struct list_node spreads;   /* struct mq_spread.node: messages of this publisher, in order */
+	struct mq_ghost *ghost;     /* its filters are still here; NULL: not */
 };
 
 enum mq_state {
@@ -164,48 +173,80 @@ enum mq_hold { MQ_HOLD_LOGIN = 1, MQ_HOLD_RATE = 2, MQ_HOLD_STORE = 4, MQ_HOLD_A
 struct mq_login {
 	struct mq_client *client;
 	struct list_node waiting;
-	char *method;           /* NULL: user name and password */
-	uint8_t *input, *state; /* for auth: what the client said, what auth remembers */
+	struct str id; /* client identifier, and */
+	char *user;    /* bare JID; NULL: anonymous, or not known yet; both owned, of a CONNECT: later they are the session's */
+	struct mq_session *opening; /* that the client waits for; NULL: none */
+	struct mq_claim *claim;     /* on its client identifier, that it waits for; NULL: none */
+	char *method;               /* NULL: user name and password */
+	uint8_t *input, *state;     /* for auth: what the client said, what auth remembers */
 	size_t input_n, state_n;
 	bool gated, again; /* counted in logins_inside; a re-authentication */
 	struct mq_will *will;
 	uint32_t session_expiry;
 	uint32_t will_delay;
 	uint16_t keep_alive, receive_max, alias_max;
-	bool assigned; /* the client identifier is ours */
+	bool assigned;      /* the client identifier is ours */
+	bool response_info; /* Request Response Information */
 	bool clean, expiry_lowered;
 };
 
+/* What most clients most of the time do without. */
+struct mq_client_more {
+	struct mq_client *client;
+	struct list_node held;
+	struct net_task end_task;
+	struct buf in; /* of a packet that is not all there */
+	struct mq_aliases aliases_in, aliases_out;
+	struct bucket bucket;   /* of limits.message_rate, */
+	bool rated;             /* if it has been filled */
+	uint8_t end_reason;     /* for end_task */
+	struct mq_token *token; /* that it logged in with; NULL: none */
+	char *method;           /* of 5.0's enhanced authentication; NULL: none */
+};
+
+/* There are very many, most of them idle: every field counts. */
 struct mq_client {
 	struct mq_broker *broker;
 	struct conn *conn;
-	struct mq_tenant *tenant;   /* from CONNECT on */
-	struct mq_session *session; /* while MQ_LIVE */
-	struct mq_session *opening; /* that it waits for; NULL: none */
-	struct mq_claim *claim;     /* on its client identifier, that it waits for; NULL: none */
-	struct mq_login *login;     /* may be NULL */
-	struct list_node node, held;
+	struct mq_tenant *tenant;    /* from CONNECT on */
+	struct mq_session *session;  /* while MQ_LIVE */
+	struct mq_login *login;      /* may be NULL */
+	struct mq_client_more *more; /* NULL: not needed yet */
+	struct list_node node;
 	struct wheel_timer timer;
-	struct net_task end_task;
-	struct log_ctx log;
 	struct mqtt_peer peer;
-	bool bridge;   /* see mqtt_connect.bridge */
-	struct buf in; /* of a packet that is not all there */
 	struct mq_acks acks;
-	struct mq_aliases aliases_in, aliases_out;
-	struct bucket *bucket;  /* of limits.message_rate; NULL: none */
-	struct str id;          /* client identifier; owned */
-	char *user;             /* bare JID; NULL: anonymous */
-	struct mq_user *quota;  /* its user's; NULL: not counted */
-	struct mq_token *token; /* that it logged in with; NULL: none */
-	const struct mq_port *port;
-	uint64_t number, last_packet_ms, since_ms;
+	struct mq_user *quota; /* its user's; NULL: not counted */
+	uint64_t number, last_packet_ms;
+	uint32_t since_s;       /* of net_now() */
 	uint32_t refs, counted; /* counted: subscriptions, in quota */
-	uint32_t keepalive_ms;  /* 0: off */
-	uint8_t state, holds, end_reason;
-	bool websocket, encrypted, feeding;
-	char *method; /* of 5.0's enhanced authentication; NULL: none */
+	uint16_t keepalive_s;   /* 0: off */
+	uint16_t alias_max;     /* of ours towards it */
+	uint8_t state, holds;
+	uint8_t port; /* of the broker's */
+	bool websocket : 1, encrypted : 1;
+	bool bridge : 1; /* see mqtt_connect.bridge */
 };
+
+/* Where it may be logged about. */
+#define mq_log(c) (&(const struct log_ctx){ .parent = (c)->broker->log, .key = "client", .number = (c)->number })
+
+/* Its client identifier: from CONNECT on, until its session is gone. */
+static inline struct str mq_client_id(const struct mq_client *c)
+{
+	return c->session ? c->session->id : c->login ? c->login->id : (struct str){ 0 };
+}
+
+/* Its bare JID; NULL: anonymous, or not known (yet). */
+static inline const char *mq_client_user(const struct mq_client *c)
+{
+	return c->session ? c->session->user : c->login ? c->login->user : NULL;
+}
+
+static inline const struct mq_port *mq_client_port(const struct mq_client *c)
+{
+	return &c->broker->ports[c->port];
+}
 
 /* --- broker.c, ports.c, drain.c ------------------------------------------------------------------------------------ */
 
@@ -230,6 +271,7 @@ extern const mq_handler mq_client_table[MQ_STATES][MQTT_AUTH + 1];
 /* Takes over the descriptor. */
 void mq_client_new(const struct mq_port *port, int fd, const struct net_addr *peer, bool encrypted);
 struct mq_client *mq_client_ref(struct mq_client *c);
+struct mq_client_more *mq_client_more(struct mq_client *c); /* makes it, if there is none */
 void mq_client_unref(struct mq_client *c);
 void mq_client_set_state(struct mq_client *c, enum mq_state state);
 void mq_client_hold(struct mq_client *c, enum mq_hold why, bool on);
@@ -316,21 +358,19 @@ void mq_deliver(struct mq_session *s, struct mq_publication *p, const struct mqt
 void mq_deliver_more(struct mq_session *s);
 /* The window, or the connection, is full, or there is none. */
 bool mq_deliver_blocked(const struct mq_session *s);
-/* Of a session that lasts: has its queue a place? Otherwise the message is dropped, and what limits.queue_full says is done. */
-bool mq_deliver_has_room(struct mq_session *s);
 /* Into the connection. False: larger than what the client takes; it then counts as sent ([MQTT-3.1.2-25]). */
 bool mq_deliver_write(struct mq_session *s, const struct mqtt_message *m, struct mqtt_delivery *d, const struct mqtt_template *tmpl);
 
 /* The topic's retained message is this one now; with an empty payload it has none. False: there is no room for one more. */
 bool mq_retained_set(struct mq_tenant *t, struct mq_publication *p);
 void mq_retained_free(struct mq_tenant *t);
-/* The retained messages of a filter are for the session. */
 /* It has none, after all. */
 void mq_retained_drop(struct mq_tenant *t, struct str topic);
 /* From the store at start, or from another broker, unless a later version is here. Takes over the message. */
 void mq_retained_load(struct mq_tenant *t, struct mq_message *m, unsigned qos, uint64_t version);
 /* The store has what was set last for the topic, or took away (gone), under this version. */
 void mq_retained_version(struct mq_tenant *t, struct str topic, uint64_t version, bool gone);
+/* The retained messages of a filter are for the session. */
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier);
 void mq_replay_end(struct mq_session *s);
 void mq_replay_wake(struct mq_session *s);

@@ -17,12 +17,17 @@ void mq_names_fini(struct mq_names *n)
 	n->cap = n->count = 0;
 }
 
+static struct str name_of(const void *value)
+{
+	return *(const struct str *)value;
+}
+
 /* Its place, or the free one where it would be. */
 static uint32_t find(const struct mq_names *n, struct str name, uint32_t hash)
 {
 	uint32_t at = hash & (n->cap - 1);
 
-	while (n->entries[at].value && !(n->entries[at].hash == hash && str_eq(n->entries[at].name, name)))
+	while (n->entries[at].value && !(n->entries[at].hash == hash && str_eq(name_of(n->entries[at].value), name)))
 		at = (at + 1) & (n->cap - 1);
 	return at;
 }
@@ -41,18 +46,19 @@ static void grow(struct mq_names *n)
 	n->entries = mem_zalloc(n->cap * sizeof(*n->entries));
 	for (uint32_t i = 0; i < cap; i++) {
 		if (old[i].value)
-			n->entries[find(n, old[i].name, old[i].hash)] = old[i];
+			n->entries[find(n, name_of(old[i].value), old[i].hash)] = old[i];
 	}
 	mem_free(old);
 }
 
-void mq_names_put(struct mq_names *n, struct str name, void *value)
+void mq_names_put(struct mq_names *n, void *value)
 {
+	struct str name = name_of(value);
 	uint32_t hash = index_hash_text(&n->key, name);
 
 	if ((n->count + 1) * 4ull > n->cap * 3ull)
 		grow(n);
-	n->entries[find(n, name, hash)] = (struct mq_names_entry){ value, name, hash };
+	n->entries[find(n, name, hash)] = (struct mq_names_entry){ value, hash };
 	n->count++;
 }
 

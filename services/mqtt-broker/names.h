@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * names: who has which client identifier, within one host. Pure; clients choose the names, so the hash has a key. */
+ * names: who has which client identifier, within one host, and other things that are known by name. A thing begins with its name, a struct str, so that the
+ * table need not have that as well: there are as many as clients. Pure; clients choose the names, so the hash has a key. */
 #ifndef MQTT_BROKER_NAMES_H
 #define MQTT_BROKER_NAMES_H
 
@@ -8,7 +9,6 @@
 
 struct mq_names_entry {
 	void *value; /* NULL: free */
-	struct str name;
 	uint32_t hash;
 };
 
@@ -22,8 +22,8 @@ struct mq_names {
 void mq_names_init(struct mq_names *n);
 void mq_names_fini(struct mq_names *n);
 void *mq_names_get(const struct mq_names *n, struct str name); /* NULL: nobody */
-/* name: not in it; must last as long as it is. */
-void mq_names_put(struct mq_names *n, struct str name, void *value);
+/* It begins with its name, which is not in the table, and does not change while it is. */
+void mq_names_put(struct mq_names *n, void *value);
 void mq_names_remove(struct mq_names *n, struct str name);
 
 #endif

@@ -64,7 +64,7 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	mq_settle_name(s);
 	mq_claimed_look(l->broker);
 	if (c)
-		c->opening = NULL;
+		c->login->opening = NULL;
 	if (c && c->number == l->asked_for) {
 		l->will_delay_s = c->login->will_delay;
 		l->will_due_us = l->disconnected_us = 0;
@@ -97,7 +97,7 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 	}
 	l->opener = NULL;
 	if (c)
-		c->opening = NULL;
+		c->login->opening = NULL;
 	if (c && c->login->session_expiry == 0 && result->code != STARLING__CODE__CODE_DENIED) {
 		/* It was for the will alone, which then goes when the broker does. */
 		metric_inc(&mq_metrics.store_failed);
@@ -113,7 +113,7 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 		return;
 	}
 	metric_inc(&mq_metrics.store_failed);
-	log_info(&c->log, "the session was not opened: %s %s", ipc_code_name(result->code), result->text);
+	log_info(mq_log(c), "the session was not opened: %s %s", ipc_code_name(result->code), result->text);
 	mq_connect_refuse(c, MQTT_SERVER_UNAVAILABLE, "sessions cannot be stored now, try again later");
 }
 
@@ -157,7 +157,7 @@ void mq_open_call(struct mq_session *s)
 	}
 	if (l->exists) {
 		l->opener = NULL;
-		c->opening = NULL;
+		c->login->opening = NULL;
 		mq_session_end(s);
 		mq_connect_accept(c);
 		return;
@@ -185,7 +185,7 @@ void mq_open_call(struct mq_session *s)
 static void wait_for(struct mq_client *c, struct mq_session *s)
 {
 	s->lasting->opener = c;
-	c->opening = s;
+	c->login->opening = s;
 	if (c->state != MQ_LOGIN)
 		mq_client_set_state(c, MQ_LOGIN);
 }
@@ -212,20 +212,21 @@ void mq_open_saved(struct mq_session *s)
 	struct mq_client *c = s->lasting->opener;
 
 	s->lasting->opener = NULL;
-	c->opening = NULL;
+	c->login->opening = NULL;
 	mq_connect_done(c, s, true);
 }
 
 void mq_open_abandon(struct mq_client *c)
 {
-	struct mq_session *s = c->opening;
+	struct mq_session *s = c->login ? c->login->opening : NULL;
 	struct mq_lasting *l;
 
-	list_remove(&c->held);
+	if (c->more)
+		list_remove(&c->more->held);
 	mq_claim_abandon(c);
 	if (!s)
 		return;
-	c->opening = NULL;
+	c->login->opening = NULL;
 	l = s->lasting;
 	l->opener = NULL;
 	if (l->state != MQ_LASTING_READY || l->broker->stopped)
@@ -250,11 +251,11 @@ static void end_others(struct mq_session *s)
 
 void mq_open(struct mq_client *c, bool stored)
 {
-	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->id);
+	struct mq_session *s = mq_names_get(&c->tenant->sessions, c->login->id);
 
 	if (s) {
 		end_others(s);
-		s = mq_names_get(&c->tenant->sessions, c->id);
+		s = mq_names_get(&c->tenant->sessions, c->login->id);
 	}
 	if (s) {
 		wait_for(c, s);
@@ -265,7 +266,7 @@ void mq_open(struct mq_client *c, bool stored)
 			come_back(c, s);
 		return;
 	}
-	s = mq_session_new(c->tenant, c->id, c->user);
+	s = mq_session_new(c->tenant, c->login->id, c->login->user);
 	if (!stored && c->login->session_expiry == 0 && !(c->login->will && c->broker->config->wills_stored)) {
 		mq_connect_done(c, s, false);
 		return;

@@ -136,6 +136,21 @@ void mq_outbox_doubt(struct mq_outbox *o, uint64_t seq)
 	o->behind = true;
 }
 
+uint64_t mq_outbox_drop(struct mq_outbox *o, uint64_t after)
+{
+	uint32_t i = find(o, after + 1);
+	struct mq_item *item;
+
+	while (i < o->count && at(o, i)->state == MQ_ITEM_VOID)
+		i++;
+	if (i == o->count || at(o, i)->state != MQ_ITEM_READY)
+		return 0;
+	item = at(o, i);
+	clear(o, item);
+	item->state = MQ_ITEM_VOID;
+	return item->seq;
+}
+
 const struct mq_item *mq_outbox_first(struct mq_outbox *o, struct mqtt_delivery *out)
 {
 	struct mq_item *item;

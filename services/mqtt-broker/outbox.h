@@ -48,6 +48,8 @@ void mq_outbox_read(struct mq_outbox *o, uint64_t seq);
 void mq_outbox_settle(struct mq_outbox *o, uint64_t seq, enum mq_item_state state);
 /* What became of it is not known: it and all behind it is read from the store. */
 void mq_outbox_doubt(struct mq_outbox *o, uint64_t seq);
+/* The first one above `after` that can be sent is not wanted any more; its seq. 0: there is none, or one that is on its way to the store stands before it. */
+uint64_t mq_outbox_drop(struct mq_outbox *o, uint64_t after);
 /* The next one that is to be sent; out as it is to be delivered. NULL: none, or it is not in the store yet. */
 const struct mq_item *mq_outbox_first(struct mq_outbox *o, struct mqtt_delivery *out);
 void mq_outbox_pop(struct mq_outbox *o);

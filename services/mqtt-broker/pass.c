@@ -73,6 +73,7 @@ void mq_pass_once(struct mq_peer *p, struct mq_tenant *t, struct mq_publication 
 	fill(&r, t, &view, pub->qos, pub->retain, pub->from);
 	add_groups(&r, p, picks, n);
 	opts.payload = r.wire.payload;
+	metric_inc(&mq_metrics.peer_sent);
 	send_mqtt_publish_once(p->broker->bus, ipc_instance(p->instance), &opts, &r.body);
 	request_free(&r);
 }
@@ -84,6 +85,8 @@ static void pass_end(struct mq_pass *o, enum mqtt_reason reason)
 	struct mq_wait *wait = o->wait;
 
 	list_remove(&o->node);
+	if (o->peer)
+		o->peer->broker->several->pass_n--;
 	mem_free(o);
 	mq_wait_close(wait, reason);
 }
@@ -157,8 +160,10 @@ void mq_passes_on_retry(struct wheel_timer *t)
 	list_for_each (n, &p->passes) {
 		struct mq_pass *o = list_entry(n, struct mq_pass, node);
 
-		if (!o->sent)
-			call(o);
+		if (o->sent)
+			continue;
+		metric_inc(&mq_metrics.peer_again);
+		call(o);
 	}
 }
 
@@ -168,6 +173,8 @@ void mq_pass(struct mq_peer *p, struct mq_spread *s)
 
 	o->peer = p;
 	o->spread = s;
+	p->broker->several->pass_n++;
+	metric_inc(&mq_metrics.peer_sent);
 	o->wait = s->wait;
 	mq_wait_open(o->wait);
 	list_push_back(&p->passes, &o->node);
@@ -187,6 +194,7 @@ void mq_passes_end(struct mq_peer *p)
 				o->spread->picks[i].peer = NULL;
 		}
 		o->peer = NULL;
+		p->broker->several->pass_n--;
 		list_remove(&o->node);
 		if (!o->sent)
 			pass_end(o, MQTT_SUCCESS);

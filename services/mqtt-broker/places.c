@@ -80,7 +80,7 @@ static struct mq_group *group_new(struct mq_peer *p, struct str key, struct str 
 	g->group = key.p + key.n - 1 - group.n;
 	g->id = free_id(p);
 	p->groups[g->id] = g;
-	mq_names_put(&p->group_names, g->key, g);
+	mq_names_put(&p->group_names, g);
 	return g;
 }
 

@@ -52,10 +52,10 @@ static bool resolve_topic(struct mq_client *c, struct mqtt_publish *p, struct mq
 	if (!p->props.topic_alias)
 		return true;
 	if (p->topic.n > 0) {
-		mq_aliases_set(&c->aliases_in, p->props.topic_alias, p->topic);
+		mq_aliases_set(&mq_client_more(c)->aliases_in, c->peer.topic_alias_max, p->props.topic_alias, p->topic);
 		return true;
 	}
-	p->topic = mq_aliases_get(&c->aliases_in, p->props.topic_alias);
+	p->topic = mq_aliases_get(&mq_client_more(c)->aliases_in, p->props.topic_alias);
 	if (p->topic.p)
 		return true;
 	*e = (struct mqtt_error){ .reason = MQTT_PROTOCOL_ERROR, .why = "section 3.3.2.3.4: a Topic Alias that was not set" };
@@ -141,7 +141,7 @@ static void on_once(struct mq_client *c, const struct mqtt_publish *p)
 		wait = mq_route_wait(c->tenant, &publication, &reason);
 		mq_publication_end(&publication);
 	}
-	if (wait && !c->port->relaxed) {
+	if (wait && !mq_client_port(c)->relaxed) {
 		wait_for_store(c, p, wait);
 		return;
 	}
@@ -162,11 +162,11 @@ static bool on_qos2(struct mq_client *c, const struct mqtt_publish *p, struct mq
 			mq_answer(c, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS);
 		return true;
 	}
-	if (s->received.n >= (uint64_t)c->broker->config->inflight_in) {
+	if (mq_received_count(&s->received) >= (uint64_t)c->broker->config->inflight_in) {
 		*e = (struct mqtt_error){ .reason = MQTT_RECEIVE_MAX_EXCEEDED, .why = "[MQTT-3.3.4-7] more messages than Receive Maximum" };
 		return false;
 	}
-	if (s->lasts && (!c->port->relaxed || mq_received_has(&s->lasting->unsure, p->packet_id)) && allowed(c, p->topic)) {
+	if (s->lasts && (!mq_client_port(c)->relaxed || mq_received_has(&s->lasting->unsure, p->packet_id)) && allowed(c, p->topic)) {
 		make_publication(c, p, &publication);
 		mq_intake(c, &publication, p->packet_id);
 		mq_publication_end(&publication);

@@ -5,46 +5,50 @@
 
 void mq_queue_fini(struct mq_queue *q)
 {
-	while (q->count > 0)
+	while (q->ring)
 		mq_queue_pop(q);
-	mem_free(q->items);
-	*q = (struct mq_queue){ 0 };
 }
 
-static void grow(struct mq_queue *q)
+static struct mq_queue_ring *grow(struct mq_queue *q)
 {
-	uint32_t cap = q->cap ? q->cap * 2 : 8;
-	struct mq_queued *items = mem_alloc(cap * sizeof(*items));
+	struct mq_queue_ring *old = q->ring;
+	uint32_t cap = old ? old->cap * 2 : 8;
+	struct mq_queue_ring *r = mem_alloc(sizeof(*r) + cap * sizeof(r->items[0]));
 
-	for (uint32_t i = 0; i < q->count; i++)
-		items[i] = q->items[(q->head + i) & (q->cap - 1)];
-	mem_free(q->items);
-	q->items = items;
-	q->cap = cap;
-	q->head = 0;
+	*r = (struct mq_queue_ring){ .cap = cap };
+	if (old) {
+		r->bytes = old->bytes;
+		r->count = old->count;
+		for (uint32_t i = 0; i < old->count; i++)
+			r->items[i] = old->items[(old->head + i) & (old->cap - 1)];
+		mem_free(old);
+	}
+	q->ring = r;
+	return r;
 }
 
 void mq_queue_push(struct mq_queue *q, struct mq_message *message, const struct mqtt_delivery *d)
 {
 	struct mq_queued item = { .message = message, .qos = d->qos, .retain = d->retain, .id = d->subscription_id_count };
+	struct mq_queue_ring *r = q->ring;
 
-	if (q->count == q->cap)
-		grow(q);
+	if (!r || r->count == r->cap)
+		r = grow(q);
 	if (item.id == 1)
 		item.id = d->subscription_ids[0];
 	else if (item.id > 1)
 		item.ids = mem_memdup(d->subscription_ids, item.id * sizeof(uint32_t));
-	q->items[(q->head + q->count++) & (q->cap - 1)] = item;
-	q->bytes += mq_message_bytes(message);
+	r->items[(r->head + r->count++) & (r->cap - 1)] = item;
+	r->bytes += mq_message_bytes(message);
 }
 
 const struct mq_queued *mq_queue_first(const struct mq_queue *q, struct mqtt_delivery *out)
 {
 	const struct mq_queued *item;
 
-	if (q->count == 0)
+	if (!q->ring)
 		return NULL;
-	item = &q->items[q->head];
+	item = &q->ring->items[q->ring->head];
 	out->qos = item->qos;
 	out->retain = item->retain;
 	out->subscription_ids = item->ids ? item->ids : &item->id;
@@ -52,17 +56,17 @@ const struct mq_queued *mq_queue_first(const struct mq_queue *q, struct mqtt_del
 	return item;
 }
 
-/* An empty queue holds no memory. */
 void mq_queue_pop(struct mq_queue *q)
 {
-	struct mq_queued *item = &q->items[q->head];
+	struct mq_queue_ring *r = q->ring;
+	struct mq_queued *item = &r->items[r->head];
 
-	q->bytes -= mq_message_bytes(item->message);
+	r->bytes -= mq_message_bytes(item->message);
 	mq_message_unref(&item->message);
 	mem_free(item->ids);
-	q->head = (q->head + 1) & (q->cap - 1);
-	if (--q->count > 0)
+	r->head = (r->head + 1) & (r->cap - 1);
+	if (--r->count > 0)
 		return;
-	mem_free(q->items);
-	*q = (struct mq_queue){ 0 };
+	mem_free(r);
+	q->ring = NULL;
 }

@@ -14,19 +14,33 @@ struct mq_queued {
 	bool retain;
 };
 
-/* A zeroed one is empty; mq_queue_fini frees. */
-struct mq_queue {
-	struct mq_queued *items; /* ring */
-	uint32_t cap;            /* a power of two */
-	uint32_t head, count;
+struct mq_queue_ring {
 	uint64_t bytes;
+	uint32_t cap; /* a power of two */
+	uint32_t head, count;
+	struct mq_queued items[];
 };
+
+/* A zeroed one is empty, and an empty one takes no memory; mq_queue_fini frees. */
+struct mq_queue {
+	struct mq_queue_ring *ring;
+};
+
+static inline uint32_t mq_queue_count(const struct mq_queue *q)
+{
+	return q->ring ? q->ring->count : 0;
+}
+
+static inline uint64_t mq_queue_bytes(const struct mq_queue *q)
+{
+	return q->ring ? q->ring->bytes : 0;
+}
 
 void mq_queue_fini(struct mq_queue *q);
 /* Takes over the message's reference; ids are copied. */
 void mq_queue_push(struct mq_queue *q, struct mq_message *message, const struct mqtt_delivery *d);
 /* The oldest, as it is to be delivered; NULL: none. It stays in the queue. */
 const struct mq_queued *mq_queue_first(const struct mq_queue *q, struct mqtt_delivery *out);
-void mq_queue_pop(struct mq_queue *q);
+void mq_queue_pop(struct mq_queue *q); /* of one that is not empty */
 
 #endif

@@ -24,7 +24,7 @@ static struct mq_user *user_new(struct mq_broker *b, const char *account)
 	u->account = str_from(mem_strdup(account));
 	bucket_fill(&u->messages, (double)b->config->user_message_burst, now);
 	bucket_fill(&u->bytes, (double)b->config->user_read_burst, now);
-	mq_names_put(&b->users, u->account, u);
+	mq_names_put(&b->users, u);
 	return u;
 }
 
@@ -32,14 +32,15 @@ bool mq_quota_enter(struct mq_client *c, bool takes_over)
 {
 	struct mq_broker *b = c->broker;
 	const struct mq_config *cfg = b->config;
+	const char *name = mq_client_user(c);
 	struct mq_user *u;
 
-	if (c->quota || !c->user || !configured(cfg))
+	if (c->quota || !name || !configured(cfg))
 		return true;
-	u = mq_names_get(&b->users, str_from(c->user));
+	u = mq_names_get(&b->users, str_from(name));
 	if (u && cfg->user_connections && u->clients >= (uint64_t)cfg->user_connections + takes_over)
 		return false;
-	c->quota = u ? u : user_new(b, c->user);
+	c->quota = u ? u : user_new(b, name);
 	c->quota->clients++;
 	return true;
 }

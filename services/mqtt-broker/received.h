@@ -8,11 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A zeroed one is empty; mq_received_fini frees. */
-struct mq_received {
-	uint16_t *ids;
+struct mq_received_ids {
 	uint32_t n, cap;
+	uint16_t ids[];
 };
+
+/* A zeroed one is empty, and takes no memory until the first message; mq_received_fini frees. */
+struct mq_received {
+	struct mq_received_ids *list;
+};
+
+static inline uint32_t mq_received_count(const struct mq_received *r)
+{
+	return r->list ? r->list->n : 0;
+}
 
 void mq_received_fini(struct mq_received *r);
 bool mq_received_has(const struct mq_received *r, uint16_t id);

@@ -19,6 +19,7 @@ struct version {
 };
 
 struct mq_retaining {
+	struct str topic;      /* owned */
 	struct list_node node; /* of the broker's */
 	struct mq_tenant *tenant;
 	struct wheel_timer retry;
@@ -26,7 +27,6 @@ struct mq_retaining {
 	struct mq_message *other; /* another broker's, which may be later: that is known when the store has said our version; NULL: none */
 	uint64_t other_version;
 	uint8_t other_qos;
-	struct str topic; /* owned */
 };
 
 static void call(struct mq_retaining *r);
@@ -209,7 +209,7 @@ void mq_retain_store(struct mq_tenant *t, struct mq_publication *p, struct mq_wa
 	r->topic = str_make(mem_strndup(p->m.topic.p, p->m.topic.n), p->m.topic.n);
 	wheel_timer_init(&r->retry, on_retry);
 	list_push_back(&t->broker->retainings, &r->node);
-	mq_names_put(&t->retaining, r->topic, r);
+	mq_names_put(&t->retaining, r);
 	set(r, &r->now, p, wait);
 	call(r);
 }

@@ -161,6 +161,13 @@ static void replay_free(struct mq_replay *r)
 	mem_free(r);
 }
 
+static void replays_free(struct mq_session *s)
+{
+	list_remove(&s->replays->node);
+	mem_free(s->replays);
+	s->replays = NULL;
+}
+
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier)
 {
 	struct index_retained_cursor *cursor = index_retained_open(s->tenant->retained, filter);
@@ -168,33 +175,42 @@ void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint
 
 	if (!cursor)
 		return;
+	if (!s->replays) {
+		s->replays = mem_new(struct mq_replays);
+		s->replays->session = s;
+		list_init(&s->replays->all);
+		list_init(&s->replays->node);
+	}
 	r = mem_new(struct mq_replay);
 	r->cursor = cursor;
 	r->qos = (uint8_t)qos;
 	r->identifier = identifier;
-	list_push_back(&s->replays, &r->node);
+	list_push_back(&s->replays->all, &r->node);
 	mq_replay_wake(s);
 }
 
 void mq_replay_end(struct mq_session *s)
 {
-	list_remove(&s->replay);
-	list_for_each_safe (n, &s->replays)
+	if (!s->replays)
+		return;
+	list_for_each_safe (n, &s->replays->all)
 		replay_free(list_entry(n, struct mq_replay, node));
+	replays_free(s);
 }
 
 static bool waits(const struct mq_session *s)
 {
-	return s->queue.count > 0 || (s->lasts && (s->lasting->box.count > 0 || s->lasting->box.behind)) || mq_deliver_blocked(s);
+	return mq_queue_count(&s->queue) > 0 || (s->lasts && (s->lasting->box.count > 0 || s->lasting->box.behind)) ||
+	       mq_deliver_blocked(s);
 }
 
 void mq_replay_wake(struct mq_session *s)
 {
 	struct mq_broker *b = s->tenant->broker;
 
-	if (list_empty(&s->replays) || !list_unlinked(&s->replay) || waits(s))
+	if (!s->replays || !list_unlinked(&s->replays->node) || waits(s))
 		return;
-	list_push_back(&b->replays, &s->replay);
+	list_push_back(&b->replays, &s->replays->node);
 	net_defer(b->net, &b->replay_task);
 }
 
@@ -221,16 +237,18 @@ static void deliver_one(struct mq_session *s, const struct mq_replay *replay, st
 
 static void read_some(struct mq_session *s)
 {
-	struct mq_replay *r = list_entry(s->replays.next, struct mq_replay, node);
+	struct mq_replay *r = list_entry(s->replays->all.next, struct mq_replay, node);
 	void *values[READ_AT_ONCE];
 	/* What is read must be sent: no more than the window has room for. */
-	uint32_t room = s->receive_max - s->inflight.count;
+	uint32_t room = s->receive_max - mq_inflight_count(&s->inflight);
 	size_t n = index_retained_read(r->cursor, values, r->qos && room < READ_AT_ONCE ? room : READ_AT_ONCE, STEPS_AT_ONCE);
 
 	for (size_t i = 0; i < n; i++)
 		deliver_one(s, r, values[i]);
 	if (index_retained_done(r->cursor))
 		replay_free(r);
+	if (list_empty(&s->replays->all))
+		replays_free(s);
 }
 
 /* By turns, one part each. */
@@ -239,12 +257,12 @@ void mq_replay_on_task(struct net_task *t)
 	struct mq_broker *b = (struct mq_broker *)((char *)t - offsetof(struct mq_broker, replay_task));
 
 	for (unsigned i = 0; i < READS_A_TURN && !list_empty(&b->replays); i++) {
-		struct mq_session *s = list_entry(b->replays.next, struct mq_session, replay);
+		struct mq_session *s = list_entry(b->replays.next, struct mq_replays, node)->session;
 
-		list_remove(&s->replay);
+		list_remove(&s->replays->node);
 		read_some(s);
-		if (!list_empty(&s->replays) && !waits(s))
-			list_push_back(&b->replays, &s->replay);
+		if (s->replays && !waits(s))
+			list_push_back(&b->replays, &s->replays->node);
 	}
 	if (!list_empty(&b->replays))
 		net_defer(b->net, &b->replay_task);

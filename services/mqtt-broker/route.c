@@ -89,17 +89,17 @@ void mq_storing(struct mq_broker *b, int64_t bytes)
 {
 	b->storing_bytes += (uint64_t)bytes;
 	while (!list_empty(&b->held) && b->storing_bytes <= (uint64_t)b->config->storing_bytes / 2 && !b->stopped) {
-		struct mq_client *c = list_entry(b->held.next, struct mq_client, held);
+		struct mq_client_more *more = list_entry(b->held.next, struct mq_client_more, held);
 
-		list_remove(&c->held);
-		mq_client_hold(c, MQ_HOLD_STORE, false);
+		list_remove(&more->held);
+		mq_client_hold(more->client, MQ_HOLD_STORE, false);
 	}
 }
 
 void mq_storing_gate(struct mq_client *c)
 {
-	if (c->state != MQ_LIVE || !list_unlinked(&c->held) || !too_much(c->broker))
+	if (c->state != MQ_LIVE || !too_much(c->broker) || !list_unlinked(&mq_client_more(c)->held))
 		return;
-	list_push_back(&c->broker->held, &c->held);
+	list_push_back(&c->broker->held, &c->more->held);
 	mq_client_hold(c, MQ_HOLD_STORE, true);
 }

@@ -7,16 +7,18 @@
 
 struct mq_session *mq_session_new(struct mq_tenant *t, struct str id, const char *user)
 {
-	struct mq_session *s = mem_new(struct mq_session);
+	size_t user_n = user ? strlen(user) + 1 : 0;
+	struct mq_session *s = mem_zalloc(sizeof(*s) + id.n + 1 + user_n);
+	char *text = (char *)(s + 1);
 
 	s->refs = 1;
 	s->tenant = t;
-	s->id = str_make(mem_strndup(id.p, id.n), id.n);
-	s->user = user ? mem_strdup(user) : NULL;
-	list_init(&s->replays);
-	list_init(&s->replay);
+	memcpy(text, id.p, id.n);
+	s->id = str_make(text, id.n);
+	if (user)
+		s->user = memcpy(text + id.n + 1, user, user_n);
 	list_init(&s->spreads);
-	mq_names_put(&t->sessions, s->id, s);
+	mq_names_put(&t->sessions, s);
 	return s;
 }
 
@@ -34,8 +36,6 @@ void mq_session_unref(struct mq_session **out)
 	*out = NULL;
 	if (!s || --s->refs > 0)
 		return;
-	mem_free((char *)(uintptr_t)s->id.p);
-	mem_free(s->user);
 	mem_free(s);
 }
 
@@ -58,9 +58,8 @@ void mq_session_attach(struct mq_session *s, struct mq_client *c)
 	s->receive_max = c->login->receive_max < cfg->inflight ? c->login->receive_max : (uint16_t)cfg->inflight;
 	if (c->peer.version != MQTT_5)
 		return;
-	c->aliases_in.max = (uint16_t)cfg->aliases_in;
-	c->peer.topic_alias_max = c->aliases_in.max;
-	c->aliases_out.max = c->login->alias_max < cfg->aliases_out ? c->login->alias_max : (uint16_t)cfg->aliases_out;
+	c->peer.topic_alias_max = (uint16_t)cfg->aliases_in;
+	c->alias_max = c->login->alias_max < cfg->aliases_out ? c->login->alias_max : (uint16_t)cfg->aliases_out;
 }
 
 /* All but its subscriptions. */

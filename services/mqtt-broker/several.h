@@ -20,13 +20,13 @@ struct mq_wait;
 
 /* A filter, and a share of it. Those without a tenant are marks: what is behind a peer's mark it has not been told. */
 struct mq_filter {
+	struct str key;        /* as mq_filter_key; in the same block */
 	struct list_node node; /* of the log, by rising version */
 	struct list_node gone; /* nobody has it any more, and not all peers know that */
 	struct mq_tenant *tenant;
-	struct str key;    /* as mq_filter_key; owned */
-	const char *group; /* in it; "": none */
 	uint64_t version;
 	uint32_t members;
+	uint32_t group_n; /* bytes of the group, at the end of the key; 0: none */
 };
 
 /* All changes to subscriptions of sessions go through these. */
@@ -111,6 +111,7 @@ struct mq_several {
 
 	struct list_node spreads, redo; /* struct mq_spread: all; those that are to be matched anew when all is settled */
 	uint32_t spread_n;
+	uint32_t pass_n;     /* of all peers */
 	uint64_t epoch;      /* rises when filters are added: spread.c */
 	uint64_t match_mark; /* of the last matching */
 	struct mq_peer *matched[MQ_BROKERS_MAX];

@@ -137,6 +137,7 @@ static void test_publish_and_a_death(void **state)
 	peer_answer("publish", 0, NULL);
 	hear(0, "40 02 0001");
 	assert_false(fake.broker->several->unsettled);
+	assert_int_equal(fake.broker->several->pass_n, 0);
 }
 
 /* A second one of the same publisher does not pass the first by filters that came between. */
@@ -152,11 +153,14 @@ static void test_order(void **state)
 	says_filters(THIRD, filter_of("a.test/x", "", 1), false);
 	say(0, "32 . s'x' 0002 () '2'");
 	assert_int_equal(peers.asked_n, 1);
+	assert_int_equal(fake.broker->several->pass_n, 1);
 	peer_answer("publish", 0, NULL);
 	hear(0, "40 02 0001");
 	assert_string_equal(peer_find("publish")->payload, "2");
+	assert_int_equal(fake.broker->several->pass_n, 2);
 	peers_answer(0);
 	hear(0, "40 02 0002");
+	assert_int_equal(fake.broker->several->pass_n, 0);
 }
 
 static void test_shared(void **state)

@@ -30,6 +30,8 @@ static void publish(struct mq_session *s, const struct mq_item *item, struct mqt
 	}
 	d->dup = item->seq <= l->sent; /* [MQTT-3.3.1-1] */
 	d->packet_id = mq_inflight_put(&s->inflight, item->seq, item->qos == 2 ? MQ_FLIGHT_QOS2 : MQ_FLIGHT_QOS1);
+	if (item->seq > l->passed)
+		l->passed = item->seq;
 	if (item->seq > l->sent)
 		l->sent = item->seq;
 	if (item->seq > l->sent_here)
@@ -140,7 +142,10 @@ void mq_stored_more(struct mq_session *s)
 {
 	struct mq_lasting *l = s->lasting;
 
-	if (s->ended || !s->client || s->client->state != MQ_LIVE)
+	if (s->ended)
+		return;
+	mq_full_trim(s);
+	if (!s->client || s->client->state != MQ_LIVE)
 		return;
 	send_some(s);
 	/* Nothing is behind: what would be read is known not to be there. */

@@ -48,11 +48,11 @@ static void test_retained_window(void **state)
 	for (int i = 0; i < 8; i += 2) {
 		char acks[100];
 
-		assert_int_equal(session_of("b")->inflight.count, 2);
+		assert_int_equal(mq_inflight_count(&session_of("b")->inflight), 2);
 		snprintf(acks, sizeof(acks), "40 (%04X) 40 (%04X)", i + 1, i + 2);
 		say(1, acks);
 	}
-	assert_int_equal(session_of("b")->inflight.count, 0);
+	assert_int_equal(mq_inflight_count(&session_of("b")->inflight), 0);
 }
 
 static void test_will(void **state)

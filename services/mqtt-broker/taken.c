@@ -5,6 +5,7 @@
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "ipc/gen/mqtt.server.h"
+#include "services/mqtt-broker/metrics.h"
 #include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
@@ -27,6 +28,7 @@ struct mq_taken {
 };
 
 struct taking {
+	struct str name; /* key */
 	struct mq_broker *broker;
 	struct ipc_call *call; /* of whom sent it last */
 	struct mq_wait *wait;
@@ -73,7 +75,7 @@ static void on_there(void *ctx, enum mqtt_reason reason)
 	struct taking *o = ctx;
 	Starling__MqttPublishReply reply = STARLING__MQTT_PUBLISH_REPLY__INIT;
 
-	mq_names_remove(&o->broker->several->taken->now, str_make((const char *)o->key, sizeof(o->key)));
+	mq_names_remove(&o->broker->several->taken->now, o->name);
 	reply.matched = o->matched;
 	reply.moved = o->wait->moved;
 	reply.missed = o->missed;
@@ -149,6 +151,7 @@ void on_mqtt_publish_once(struct ipc_call *call, const Starling__MqttPublishRequ
 
 	if (!make(b, call, request, &p, &t))
 		return;
+	metric_inc(&mq_metrics.peer_received);
 	p.qos = 0;
 	mq_publish(t, &p, NULL);
 	to_groups(t, &p, request, NULL);
@@ -164,12 +167,15 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	struct mq_wait *wait = mq_wait_new(on_there, o);
 
 	*h = (struct heard){ r->key_origin, r->key_number, r->round, true, false };
+	if (first)
+		metric_inc(&mq_metrics.peer_received);
 	o->broker = b;
 	o->call = call;
 	o->wait = wait;
 	o->key[0] = r->key_origin;
 	o->key[1] = r->key_number;
-	mq_names_put(&b->several->taken->now, str_make((const char *)o->key, sizeof(o->key)), o);
+	o->name = str_make((const char *)o->key, sizeof(o->key));
+	mq_names_put(&b->several->taken->now, o);
 	p->only_lasting = !first;
 	p->again = r->again || !first;
 	o->matched = mq_publish(t, p, wait);

@@ -56,8 +56,8 @@ static void on_timer(struct wheel_timer *timer)
 
 void mq_token_stop(struct mq_client *c)
 {
-	if (c->token)
-		net_timer_cancel(c->broker->net, &c->token->timer);
+	if (c->more && c->more->token)
+		net_timer_cancel(c->broker->net, &c->more->token->timer);
 }
 
 void mq_token_free(struct mq_token **out)
@@ -71,10 +71,11 @@ void mq_token_free(struct mq_token **out)
 
 bool mq_client_allows(const struct mq_client *c, enum mq_access_what what, struct str topic)
 {
-	struct mq_access_who who = { c->id, c->user ? str_from(c->user) : (struct str){ 0 } };
+	const char *user = mq_client_user(c);
+	struct mq_access_who who = { mq_client_id(c), user ? str_from(user) : (struct str){ 0 } };
+	const struct mq_access *acl = c->more && c->more->token ? c->more->token->acl : NULL;
 
-	return mq_access_allows(c->broker->access, what, &who, topic) &&
-	       (!c->token || !c->token->acl || mq_access_allows(c->token->acl, what, &who, topic));
+	return mq_access_allows(c->broker->access, what, &who, topic) && (!acl || mq_access_allows(acl, what, &who, topic));
 }
 
 /* --- the claim acl ------------------------------------------------------------------------------------------------ */
@@ -136,12 +137,14 @@ static const char *judge(struct mq_client *c, const struct jwt *jwt, char name[N
 
 static void accept_token(struct mq_client *c, const struct mqtt_connect *p, const char *name, struct mq_access *acl, int64_t end)
 {
-	c->token = mem_new(struct mq_token);
-	c->token->client = c;
-	c->token->acl = acl;
-	c->token->end_s = end;
-	wheel_timer_init(&c->token->timer, on_timer);
-	arm(c->token);
+	struct mq_token *token = mem_new(struct mq_token);
+
+	token->client = c;
+	token->acl = acl;
+	token->end_s = end;
+	wheel_timer_init(&token->timer, on_timer);
+	arm(token);
+	mq_client_more(c)->token = token;
 	/* Later there may be no token any more to look at. */
 	if (p->has_will && acl && !mq_client_allows(c, MQ_ACCESS_PUBLISH, p->will.topic))
 		mq_connect_refuse(c, MQTT_NOT_AUTHORIZED, "the token does not allow the topic of the will");
@@ -171,7 +174,7 @@ bool mq_token_login(struct mq_client *c, const struct mqtt_connect *p)
 		return true;
 	}
 	metric_inc(&mq_metrics.logins_failed);
-	log_info(&c->log, "token refused: %s", why);
+	log_info(mq_log(c), "token refused: %s", why);
 	mq_connect_refuse(c, MQTT_BAD_USER_OR_PASSWORD, why);
 	return true;
 }

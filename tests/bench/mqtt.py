@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""mqtt-broker beside Debian's mosquitto and ejabberd's MQTT, in one run on loopback: `make mqtt-bench`, or tests/bench/mqtt.py [--rounds N] [--ms N] [--only NAME,...] [--json FILE].
+"""mqtt-broker beside Debian's mosquitto and ejabberd's MQTT, in one run on loopback: `make mqtt-bench`, or tests/bench/mqtt.py [--rounds N] [--ms N] [--idle N] [--only NAME,...] [--rows TEXT]
+[--json FILE]. --rows: only those with this text in their name.
 
 All are up at the same time, pinned to core 0, and take turns, round by round (ejabberd has one alone); the load (build/bench/mqtt_load, MQTT 3.1.1, 64 bytes) is on core 1 and counts every delivery: with QoS 1 and 2 none may be
 missing or come twice. What is compared is CPU time (user and system, from the scheduler) of all the server's processes for each delivered message: it hardly depends on what else the machine does.
 mosquitto keeps nothing and asks for no password; our broker and ejabberd's do neither here, but for the row of lasting sessions, where ours answers when PostgreSQL has the message (fsync).
+Two brokers beside one: the one has 50 pairs of clients, the two have 100, which the kernel spreads over both as they connect, so that about half of the pairs cross; how many messages did, the brokers' counters tell. The load has the other core, so nothing is measured on two: what two cores would carry
+follows from the CPU time of both brokers for each delivery, their threads for ZeroMQ included, and from how evenly it is divided, since neither waits for the other. A busy loop shares core 0 with them: so they, and not the load, are what is slow, and a turn of theirs finds as much to do as it would at full load.
 --mosquitto: where its program is. One of them that is not installed is left out. Nothing here passes or fails by time.
 """
 import argparse
@@ -13,6 +16,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import statistics
@@ -20,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import systems
 from clocks import cpu_us, descendants, pss_kib
@@ -31,21 +36,23 @@ SHAPES = {
     "fan-in 100 to 1": {"pubs": 100, "subs": 1, "window": 2},
     "pairs 50 to 50": {"pubs": 50, "subs": 50, "window": 8},
 }
-IDLE, CONNECTS = 2000, 4000
+CONNECTS = 4000
+LASTING, SEVERAL = "QoS 1 into 50 lasting sessions", "two brokers with 100 pairs beside one with 50"
 
 
 class Starling:
     name = "starling"
 
-    def __init__(self, args):
+    def __init__(self, args, brokers=1):
         broker = {"anonymous": True, "tls": {"required": False}, "sys": {"interval": "0"}, "limits": {"connect_rate": 0}}
-        self.flock = Flock(binaries=os.path.join(ROOT, args.build, "release/bin"), settings={"log": {"level": "warn"}, "services": {"mqtt-broker": broker}})
+        self.flock = Flock(binaries=os.path.join(ROOT, args.build, "release/bin"), settings={"log": {"level": "warn" if brokers == 1 else "info"}, "services": {"mqtt-broker": broker}})
         os.sched_setaffinity(0, {0})
         try:
-            self.flock.up("mqtt-broker=1,c2s-edge=0,session-manager=0")
+            self.flock.up("mqtt-broker=%d,c2s-edge=0,session-manager=0" % brokers)
         finally:
             os.sched_setaffinity(0, range(os.cpu_count()))
         self.target = {"port": 1883 + self.flock.offset}
+        self.brokers = [self.flock.pid("mqtt-broker-%d" % (i + 1)) for i in range(brokers)]
         with open(os.path.join(self.flock.state, "run", "supervisor.pid")) as f:
             self.root = int(f.read().split()[0])
 
@@ -53,11 +60,21 @@ class Starling:
         return descendants(self.root)
 
     def holders(self):
-        return [self.flock.pid("mqtt-broker-1")]
+        return self.brokers
+
+    def crossed(self):
+        """Messages that the brokers have sent each other so far; only of several."""
+        total = 0
+        for name in self.flock.names("mqtt-broker"):
+            with urllib.request.urlopen(re.findall(r"metrics=(http://\S+)", self.flock.log(name))[-1]) as reply:
+                total += sum(float(n) for n in re.findall(r'^starling_mqtt_peer_messages_total\{direction="sent"\} (\S+)', reply.read().decode(), re.M))
+        return total
 
     def stop(self):
         self.flock.down()
         shutil.rmtree(self.flock.directory, ignore_errors=True)
+
+    close = stop
 
 
 class Mosquitto:
@@ -139,11 +156,13 @@ class Load:
         if not line:
             raise SystemExit("%s: the load failed" % self.system.name)
         result = json.loads(line)
-        result["by_name"] = collections.Counter()
+        result["by_name"], result["by_pid"] = collections.Counter(), {}
         for pid in pids:  # without those that have ended meanwhile, as PostgreSQL's helpers do
             with contextlib.suppress(OSError):
                 with open("/proc/%d/comm" % pid) as f:
-                    result["by_name"][f.read().strip()] += cpu_us([pid]) - before[pid]
+                    name = f.read().strip()
+                result["by_pid"][pid] = cpu_us([pid]) - before[pid]
+                result["by_name"][name] += result["by_pid"][pid]
         result["cpu_us"] = sum(result["by_name"].values())
         return result
 
@@ -171,9 +190,9 @@ def traffic(args, system, **keys):
 def idle_kib(args, system):
     """Of the processes that have the connections, for each with one subscription."""
     before = pss_kib(system.holders())
-    load = Load(args, system, idle=IDLE)
+    load = Load(args, system, idle=args.idle)
     time.sleep(0.5)  # what connecting took is given back
-    each = (pss_kib(system.holders()) - before) / IDLE
+    each = (pss_kib(system.holders()) - before) / args.idle
     load.end()
     return each
 
@@ -192,24 +211,61 @@ class Table(dict):
         print("%-42s" % title + "".join("%14.2f" % figures[n] for n in self.names) + ratio, flush=True)
 
 
+def wanted(args, title):
+    return args.rows in title
+
+
 def measure(args, every):
     rows = Table(every)
-    rows["idle memory, KiB a connection"] = {s.name: idle_kib(args, s) for s in every}
-    connects = {s.name: [] for s in every}
-    for _ in range(args.rounds):
-        for s in every:
-            result = run(args, s, connects=CONNECTS if s.name != "ejabberd" else CONNECTS // 10)
-            connects[s.name].append(result["cpu_us"] / result["connects"])
-    rows["connect and disconnect, us"] = {name: statistics.median(r) for name, r in connects.items()}
+    if wanted(args, title := "idle memory, KiB a connection"):
+        rows[title] = {s.name: idle_kib(args, s) for s in every}
+    if wanted(args, title := "connect and disconnect, us"):
+        connects = {s.name: [] for s in every}
+        for _ in range(args.rounds):
+            for s in every:
+                result = run(args, s, connects=CONNECTS if s.name != "ejabberd" else CONNECTS // 10)
+                connects[s.name].append(result["cpu_us"] / result["connects"])
+        rows[title] = {name: statistics.median(r) for name, r in connects.items()}
     for shape, options in SHAPES.items():
         for qos in range(3):
+            if not wanted(args, title := "%s, QoS %d, us a delivery" % (shape, qos)):
+                continue
             spent = {s.name: [] for s in every}
             for i in range(args.rounds):
                 for s in every if i == 0 else [s for s in every if s.name != "ejabberd"]:
                     result = traffic(args, s, qos=qos, **options)
                     spent[s.name].append(result["cpu_us"] / max(result["delivered"], 1))
-            rows["%s, QoS %d, us a delivery" % (shape, qos)] = {name: statistics.median(r) for name, r in spent.items()}
+            rows[title] = {name: statistics.median(r) for name, r in spent.items()}
     return rows
+
+
+def several(args):
+    """Pairs at one broker and at two, by turns."""
+    figures = {}
+    with contextlib.ExitStack() as stack:
+        one, two = (stack.enter_context(contextlib.closing(Starling(args, n))) for n in (1, 2))
+        busy = subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"])
+        stack.callback(busy.wait)
+        stack.callback(busy.kill)
+        for qos in range(3):
+            spent, rest, crossings, busiest = {one: [], two: []}, [], [], []
+            for i in range(args.rounds + 1):
+                for pairs, s in ((50, one), (100, two)):
+                    before = two.crossed()
+                    result = traffic(args, s, qos=qos, pubs=pairs, subs=pairs, window=8)
+                    if i == 0:
+                        continue  # connections between brokers are made with the first messages
+                    n, ours = max(result["delivered"], 1), [result["by_pid"][pid] for pid in s.brokers]
+                    spent[s].append(sum(ours) / n)
+                    if s is two:
+                        rest.append((result["cpu_us"] - sum(ours)) / n)
+                        crossings.append((two.crossed() - before) / n)
+                        busiest.append(max(ours) / sum(ours))
+            cost, both, share, part = (statistics.median(x) for x in (spent[one], spent[two], crossings, busiest))
+            crossing = (both - cost) / max(share, 0.01)
+            figures["QoS %d" % qos] = {"one broker, us": cost, "two together, us": both, "all else, us": statistics.median(rest), "crossed": share, "the busier one's part": part,
+                                       "a crossing, us": crossing, "two cores, times one": cost / (both * part), "with half crossing": cost / ((cost + crossing / 2) * part)}
+    return figures
 
 
 def lasting(args, system):
@@ -226,6 +282,8 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--ms", type=int, default=800)
+    parser.add_argument("--idle", type=int, default=5000)
+    parser.add_argument("--rows", default="")
     parser.add_argument("--only", default="starling,mosquitto,ejabberd")
     parser.add_argument("--mosquitto", default=shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"))
     parser.add_argument("--json")
@@ -243,12 +301,15 @@ def main():
             every.append(kind(args))
             stack.callback(every[-1].stop)
         rows = measure(args, every)
-        kept = {s.name: lasting(args, s) for s in every if s.name == "starling"}
+        kept = {s.name: lasting(args, s) for s in every if s.name == "starling" and wanted(args, LASTING)}
         for figures in kept.values():
-            print("QoS 1 into 50 lasting sessions: " + ", ".join("%s %.1f" % kv for kv in figures.items()))
-        if args.json:
-            with open(args.json, "w") as f:
-                json.dump({**rows, "lasting": kept}, f, indent=1)
+            print("%s: " % LASTING + ", ".join("%s %.1f" % kv for kv in figures.items()), flush=True)
+    both = several(args) if "starling" in args.only.split(",") and wanted(args, SEVERAL) else {}
+    for qos, figures in both.items():
+        print("%s, %s: " % (SEVERAL, qos) + ", ".join("%s %.2f" % kv for kv in figures.items()), flush=True)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump({**rows, "lasting": kept, "several": both}, f, indent=1)
 
 
 main()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import RULES
-from raw import PUBACK, PUBLISH, publish
+from raw import CONNACK, DISCONNECT, PUBACK, PUBLISH, connect, packet, publish, text
 
 
 def rewrite(flock, text):
@@ -88,3 +88,48 @@ def test_a_second_one_joins_and_takes_over(flock, raw, kill, name):
         log.close()
     flock.wait_healthy()
     assert raw().lasting(name).present
+
+
+def configure(flock, **broker):
+    flock.configure({"services": {"mqtt-broker": broker}})
+    flock.ctl("reload", "mqtt-broker")
+
+
+def test_who_flaps_is_banned(flock, raw, name):
+    """Listed and taken back like any other ban."""
+    configure(flock, flapping={"client": 2, "ban": "1h"})
+    try:
+        for _ in range(3):
+            a = raw().live(client=name)
+            a.send(packet(DISCONNECT))
+            with pytest.raises((EOFError, ConnectionResetError)):
+                a.next()
+        assert raw().connect(client=name) == 0x8A
+        raw().live(client=name + "2")
+        (ban,) = flock.ctl_json("mqtt", "bans")["bans"]
+        assert (ban["client"], ban["user"]) == (name, "romeo@" + flock.hosts[0]) and 3_500_000 < ban["left_ms"] <= 3_600_000
+        flock.ctl("mqtt", "unban", "client", name)
+        raw().live(client=name)
+    finally:
+        configure(flock, flapping={"client": 0, "ban": "5m"})
+    for _ in range(4):
+        raw().live(client=name)
+    assert flock.ctl_json("mqtt", "bans")["bans"] == []
+
+
+# [MQTT-3.1.2-28]
+def test_response_information(flock, raw, name):
+    """Told to who asks for it; what may be done there, the access rules say."""
+    configure(flock, response_information=[flock.hosts[1] + " closed/%c", "only/%u/%c"])
+    try:
+        for user, asks, told in (("romeo", b"\x19\x01", b"\x1a" + text("only/romeo/" + name)), ("romeo@" + flock.hosts[1], b"\x19\x01", b"\x1a" + text("closed/" + name)),
+                                 ("romeo", b"\x19\x00", b""), ("romeo", b"", b"")):
+            a = raw()
+            a.send(connect(client=name, user=user, properties=asks))
+            body = a.expect(CONNACK).body
+            assert body[1] == 0 and (told in body if told else b"only/" not in body), body
+        assert reason(a, "only/romeo/%s/x" % name) == 0x87 and reason(a, "only/romeo/" + name) == 0x10
+        with pytest.raises(Exception, match="response_information"):
+            configure(flock, response_information=["reply/#"])
+    finally:
+        configure(flock, response_information=[])

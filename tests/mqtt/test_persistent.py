@@ -312,3 +312,30 @@ def test_identifiers_stay(raw, name):
     a = raw().lasting(name)
     p = a.expect(PUBLISH)
     assert sorted(p.properties.split(b"\x0b")[1:]) == sorted([varint(5), varint(300)])
+
+
+def test_a_full_queue_drops_the_oldest(flock, raw, name):
+    """limits.queue_full: drop-old. What is in flight stays; limits.inflight is 10 and limits.queue 20 here."""
+    def policy(what):
+        flock.configure({"services": {"mqtt-broker": {"limits": {"queue_full": what}}}})
+        flock.ctl("reload", "mqtt-broker")
+    policy("drop-old")
+    try:
+        raw().lasting(name).subscribed((name, 1))
+        raw().lasting(name).close()
+        send(raw, name, *(b"%d" % i for i in range(25)))
+        a = raw().lasting(name)
+        flight = [a.expect(PUBLISH) for _ in range(10)]
+        assert [p.payload for p in flight] == [b"%d" % i for i in range(5, 15)]
+        send(raw, name, *(b"%d" % i for i in range(25, 40)))
+        a.nothing_more()
+        a.close()
+        send(raw, name, b"40")
+        a = raw().lasting(name)
+        got = [a.expect(PUBLISH) for _ in range(10)]
+        assert [p.payload for p in got] == [p.payload for p in flight] and all(p.dup for p in got)
+        a.send(*(ack(PUBACK, p.ident) for p in got))
+        assert [a.expect(PUBLISH).payload for _ in range(10)] == [b"%d" % i for i in range(31, 41)]
+        a.nothing_more()
+    finally:
+        policy("drop-new")
