@@ -91,7 +91,9 @@ static enum stun_code judge(const struct allocation *a, const struct move *m)
 {
 	const struct roaming *it = a->roaming;
 
-	if (m->generation < it->confirmed || m->generation > it->issued)
+	uint32_t first = worker_now(a->worker) < it->before_until_ms ? it->before : it->confirmed;
+
+	if (m->generation < first || m->generation > it->issued)
 		return STUN_ALLOCATION_MISMATCH;
 	if (strcmp(a->account, m->account) != 0)
 		return STUN_WRONG_CREDENTIALS;
@@ -125,7 +127,7 @@ static enum stun_code grant(struct allocation *a, struct move *m)
 	return (enum stun_code)0;
 }
 
-static void hand_over(struct allocation *a);
+static void hand_over(struct allocation *a, bool called);
 
 void mobility_on_ask(struct worker *w, void *arg)
 {
@@ -150,7 +152,7 @@ void mobility_on_ask(struct worker *w, void *arg)
 		move_free(m);
 	/* There is no old path. */
 	if (a && !a->client.udp && !a->client.stream)
-		hand_over(a);
+		hand_over(a, false);
 }
 
 void mobility_on_release(struct worker *w, void *arg)
@@ -168,7 +170,8 @@ void mobility_on_release(struct worker *w, void *arg)
 
 /* --- going over --------------------------------------------------------------------------------------------------- */
 
-static void hand_over(struct allocation *a)
+/* called: the client is known to be on the new path. */
+static void hand_over(struct allocation *a, bool called)
 {
 	struct worker *w = a->worker;
 	struct shared *sh = w->shared;
@@ -189,7 +192,9 @@ static void hand_over(struct allocation *a)
 	quota_leave_address(sh->quota, &a->client.addr);
 	a->client.addr = it->heir.addr;
 	it->heir.by = NULL;
-	/* The client has got his ticket: those before it are no good any more. */
+	/* The client has got his ticket, or will have: those before it are no good any more. */
+	it->before = it->confirmed;
+	it->before_until_ms = called ? 0 : worker_now(w) + MOBILITY_LOST_MS;
 	it->confirmed = it->issued;
 	m->a = a;
 	m->kicks = w->kicks;
@@ -206,7 +211,7 @@ void mobility_on_call(struct worker *w, void *arg)
 	if (!a && roam_ask(roam, m->serial, mobility_on_call, m))
 		return;
 	if (a && is_heir(a->roaming, m)) {
-		hand_over(a);
+		hand_over(a, true);
 		move_free(m);
 	} else if (!roam_post(roam, m->by, claim_on_withdrawn, m)) {
 		move_free(m);
@@ -218,7 +223,7 @@ void mobility_alone(struct allocation *a)
 	uint64_t until = worker_now(a->worker) + MOBILITY_ALONE_MS;
 
 	if (a->roaming->heir.by) {
-		hand_over(a);
+		hand_over(a, false);
 		return;
 	}
 	for (int i = 0; i < RELAYED_FAMILIES; i++) {

@@ -22,6 +22,7 @@
 #define CLAIM_HELD_MAX    32u   /* messages that wait for the allocation */
 #define CLAIM_HELD_BYTES  32768u
 #define MOBILITY_ALONE_MS 60000u /* how long a mobile allocation outlives its client's connection */
+#define MOBILITY_LOST_MS  30000u /* how long an answer may be found to be lost, when there is no old path to tell by */
 
 enum claim_kind { CLAIM_MESSAGE, CLAIM_DATA };
 
@@ -94,6 +95,8 @@ void claim_on_withdrawn(struct worker *w, void *move);
 /* mobility.c: the allocation's thread. */
 struct roaming {
 	uint32_t confirmed, issued; /* tickets of these generations, and those between, are good: the client may have got any of them */
+	uint32_t before;            /* and from this one on, for a while */
+	uint64_t before_until_ms;
 	struct {
 		struct worker *by; /* NULL: none */
 		uint32_t claim;

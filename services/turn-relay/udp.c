@@ -32,6 +32,19 @@ static void on_datagram(struct udp_port *port, const struct sock *from, struct s
 		count(&port->worker->counters, COUNT_DROP_BAD);
 }
 
+/* Most are of one datagram, which may be empty. */
+static void on_burst(struct udp_port *port, const struct sock *from, struct str bytes, size_t each)
+{
+	size_t at = 0;
+
+	do {
+		size_t n = bytes.n - at < each ? bytes.n - at : each;
+
+		on_datagram(port, from, str_make(bytes.p + at, n));
+		at += n;
+	} while (at < bytes.n);
+}
+
 /* False: there is no more for now. */
 static bool receive(struct udp_port *port)
 {
@@ -42,7 +55,8 @@ static bool receive(struct udp_port *port)
 	for (int i = 0; i < n; i++) {
 		unsigned slot = first + (unsigned)i;
 
-		on_datagram(port, &w->slots.from[slot], str_make(slot_data(&w->slots, slot), w->slots.headers[slot].msg_len));
+		on_burst(port, &w->slots.from[slot], str_make(slot_data(&w->slots, slot), w->slots.headers[slot].msg_len),
+		         w->slots.each[slot]);
 	}
 	return n == (int)room;
 }
@@ -76,6 +90,7 @@ static int open_socket(const struct net_addr *a, int64_t buffer, struct err *e)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	slots_want_bursts(fd);
 	if (to.sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, &to.sa, to.n) == 0)

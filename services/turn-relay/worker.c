@@ -89,9 +89,9 @@ static void on_check(uv_check_t *h)
 		out_flush(w);
 	rest = (struct timespec){ .tv_nsec = 1000L * pace_turn(&w->pace, clock_mono_us(), w->slots.used) };
 	w->slots.used = 0;
+	/* lint: allow nanosleep: a timer would not keep datagrams from waking us (pace.h) */
 	if (rest.tv_nsec)
-		nanosleep(&rest,
-		          NULL); /* lint: allow nanosleep: it is the point (pace.h), and a timer would not keep datagrams from waking us */
+		nanosleep(&rest, NULL);
 }
 
 static void *thread_main(void *arg)

@@ -177,6 +177,11 @@ struct slots {
 	struct mmsghdr headers[TURN_SLOTS];
 	struct iovec pieces[TURN_SLOTS];
 	struct sock from[TURN_SLOTS];
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control[TURN_SLOTS];
+	uint32_t each[TURN_SLOTS]; /* of a burst that the kernel has put together: bytes of a datagram, the last may be shorter */
 	unsigned used;
 };
 
@@ -255,8 +260,9 @@ void udp_close(struct worker *w);
 void slots_init(struct slots *s);
 void slots_fini(struct slots *s);
 unsigned slots_room(struct worker *w, unsigned want);
-/* Receives into free slots. How many; they are used from then on. -1: errno. */
+/* Receives into free slots. How many; they are used from then on. -1: errno. Each is a datagram; or several, of slots.each bytes, from a socket with slots_want_bursts. */
 int slots_receive(struct worker *w, int fd, unsigned room, unsigned *out_first);
+void slots_want_bursts(int fd);
 static inline uint8_t *slot_data(struct slots *s, unsigned i)
 {
 	return s->memory + (size_t)i * TURN_SLOT_SIZE + TURN_HEADROOM;

@@ -5,12 +5,13 @@
  *   turn_load server=127.0.0.1 port=3478 user=U password=P flows=100 size=172 window=4 seconds=5 pid=PID
  *
  * Every flow keeps `window` datagrams on their way: the peer sends each back, the client answers each with the next. rate=N instead: N datagrams a second over all flows, which are sent
- * back. transport=tcp: clients connect by TCP. memory=1: only allocations. pid: the relay's, whose CPU and memory are read. Prints one line of JSON. */
+ * back. gso=1: what a client sends at once leaves as one (UDP_SEGMENT). transport=tcp: clients connect by TCP. memory=1: only allocations. pid: the relay's, whose CPU and memory are read. Prints one line of JSON. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdbool.h>
@@ -31,7 +32,7 @@
 
 struct options {
 	const char *server, *user, *password, *transport;
-	int port, flows, size, window, seconds, rate, memory, pid;
+	int port, flows, size, window, seconds, rate, memory, gso, pid;
 };
 
 struct flow {
@@ -44,7 +45,7 @@ struct flow {
 	uint64_t sent, got;
 };
 
-static struct options o = { "127.0.0.1", "load", "load", "udp", 3478, 100, 172, 4, 5, 0, 0, 0 };
+static struct options o = { "127.0.0.1", "load", "load", "udp", 3478, 100, 172, 4, 5, 0, 0, 0, 0 };
 static struct flow *flows;
 static uint64_t relayed_to_peer, relayed_to_client;
 static bool tcp;
@@ -291,6 +292,32 @@ static void open_flow(struct flow *f)
 static uint8_t frame[DATAGRAM];
 static size_t frame_n;
 
+/* One burst that the kernel cuts, or a network card would have put together. */
+static void send_burst(struct flow *f, int count)
+{
+	struct iovec pieces[BATCH];
+	union {
+		char bytes[CMSG_SPACE(sizeof(uint16_t))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr h = { .msg_iov = pieces, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	uint16_t size = (uint16_t)frame_n;
+	int most = (int)(65000 / frame_n) < BATCH ? (int)(65000 / frame_n) : BATCH;
+
+	*c = (struct cmsghdr){ .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof(size)) };
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+	for (int i = 0; i < BATCH; i++)
+		pieces[i] = (struct iovec){ frame, frame_n };
+	for (int n; count > 0; count -= n) {
+		n = count < most ? count : most;
+		h.msg_iovlen = (size_t)n;
+		if (sendmsg(f->client, &h, MSG_DONTWAIT) < 0)
+			return;
+		f->sent += (uint64_t)n;
+	}
+}
+
 static void send_frames(struct flow *f, int count)
 {
 	struct iovec piece = { frame, frame_n };
@@ -303,6 +330,10 @@ static void send_frames(struct flow *f, int count)
 			if (send(f->client, frame, frame_n, MSG_NOSIGNAL) == (ssize_t)frame_n)
 				f->sent++;
 		}
+		return;
+	}
+	if (o.gso) {
+		send_burst(f, count);
 		return;
 	}
 	for (int done = 0; done < count;) {
@@ -418,10 +449,13 @@ static void read_options(int argc, char **argv)
 		int *number;
 		const char **text;
 	} known[] = {
-		{ "server", NULL, &o.server },       { "user", NULL, &o.user },     { "password", NULL, &o.password },
-		{ "transport", NULL, &o.transport }, { "port", &o.port, NULL },     { "flows", &o.flows, NULL },
-		{ "size", &o.size, NULL },           { "window", &o.window, NULL }, { "seconds", &o.seconds, NULL },
-		{ "rate", &o.rate, NULL },           { "memory", &o.memory, NULL }, { "pid", &o.pid, NULL },
+		{ "server", NULL, &o.server },     { "user", NULL, &o.user },
+		{ "password", NULL, &o.password }, { "transport", NULL, &o.transport },
+		{ "port", &o.port, NULL },         { "flows", &o.flows, NULL },
+		{ "size", &o.size, NULL },         { "window", &o.window, NULL },
+		{ "seconds", &o.seconds, NULL },   { "rate", &o.rate, NULL },
+		{ "memory", &o.memory, NULL },     { "pid", &o.pid, NULL },
+		{ "gso", &o.gso, NULL },
 	};
 
 	for (int i = 1; i < argc; i++) {

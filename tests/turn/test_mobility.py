@@ -256,6 +256,11 @@ def test_a_connection_that_ends(relay):
         gone(relay, lambda found: found[0]["transport"] == "udp")
         peer.send(b"hello", c.relayed[0])
         assert c.receive_data() == (0x4000, b"hello")
+        # Had its answer been lost, the first ticket would be shown again, from here or from elsewhere.
+        c.relayed, c = [], stack.enter_context(move(relay, old, ticket=old.ticket))
+        c.channel(0x4000, b"again")
+        assert peer.receive() == (b"again", c.relayed[0])
+        assert ask(relay, old)[1].code == 437
         # The new one ends before it was used; and one whose client asks no more is ended by the old one's end.
         for _ in range(2):
             lost = move(relay, c, "tcp")

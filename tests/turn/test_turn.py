@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """STUN and TURN over UDP, message by message (RFC 8489, RFC 8656)."""
 import os
+import socket
 import struct
 import time
 
@@ -307,6 +308,26 @@ def test_order_holds(relay):
         for n in numbers:
             peer.send(n, c.relayed[0])
         assert [c.receive_data()[1] for _ in numbers] == numbers
+
+
+def test_bursts(relay):
+    """What a client sends as one, for the kernel to cut, comes as one (UDP_GRO): each datagram of it is its own."""
+    def burst(c, pieces):
+        c.t.sock.sendmsg(pieces, [(socket.SOL_UDP, 103, struct.pack("H", len(pieces[0])))])  # UDP_SEGMENT
+
+    with relay.client() as c, Peer() as peer:
+        assert c.allocate().cls == SUCCESS and c.bind(0x4000, peer.name).cls == SUCCESS
+        data = [b"%02d" % i * 500 for i in range(40)] + [b"the last is shorter"]
+        burst(c, [struct.pack(">HH", 0x4000, len(d)) + d for d in data])
+        assert [peer.receive() for _ in data] == [(d, c.relayed[0]) for d in data]
+        # Requests, rubbish, and data of a channel that there is not, all of one size.
+        tids = [os.urandom(12) for _ in range(2)]
+        burst(c, [message(BINDING, b"", tids[0]), b"\xff" * 20, struct.pack(">HH", 0x4001, 16) + b"x" * 16, struct.pack(">HH", 0x4000, 16) + b"y" * 16, message(BINDING, b"", tids[1])])
+        assert peer.receive()[0] == b"y" * 16 and peer.silent()
+        assert [stun.Message(c.t.receive()).tid for _ in tids] == tids
+        # A header that says more than its datagram has takes nothing of the next one.
+        burst(c, [struct.pack(">HH", 0x4000, 17) + b"z" * 16, struct.pack(">HH", 0x4000, 16) + b"z" * 16])
+        assert peer.receive()[0] == b"z" * 16 and peer.silent()
 
 
 def test_unknown_method_and_classes(relay):
