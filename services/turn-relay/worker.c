@@ -89,8 +89,8 @@ static void on_check(uv_check_t *h)
 		out_flush(w);
 	rest = (struct timespec){ .tv_nsec = 1000L * pace_turn(&w->pace, clock_mono_us(), w->slots.used) };
 	w->slots.used = 0;
-	/* lint: allow nanosleep: a timer would not keep datagrams from waking us (pace.h) */
 	if (rest.tv_nsec)
+		/* lint: allow nanosleep: a timer would not keep datagrams from waking us (pace.h) */
 		nanosleep(&rest, NULL);
 }
 
