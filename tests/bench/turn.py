@@ -80,7 +80,7 @@ class Coturn:
         raise SystemExit("coturn does not start")
 
     def renew(self):
-        """It keeps sessions whose allocation has ended for a while, and answers a new client at an old one's port otherwise than turn_load expects."""
+        """Clients at ports that an earlier run's had are at times answered without REALM and NONCE."""
         self.stop()
         self.__init__()
 
