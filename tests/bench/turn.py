@@ -54,6 +54,9 @@ class Starling:
         self.relay.up()
         self.port, self.pid = self.relay.port, self.relay.flock.pid("turn-relay-1")
 
+    def renew(self):
+        pass
+
     def stop(self):
         self.relay.close()
 
@@ -75,6 +78,11 @@ class Coturn:
                     return
             time.sleep(0.1)
         raise SystemExit("coturn does not start")
+
+    def renew(self):
+        """Clients at ports that an earlier run's had are at times answered without REALM and NONCE."""
+        self.stop()
+        self.__init__()
 
     def stop(self):
         self.process.terminate()
@@ -114,6 +122,8 @@ def measure(servers, args):
         rows = {s.name: [] for s in servers}
         for _ in range(args.rounds):
             for server in servers:
+                if options is None:
+                    server.renew()
                 rows[server.name].append(load(server, memory=1, flows=args.allocations) if options is None else load(server, seconds=args.seconds, **options))
         for name, r in rows.items():
             results[name][title] = {key: median(r, key) for key in r[0]}
