@@ -13,9 +13,13 @@
 #include "ipc/gen/storage.client.h"
 #include "ipc/runtime/ipc_for_test.h"
 
-#define ROWS    8
+#define ROWS 8
+#ifndef ENTRIES
 #define ENTRIES 64
+#endif
+#ifndef ANSWERS
 #define ANSWERS 64
+#endif
 
 enum store_mode {
 	STORE_ANSWERS,
@@ -349,11 +353,22 @@ static inline bool store_has(uint64_t session, uint64_t origin, uint64_t number)
 	return false;
 }
 
+static inline bool store_has_seq(uint64_t session, uint64_t seq)
+{
+	for (uint32_t i = 0; i < store.entry_n; i++) {
+		const struct store_entry *e = &store.entries[i];
+
+		if (e->session == session && e->seq == seq && !e->done)
+			return true;
+	}
+	return false;
+}
+
 int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttQueueRequest *q,
                             storage_mqtt_queue_fn done, void *ctx)
 {
 	Starling__MqttQueueReply reply = STARLING__MQTT_QUEUE_REPLY__INIT;
-	uint64_t fenced[ROWS], duplicates[ROWS];
+	uint64_t fenced[ROWS], duplicates[ROWS], early[ROWS];
 
 	(void)bus;
 	(void)to;
@@ -362,6 +377,7 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 		return 0;
 	reply.fenced = fenced;
 	reply.duplicates = duplicates;
+	reply.early = early;
 	for (size_t i = 0; i < q->n_to; i++) {
 		const Starling__MqttQueued *t = q->to[i];
 		struct store_entry *e = &store.entries[store.entry_n];
@@ -372,6 +388,10 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 		}
 		if (q->again && store_has(t->fence->session, q->key_origin, q->key_number)) {
 			duplicates[reply.n_duplicates++] = t->fence->session;
+			continue;
+		}
+		if (t->behind && !store_has_seq(t->fence->session, t->behind)) {
+			early[reply.n_early++] = t->fence->session;
 			continue;
 		}
 		assert_true(store.entry_n < ENTRIES && t->n_identifiers <= 4);
@@ -390,11 +410,26 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 	return store_says((void (*)(void))done, ctx, 0, &reply);
 }
 
+/* The first behind `after`. */
+static inline struct store_entry *store_next(uint64_t session, uint64_t after)
+{
+	struct store_entry *first = NULL;
+
+	for (uint32_t i = 0; i < store.entry_n; i++) {
+		struct store_entry *e = &store.entries[i];
+
+		if (e->session == session && e->seq > after && !e->done && (!first || e->seq < first->seq))
+			first = e;
+	}
+	return first;
+}
+
 int call_storage_mqtt_fetch(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttFetchRequest *q,
                             storage_mqtt_fetch_fn done, void *ctx)
 {
 	Starling__MqttFetchReply reply = STARLING__MQTT_FETCH_REPLY__INIT;
 	Starling__MqttEntry rows[ENTRIES], *list[ENTRIES];
+	uint64_t after = q->after;
 
 	(void)bus;
 	(void)to;
@@ -403,12 +438,9 @@ int call_storage_mqtt_fetch(struct ipc_bus *bus, struct ipc_target to, const str
 		return 0;
 	reply.entries = list;
 	reply.complete = true;
-	for (uint32_t i = 0; i < store.entry_n; i++) {
-		struct store_entry *e = &store.entries[i];
+	for (struct store_entry *e; (e = store_next(q->session, after)); after = e->seq) {
 		Starling__MqttEntry *row = &rows[reply.n_entries];
 
-		if (e->session != q->session || e->seq <= q->after || e->done)
-			continue;
 		if (reply.n_entries == q->limit) {
 			reply.complete = false;
 			break;

@@ -255,6 +255,26 @@ static void test_release_waits(void **state)
 	assert_true(store.entries[0].received);
 }
 
+/* [MQTT-4.6.0-6] [MQTT311-4.6.0-6] */
+/* A message that the store did not take is not overtaken by the next one, or a broker that dies now would leave them in that order. */
+static void test_what_failed_is_not_overtaken(void **state)
+{
+	(void)state;
+	pair("01");
+	store.mode = STORE_AWAY;
+	say(0, "32 . s'x' 0001 () '1'");
+	store.mode = STORE_ANSWERS;
+	say(0, "32 . s'x' 0002 () '2'");
+	say(0, "32 . s'x' 0003 () '3'");
+	hear(0, "");
+	assert_int_equal(store.entry_n, 0);
+	later();
+	hear(0, "40 02 0001 40 02 0002 40 02 0003");
+	hear(1, "32 (s'x' 0002 () '1') 32 (s'x' 0003 () '2')");
+	say(1, "40 02 0002");
+	hear(1, "32 . s'x' 0004 () '3'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tried_again, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_publishers_are_held, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_release_waits, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_what_failed_is_not_overtaken, fake_setup, fake_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

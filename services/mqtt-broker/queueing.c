@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-broker/queueing.h"
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/metrics.h"
@@ -10,10 +11,13 @@
 #define AT_ONCE      1000u /* sessions in one call (mqtt_store.proto, MqttQueueRequest) */
 #define RETRY_MIN_MS 256u
 #define RETRY_MAX_MS 4096u
+#define EARLY_MS     64u /* it is tried sooner, when what it is to be behind has been settled */
+#define STORAGES_MAX 64u
 
 /* One session's share: a row. */
 struct mq_target {
-	struct list_node node;      /* of the session's pending ones */
+	struct list_node node; /* of the session's pending ones */
+	struct mq_queueing *of;
 	struct mq_session *session; /* a reference; NULL: settled */
 	uint64_t seq;
 	uint64_t row; /* number of the session in the store: it may end before it is told */
@@ -36,6 +40,7 @@ struct mq_queueing {
 	uint32_t retry_ms;
 	uint8_t qos;
 	bool retain, again, doubt; /* as the publication says; a call's answer was lost */
+	bool tried, early;         /* asked for more than once; it came before what it is to be behind */
 	struct mq_target targets[];
 };
 
@@ -72,6 +77,7 @@ void mq_queueing_add(struct mq_queueing *q, struct mq_session *s, const struct m
 	struct mq_target *t = &q->targets[q->n++];
 	struct mq_lasting *l = s->lasting;
 
+	t->of = q;
 	t->session = mq_session_ref(s);
 	t->seq = l->box.next_seq++;
 	t->row = l->fence.session;
@@ -85,9 +91,17 @@ void mq_queueing_add(struct mq_queueing *q, struct mq_session *s, const struct m
 	mq_outbox_push(&l->box, t->seq, q->message, d, (uint64_t)q->broker->config->output_bytes);
 }
 
-/* Forgets it, whatever became of it. */
+/* Forgets it, whatever became of it. Who was too early for it has its turn. */
 static void forget(struct mq_target *t)
 {
+	struct list_node *next = t->node.next;
+
+	if (!t->session->ended && next != &t->session->lasting->pending) {
+		struct mq_queueing *q = list_entry(next, struct mq_target, node)->of;
+
+		if (q->early)
+			net_timer_set(q->broker->net, &q->retry, 0);
+	}
 	list_remove(&t->node);
 	mem_free(t->ids);
 	t->ids = NULL;
@@ -175,10 +189,13 @@ static bool has(const uint64_t *list, size_t n, uint64_t session)
 	return false;
 }
 
-static void settle_reply(struct mq_queueing *q, struct mq_target *t, const Starling__MqttQueueReply *reply)
+/* False: it was too early. */
+static bool settle_reply(struct mq_queueing *q, struct mq_target *t, const Starling__MqttQueueReply *reply)
 {
 	struct mq_session *s = t->session;
 
+	if (!s->ended && has(reply->early, reply->n_early, t->row))
+		return false;
 	if (s->ended || has(reply->fenced, reply->n_fenced, t->row)) {
 		/* Where it is now, if it is, it has to be found anew. */
 		if (has(reply->fenced, reply->n_fenced, t->row) && (!s->ended || s->elsewhere))
@@ -192,6 +209,7 @@ static void settle_reply(struct mq_queueing *q, struct mq_target *t, const Starl
 	} else {
 		settle(t, MQ_ITEM_READY);
 	}
+	return true;
 }
 
 uint64_t mq_pending_first(const struct mq_lasting *l)
@@ -209,7 +227,11 @@ static void retry(struct mq_queueing *q)
 
 static void on_retry(struct wheel_timer *t)
 {
-	call(list_entry(t, struct mq_queueing, retry));
+	struct mq_queueing *q = list_entry(t, struct mq_queueing, retry);
+
+	q->tried = true;
+	q->early = false;
+	call(q);
 }
 
 /* The store does not take it, and will not: nobody has it by us, and its publisher is told. */
@@ -226,6 +248,7 @@ static void give_up(struct mq_queueing *q, const struct ipc_result *result)
 static void on_queued(const struct ipc_result *result, const Starling__MqttQueueReply *reply, void *ctx)
 {
 	struct mq_queueing *q = ctx;
+	bool early = false;
 
 	if (!ipc_ok(result)) {
 		metric_inc(&mq_metrics.store_failed);
@@ -239,10 +262,23 @@ static void on_queued(const struct ipc_result *result, const Starling__MqttQueue
 	q->retry_ms = 0;
 	for (uint32_t i = q->first; i < q->last; i++) {
 		if (q->targets[i].session)
-			settle_reply(q, &q->targets[i], reply);
+			early |= !settle_reply(q, &q->targets[i], reply);
+	}
+	if (early) {
+		q->early = true;
+		net_timer_set(q->broker->net, &q->retry, EARLY_MS);
+		return;
 	}
 	q->first = q->last;
 	call(q);
+}
+
+/* What nobody has answered for may not be there, or never be: a row that stood before it then would be sent before it. */
+static uint64_t behind(const struct mq_target *t)
+{
+	const struct list_node *before = t->node.prev;
+
+	return before == &t->session->lasting->pending ? 0 : list_entry(before, struct mq_target, node)->seq;
 }
 
 static void fill(struct mq_target *t, Starling__MqttQueued *row, Starling__MqttFence *fence)
@@ -260,6 +296,7 @@ static void fill(struct mq_target *t, Starling__MqttQueued *row, Starling__MqttF
 	row->retain = t->retain;
 	row->identifiers = t->ids;
 	row->n_identifiers = t->id_count;
+	row->behind = behind(t);
 }
 
 /* The next targets that somebody is still there for, into rows. How many. */
@@ -284,6 +321,25 @@ static uint32_t choose(struct mq_queueing *q, Starling__MqttQueued *rows, Starli
 	return n;
 }
 
+/* All that is asked for the first time goes to the same one, so that it comes in its order. */
+static struct ipc_target storage_for(const struct mq_queueing *q)
+{
+	const Starling__Registration *all[STORAGES_MAX];
+	uint32_t n = ipc_bus_instances(q->broker->bus, "storage", all, STORAGES_MAX), best = STORAGES_MAX;
+	uint64_t highest = 0;
+
+	for (uint32_t i = 0; i < n && i < STORAGES_MAX; i++) {
+		uint64_t pair[2] = { all[i]->instance, ipc_bus_instance(q->broker->bus) };
+		uint64_t hash = hash_fnv1a64(str_make((const char *)pair, sizeof(pair)));
+
+		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY && hash >= highest) {
+			highest = hash;
+			best = i;
+		}
+	}
+	return q->tried || best == STORAGES_MAX ? ipc_any("storage") : ipc_instance(all[best]->instance);
+}
+
 static void call(struct mq_queueing *q)
 {
 	uint32_t most = q->n - q->first < AT_ONCE ? q->n - q->first : AT_ONCE;
@@ -303,8 +359,8 @@ static void call(struct mq_queueing *q)
 		request.key_origin = q->key_origin;
 		request.key_number = q->key_number;
 		/* Tried again, somebody else may have been faster: its publisher, from another broker. */
-		request.again = q->again || q->doubt || q->retry_ms > 0;
-		call_storage_mqtt_queue(q->broker->bus, ipc_any("storage"), &opts, &request, on_queued, q);
+		request.again = q->again || q->doubt || q->tried;
+		call_storage_mqtt_queue(q->broker->bus, storage_for(q), &opts, &request, on_queued, q);
 		mq_wire_fini(&wire);
 	}
 	mem_free(rows);

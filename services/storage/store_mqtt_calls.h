@@ -140,6 +140,7 @@ struct queued {
 	const char *body;
 	uint64_t origin, number;
 	bool again;
+	uint64_t behind;
 };
 
 static inline void queue_send(struct fixture *f, const struct queued *q, struct answer *a)
@@ -151,6 +152,7 @@ static inline void queue_send(struct fixture *f, const struct queued *q, struct 
 
 	to.fence = &fence;
 	to.seq = q->seq;
+	to.behind = q->behind;
 	to.qos = message.qos;
 	r.message = &message;
 	r.to = &list;
@@ -161,7 +163,7 @@ static inline void queue_send(struct fixture *f, const struct queued *q, struct 
 	fixture_send(f, METHOD_STORAGE_MQTT_QUEUE, &r, str_from(q->body ? q->body : "x"), a);
 }
 
-enum stored { STORED, DUPLICATE, FENCED_OUT };
+enum stored { STORED, DUPLICATE, FENCED_OUT, EARLY };
 
 /* What became of it. */
 static inline enum stored queue_end(struct fixture *f, struct answer *a)
@@ -172,8 +174,8 @@ static inline enum stored queue_end(struct fixture *f, struct answer *a)
 	assert_true(fixture_until(f, &a->done));
 	assert_int_equal(a->code, OK);
 	r = (const Starling__MqttQueueReply *)a->reply;
-	assert_true(r->n_duplicates + r->n_fenced <= 1);
-	what = r->n_duplicates ? DUPLICATE : r->n_fenced ? FENCED_OUT : STORED;
+	assert_true(r->n_duplicates + r->n_fenced + r->n_early <= 1);
+	what = r->n_duplicates ? DUPLICATE : r->n_fenced ? FENCED_OUT : r->n_early ? EARLY : STORED;
 	answer_free(a);
 	return what;
 }

@@ -122,6 +122,7 @@ static void test_queue_refusals(void **state)
 	REFUSED(fence.epoch = 0, fence.epoch = 1);
 	REFUSED(to.seq = 0, to.seq = UINT64_C(1) << 59);
 	REFUSED((void)0, to.seq = 1);
+	REFUSED(to.behind = 1, to.behind = 0);
 	REFUSED(to.qos = 0, to.qos = 3);
 	REFUSED((void)0, to.qos = 1);
 	REFUSED((to.n_identifiers = 1001, to.identifiers = identifiers), to.n_identifiers = 0);
@@ -298,12 +299,44 @@ static void test_together(void **state)
 	mem_free(d);
 }
 
+/* A row stands behind the one that it is to be behind, or nowhere; and so do those behind it, in one batch or in several. */
+static void test_behind(void **state)
+{
+	struct fixture *f = *state;
+	Starling__MqttFence one = open_new(f, "behind.example/1"), two = open_new(f, "behind.example/2");
+	struct queued together[] = {
+		{ .fence = one, .seq = 4 },
+		{ .fence = one, .seq = 5, .behind = 4 },
+		{ .fence = one, .seq = 8, .behind = 7 },
+		{ .fence = two, .seq = 8, .behind = 7 },
+		{ .fence = one, .seq = 9, .behind = 8 },
+		{ .fence = two, .seq = 1 },
+		{ .fence = one, .seq = 6, .behind = 5 },
+	};
+	const enum stored want[] = { STORED, STORED, EARLY, EARLY, EARLY, STORED, STORED };
+	struct answer a[7];
+
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = one, .seq = 2, .behind = 1 }), EARLY);
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = one, .seq = 2 }), STORED);
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = one, .seq = 3, .behind = 2 }), STORED);
+	for (int i = 0; i < 7; i++)
+		queue_send(f, &together[i], &a[i]);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(queue_end(f, &a[i]), want[i]);
+	assert_int_equal(waiting(f, one.session), 5);
+	assert_int_equal(waiting(f, two.session), 1);
+	/* Another session's row of that number is none. */
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = two, .seq = 7, .behind = 6 }), EARLY);
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = one, .seq = 7, .behind = 6 }), STORED);
+	assert_int_equal(queue_call(f, &(struct queued){ .fence = one, .seq = 8, .behind = 7 }), STORED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_queue),    cmocka_unit_test(test_fenced), cmocka_unit_test(test_queue_refusals),
 		cmocka_unit_test(test_pages),    cmocka_unit_test(test_done),   cmocka_unit_test(test_done_wins),
-		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_together), cmocka_unit_test(test_behind),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * MqttQueue: a message for the sessions of one broker, a row each; one statement for all calls of a batch. The busiest write of an mqtt-broker.
- * Numbers in the SQL are codes of ipc/proto/envelope.proto: 6 FENCED, 9 EXISTS. */
+ * Numbers in the SQL are codes of ipc/proto/envelope.proto: 3 UNAVAILABLE, 6 FENCED, 9 EXISTS. */
 #include <inttypes.h>
 
 #include "common/base/hash.h"
@@ -33,6 +33,8 @@ static const char *check(const Starling__MqttQueueRequest *r)
 			return "no fence, or out of range";
 		if (q->seq == 0 || q->seq > SEQ_MAX || q->qos == 0 || q->qos > 2 || q->n_identifiers > IDENTIFIERS_MAX)
 			return "seq or qos out of range, or more than 1000 identifiers";
+		if (q->behind >= q->seq)
+			return "behind itself";
 	}
 	return NULL;
 }
@@ -56,7 +58,7 @@ static void take_locks(struct op *op, const Starling__MqttQueueRequest *r)
 	}
 }
 
-/* Three numbers a session, as text: a batch's rows have different lengths. */
+/* Four numbers a session, as text: a batch's rows have different lengths. */
 static void bind_to(struct op *op, const Starling__MqttQueueRequest *r)
 {
 	struct buf text = { 0 };
@@ -65,8 +67,8 @@ static void bind_to(struct op *op, const Starling__MqttQueueRequest *r)
 		const Starling__MqttQueued *q = r->to[i];
 		uint32_t bits = q->qos | (q->retain ? BIT_RETAIN : 0) | (op->asks[0] ? BIT_AGAIN : 0);
 
-		buf_printf(&text, "%c%" PRIu64 ",%" PRIu64 ",%" PRIu64, i ? ',' : '{', q->fence->session, q->fence->epoch,
-		           q->seq << BITS | bits);
+		buf_printf(&text, "%c%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, i ? ',' : '{', q->fence->session, q->fence->epoch,
+		           q->seq << BITS | bits, q->behind);
 	}
 	buf_append_char(&text, '}');
 	pg_args_bytes(&op->args, buf_str(&text));
@@ -124,37 +126,51 @@ static void answer_queue(struct op *op, const PGresult *res, int row)
 
 	reply.duplicates = arena_alloc(op->scratch, (n + 1) * sizeof *reply.duplicates);
 	reply.fenced = arena_alloc(op->scratch, (n + 1) * sizeof *reply.fenced);
+	reply.early = arena_alloc(op->scratch, (n + 1) * sizeof *reply.early);
 	for (int i = 0; i < (int)n; i++) {
 		uint64_t session = (uint64_t)pg_get_int8(res, i, 1);
 
 		if (pg_get_int8(res, i, 0) != row + 1)
 			continue;
-		if (pg_get_int4(res, i, 2) == STARLING__CODE__CODE_FENCED)
+		switch (pg_get_int4(res, i, 2)) {
+		case STARLING__CODE__CODE_FENCED:
 			reply.fenced[reply.n_fenced++] = session;
-		else
+			break;
+		case STARLING__CODE__CODE_UNAVAILABLE:
+			reply.early[reply.n_early++] = session;
+			break;
+		default:
 			reply.duplicates[reply.n_duplicates++] = session;
+			break;
+		}
 	}
 	op_reply(op, &reply.base);
 }
 
 /* OFFSET 0, as in LogAppend: look-ups stay what they are. The slots' locks were taken before the statement's snapshot.
- * x: each session of each call, and whether it is to get a row. Messages are picked from their array, so that one for a thousand sessions is not copied a
- *    thousand times on the way. */
+ * b: each session of each call, and whether it has the message, or an owner of its own. c: the row that it is to be behind, unless that is the one before it in
+ *    this batch. x: whether it is to get a row. Behind one that gets none, none of its session does.
+ * Messages are picked from their array, so that one for a thousand sessions is not copied a thousand times on the way. */
 const struct method mqtt_queue = {
 	.name = "MqttQueue",
 	.kind = METHOD_MERGED,
 	.columns = columns,
 	.column_count = sizeof columns / sizeof columns[0],
-	.sql = "WITH x AS MATERIALIZED (SELECT t.ord, t.session, t.bits, t.identifiers, CASE WHEN o.session IS NULL THEN 6 "
+	.sql = "WITH b AS MATERIALIZED (SELECT t.ord, t.session, t.bits, t.behind, t.identifiers, CASE WHEN o.session IS NULL THEN 6 "
 	       "WHEN t.bits & 8 > 0 AND mqtt_has(t.session, t.bits & 3 = 2, ($4::int8[])[t.ord], ($5::int8[])[t.ord]) THEN 9 ELSE 0 END AS "
 	       "code "
-	       "FROM (SELECT u.ord, a.v[3 * n - 2] AS session, a.v[3 * n - 1] AS epoch, a.v[3 * n] AS bits, "
+	       "FROM (SELECT u.ord, a.v[4 * n - 3] AS session, a.v[4 * n - 2] AS epoch, a.v[4 * n - 1] AS bits, a.v[4 * n] AS behind, "
 	       "a.w[n]::int8[] AS identifiers "
 	       "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (sessions, identifiers, ord), "
 	       "LATERAL (SELECT u.sessions::int8[] AS v, u.identifiers::text[] AS w OFFSET 0) a, LATERAL generate_series(1, "
-	       "cardinality(a.v) / 3) n) t "
+	       "cardinality(a.v) / 4) n) t "
 	       "LEFT JOIN LATERAL (SELECT s.session FROM mqtt_session s WHERE s.session = t.session AND s.epoch = t.epoch OFFSET 0) o ON "
 	       "true), "
+	       "c AS MATERIALIZED (SELECT ord, session, bits, identifiers, code, CASE WHEN code = 0 AND behind > 0 AND lag(bits >> 4) OVER "
+	       "(PARTITION BY session, code ORDER BY bits >> 4) IS DISTINCT FROM behind THEN behind END AS want FROM b), "
+	       "x AS MATERIALIZED (SELECT c.ord, c.session, c.bits, c.identifiers, CASE WHEN c.code = 0 AND bool_or(c.want IS NOT NULL AND "
+	       "e.seq IS NULL) OVER (PARTITION BY c.session ORDER BY c.bits >> 4) THEN 3 ELSE c.code END AS code FROM c "
+	       "LEFT JOIN LATERAL (SELECT q.seq FROM mqtt_queue q WHERE q.session = c.session AND q.seq = c.want OFFSET 0) e ON true), "
 	       "i AS (INSERT INTO mqtt_queue (session, seq, key_origin, key_number, bits, identifiers, message) "
 	       "SELECT session, bits >> 4, ($4::int8[])[ord], ($5::int8[])[ord], (bits & 7)::int4, identifiers, ($3::bytea[])[ord] FROM x "
 	       "WHERE code = 0) "
