@@ -353,15 +353,18 @@ static inline bool store_has(uint64_t session, uint64_t origin, uint64_t number)
 	return false;
 }
 
-static inline bool store_has_seq(uint64_t session, uint64_t seq)
+/* The first behind `after`. */
+static inline struct store_entry *store_next(uint64_t session, uint64_t after)
 {
-	for (uint32_t i = 0; i < store.entry_n; i++) {
-		const struct store_entry *e = &store.entries[i];
+	struct store_entry *first = NULL;
 
-		if (e->session == session && e->seq == seq && !e->done)
-			return true;
+	for (uint32_t i = 0; i < store.entry_n; i++) {
+		struct store_entry *e = &store.entries[i];
+
+		if (e->session == session && e->seq > after && !e->done && (!first || e->seq < first->seq))
+			first = e;
 	}
-	return false;
+	return first;
 }
 
 int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttQueueRequest *q,
@@ -380,7 +383,7 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 	reply.early = early;
 	for (size_t i = 0; i < q->n_to; i++) {
 		const Starling__MqttQueued *t = q->to[i];
-		struct store_entry *e = &store.entries[store.entry_n];
+		struct store_entry *e;
 
 		if (!store_fenced(t->fence)) {
 			fenced[reply.n_fenced++] = t->fence->session;
@@ -390,10 +393,12 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 			duplicates[reply.n_duplicates++] = t->fence->session;
 			continue;
 		}
-		if (t->behind && !store_has_seq(t->fence->session, t->behind)) {
+		e = t->behind ? store_next(t->fence->session, t->behind - 1) : NULL;
+		if (t->behind && (!e || e->seq != t->behind)) {
 			early[reply.n_early++] = t->fence->session;
 			continue;
 		}
+		e = &store.entries[store.entry_n];
 		assert_true(store.entry_n < ENTRIES && t->n_identifiers <= 4);
 		*e = (struct store_entry){ .session = t->fence->session, .seq = t->seq, .qos = t->qos, .retain = t->retain };
 		e->key_origin = q->key_origin;
@@ -408,20 +413,6 @@ int call_storage_mqtt_queue(struct ipc_bus *bus, struct ipc_target to, const str
 		store.entry_n++;
 	}
 	return store_says((void (*)(void))done, ctx, 0, &reply);
-}
-
-/* The first behind `after`. */
-static inline struct store_entry *store_next(uint64_t session, uint64_t after)
-{
-	struct store_entry *first = NULL;
-
-	for (uint32_t i = 0; i < store.entry_n; i++) {
-		struct store_entry *e = &store.entries[i];
-
-		if (e->session == session && e->seq > after && !e->done && (!first || e->seq < first->seq))
-			first = e;
-	}
-	return first;
 }
 
 int call_storage_mqtt_fetch(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttFetchRequest *q,
