@@ -19,9 +19,10 @@
 #include "services/session-manager/sm.h"
 #include "services/session-manager/subscribe.h"
 
+/* With stream management it is kept until the client has it, whatever became of the edge. */
 bool deliver_reachable(const struct session *s)
 {
-	return s->parked || !s->known || !s->edge->lost;
+	return s->managed || s->parked || !s->known || !s->edge->lost;
 }
 
 uint32_t deliver_to(struct account *a, const struct packet *p, deliver_filter filter, const void *ctx)

@@ -401,6 +401,33 @@ static void a_copy_is_not_the_message(void **state)
 	assert_null(fake_delivered(C + 1, "to two", 1));
 }
 
+/* Its edge is out of reach, and nobody has said yet that it is gone; another client of the account is there. */
+static void what_comes_before_an_edge_is_known_to_be_gone_is_kept(void **state)
+{
+	(void)state;
+	log_in_managed();
+	assert_int_equal(fake_open(C, "b@h.test", "three", NULL), 0);
+	assert_int_equal(fake_enable(C, "b@h.test/three", 600, 1), 600);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	fake_close(C, "b@h.test/three", true);
+	assert_int_equal(fake_resume(C, "b@h.test", EDGE2, 0).code, 0);
+	fake_turns(4);
+	fake_forget();
+	b()->edge->lost = true;
+	fake_chat(A, 1, "b@h.test", "<message>to both</message>");
+	fake_turns(4);
+	assert_non_null(fake_delivered(C, "to both", 0));
+	assert_null(fake_delivered(B, "to both", 0));
+	fake.edge_alive = false;
+	sm_on_directory(fake.sm);
+	wait_for_timers();
+	assert_true(b()->parked);
+	assert_int_equal(fake_resume(B, "b@h.test", EDGE2, 0).code, 0);
+	fake_turns(4);
+	assert_non_null(fake_delivered(B, "to both", 0));
+	assert_null(fake_delivered(B, "to both", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +439,7 @@ int main(void)
 		TEST(a_dead_edge_parks_its_managed_sessions),
 		TEST(presence_comes_again_from_the_copy),
 		TEST(lost_deliveries_are_repaired),
+		TEST(what_comes_before_an_edge_is_known_to_be_gone_is_kept),
 		TEST(what_was_lost_is_not_taken_for_erased),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
 		TEST(a_new_owner_gives_what_waited_once_more),
