@@ -164,10 +164,11 @@ struct c2s_stream {
 	uint8_t holds;        /* enum c2s_hold */
 	uint8_t close_reason; /* Starling__CloseReason */
 	bool direct_tls, header_sent;
-	bool final;                    /* it ends for good: no resumption */
-	bool feeding;                  /* inside xml_stream_feed */
-	bool layered;                  /* TLS or zlib was begun: bytes that follow are not XML yet */
-	bool warm;                     /* has been read lately: its parser is kept */
+	bool success_sent; /* nothing of the new stream has come: what we said now, its client would take for part of the old one */
+	bool final;        /* it ends for good: no resumption */
+	bool feeding;      /* inside xml_stream_feed */
+	bool layered;      /* TLS or zlib was begun: bytes that follow are not XML yet */
+	bool warm;         /* has been read lately: its parser is kept */
 	bool in_logins, logins_shared; /* counted in edge->logins, and how */
 	bool in_addresses, addresses_shared;
 };

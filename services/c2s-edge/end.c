@@ -69,7 +69,7 @@ static void end_as(struct c2s_stream *s, const char *condition, const char *insi
 	condition = known(condition);
 	s->final = s->final || is_final(condition);
 	log_info(&s->log, "stream ended with %s%s%s in state %s", condition, text[0] ? ": " : "", text, c2s_state_name(s->state));
-	if (s->state != C2S_TLS) { /* else there is no common language now */
+	if (s->state != C2S_TLS && !s->success_sent) { /* else there is no common language now */
 		if (!s->header_sent)
 			c2s_header_send(s, (struct str){ 0 });
 		out = c2s_out(s);

@@ -79,6 +79,7 @@ static void succeed(struct c2s_stream *s, const Starling__SaslReply *reply)
 	c2s_crowd_login(s->edge);
 	c2s_limits_apply(s);
 	c2s_stream_restart(s);
+	s->success_sent = true;
 	c2s_stream_hold(s, C2S_HOLD_CALL, false);
 }
 

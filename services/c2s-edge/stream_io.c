@@ -58,6 +58,7 @@ static size_t on_data(struct conn *c, const char *p, size_t n, void *ctx)
 	while (used < n && s->state != C2S_CLOSING && !s->holds && !s->layered) {
 		size_t before = used;
 
+		s->success_sent = false;
 		used += xml_stream_feed(s->xml, p + used, n - used);
 		if (used == before)
 			break;

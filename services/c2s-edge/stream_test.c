@@ -337,6 +337,30 @@ static void auth_away_is_a_temporary_failure(void **state)
 	assert_non_null(strstr(fake_hear(), "<success"));
 }
 
+/* RFC 6120 section 6.4.6: the client begins the new stream. Until it has, there is none that could have an error. */
+static void nothing_is_said_between_success_and_the_new_stream(void **state)
+{
+	(void)state;
+	fake_connect();
+	fake_say(FAKE_HEADER);
+	fake_hear();
+	fake_say(elements[C2S_EV_AUTH]);
+	assert_non_null(strstr(fake_hear(), "<success"));
+	c2s_end(fake_stream(), "system-shutdown", "");
+	assert_string_equal(fake_hear(), "");
+}
+
+static void the_new_stream_may_have_an_error(void **state)
+{
+	(void)state;
+	fake_connect();
+	fake_say(FAKE_HEADER);
+	fake_say(elements[C2S_EV_AUTH]);
+	fake_hear();
+	fake_say("<?xml version='1.0'?><wrong/>");
+	assert_non_null(strstr(fake_hear(), "<stream:error>"));
+}
+
 /* --- bind --------------------------------------------------------------------------------------------------------- */
 
 static void failures_to_bind_are_mapped(void **state)
@@ -433,6 +457,8 @@ int main(void)
 		TEST(auth_away_is_a_temporary_failure),
 		TEST(failures_to_bind_are_mapped),
 		TEST(bind_waits_for_an_owner_and_gives_up_politely),
+		TEST(nothing_is_said_between_success_and_the_new_stream),
+		TEST(the_new_stream_may_have_an_error),
 		TEST(a_session_opened_for_a_client_that_left_is_closed),
 	};
 
