@@ -92,7 +92,7 @@ class Starling:
     @property
     def postgres(self):
         """How to look into its database; past the proxies."""
-        return "host=%s user=starling dbname=starling" % os.path.join(self.flock.state, "run", "pg")
+        return self.flock.postgres
 
     @property
     def redis_socket(self):

@@ -73,10 +73,7 @@ class Starling:
         self.flock.register(name, PASSWORD)
         return "%s@%s" % (name, self.domain)
 
-    @property
-    def postgres(self):
-        """How to look into its database."""
-        return "host=%s user=starling dbname=starling" % os.path.join(self.flock.state, "run", "pg")
+    postgres = property(lambda self: self.flock.postgres)
 
     def reload(self, **s2s):
         """With other settings of s2s."""

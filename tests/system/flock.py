@@ -157,6 +157,11 @@ class Flock:
             time.sleep(0.2)
         raise AssertionError("the flock did not recover:\n" + self.run("status", "--dir", self.state).stdout + self.tails())
 
+    @property
+    def postgres(self):
+        """How to look into its database, past the daemons."""
+        return "host=%s user=starling dbname=starling" % os.path.join(self.state, "run", "pg")
+
     # --- what clients need ---------------------------------------------------------------------------------------------
 
     def ca(self, host=None):
