@@ -58,12 +58,13 @@ static void done(struct mq_claim *o)
 	struct mq_broker *b = o->broker;
 	struct mq_client *c = o->client ? mq_client_ref(o->client) : NULL;
 	bool known = o->known || b->several->unsettled;
+	uint64_t sent = o->sent;
 
 	if (!c && o->known && !o->lost && !b->stopped)
 		mq_adopt_name(b, o->name);
 	claim_free(o);
 	if (c && c->state != MQ_CLOSING && !b->stopped)
-		mq_connect_claimed(c, known);
+		mq_connect_claimed(c, known, sent);
 	if (c)
 		mq_client_unref(c);
 	mq_claimed_look(b);
@@ -104,6 +105,7 @@ static void on_claimed(const struct ipc_result *result, const Starling__MqttClai
 
 	if (ipc_ok(result)) {
 		o->known |= reply->known;
+		o->sent = reply->sent > o->sent ? reply->sent : o->sent;
 		if (reply->refused) {
 			end_client(o, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
 		} else if (reply->lost) {

@@ -220,8 +220,9 @@ void mq_connect_accept(struct mq_client *c)
 		mq_claim(c);
 }
 
-void mq_connect_claimed(struct mq_client *c, bool known)
+void mq_connect_claimed(struct mq_client *c, bool known, uint64_t sent)
 {
+	c->login->sent = sent;
 	if (c->broker->draining)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
 	else

@@ -72,6 +72,12 @@ int send_mqtt_publish_once(struct ipc_bus *bus, struct ipc_target to, const stru
 	return peer_ask("publish_once", to, opts, &event->base, NULL, NULL);
 }
 
+int send_mqtt_flapped(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttFlappedEvent *event)
+{
+	(void)bus;
+	return peer_ask("flapped", to, opts, &event->base, NULL, NULL);
+}
+
 /* --- what is asked of others -------------------------------------------------------------------------------------- */
 
 static inline struct peer_asked *peer_find(const char *what)

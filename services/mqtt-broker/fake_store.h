@@ -270,8 +270,10 @@ int call_storage_mqtt_close(struct ipc_bus *bus, struct ipc_target to, const str
 	(void)opts;
 	if (!store_asked((void (*)(void))done, ctx))
 		return 0;
-	if (r)
+	if (r && q->remove)
 		store_remove(r);
+	else if (r)
+		r->instance = 0;
 	return store_says((void (*)(void))done, ctx, r ? 0 : STARLING__CODE__CODE_FENCED, &reply);
 }
 

@@ -6,8 +6,10 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/mqtt/index_hash.h"
+#include "ipc/gen/mqtt.server.h"
 #include "services/mqtt-broker/metrics.h"
-#include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/several.h"
+#include "services/mqtt-broker/wire.h"
 
 #define SETS      2048u
 #define WAYS      8u
@@ -106,24 +108,33 @@ static bool counts(struct mq_broker *b, char kind, struct str host, struct str t
 	                         (uint32_t)limit);
 }
 
+/* A connection that has ended, of this broker or another. */
+struct flapped {
+	const struct log_ctx *log;
+	struct mq_tenant *tenant;
+	struct str id;
+	const char *user; /* NULL: none */
+	const struct net_addr *address;
+};
+
 /* It is not kept for the next start: it is over soon. */
-static void ban(struct mq_client *c, const struct mq_whom *whom, const char *by, struct metric *metric)
+static void ban(const struct flapped *o, const struct mq_whom *whom, const char *by, struct metric *metric)
 {
-	struct mq_broker *b = c->broker;
+	struct mq_broker *b = o->tenant->broker;
 	int64_t now_s = clock_wall_us() / 1000000;
 	struct err e = { 0 };
 
 	/* Perhaps it ends for one, of the operator, which is not to be made a shorter one. */
-	if (mq_bans_has(&b->bans, c->session->id, c->session->user, conn_peer(c->conn), now_s))
+	if (mq_bans_has(&b->bans, o->id, o->user, o->address, now_s))
 		return;
 	if (b->bans.count >= BANS_MOST) {
-		log_info(mq_log(c), "not banned for connecting and ending all the time: there are %u bans already", b->bans.count);
+		log_info(o->log, "not banned for connecting and ending all the time: there are %u bans already", b->bans.count);
 		return;
 	}
 	if (mq_bans_add(&b->bans, whom, now_s + b->config->flapping_ban_ms / 1000, &e) < 0)
 		return;
 	metric_inc(metric);
-	log_info(mq_log(c), "banned for connecting and ending all the time by=%s", by);
+	log_info(o->log, "banned for connecting and ending all the time by=%s", by);
 }
 
 /* As it is counted: the address, or the /64 of an IPv6 address. */
@@ -139,21 +150,57 @@ static const char *network(const struct net_addr *a, char *out, size_t n)
 	return out;
 }
 
-/* Who drains sends them all off itself. A client identifier is banned with its user, or else its address, so that nobody can lock out another by the name. */
-void mq_flapped(struct mq_client *c)
+/* A client identifier is banned with its user, or else its address, so that nobody can lock out another by the name. */
+static void count(const struct flapped *o)
 {
-	struct mq_broker *b = c->broker;
-	const struct mq_config *cfg = b->config;
+	struct mq_broker *b = o->tenant->broker;
 	char address[NET_ADDR_TEXT_MAX + 4];
 	uint8_t key[16];
 
-	if (!b->flapping || c->state != MQ_LIVE || b->draining || !c->session || !c->conn)
+	network(o->address, address, sizeof(address));
+	net_addr_key(o->address, key);
+	if (counts(b, 'c', o->tenant->name, o->id, b->config->flapping_client))
+		ban(o, &(struct mq_whom){ o->id.p, o->user, o->user ? NULL : address }, "client", &mq_metrics.flapping_client);
+	if (counts(b, 'a', STR(""), str_make((const char *)key, sizeof(key)), b->config->flapping_address))
+		ban(o, &(struct mq_whom){ .address = address }, "address", &mq_metrics.flapping_address);
+}
+
+static void tell(const struct flapped *o)
+{
+	struct mq_broker *b = o->tenant->broker;
+	Starling__MqttFlappedEvent event = STARLING__MQTT_FLAPPED_EVENT__INIT;
+	struct ipc_opts opts = mq_wire_opts(b);
+	char *name = mq_wire_name(o->tenant, o->id);
+
+	event.name = name;
+	event.user = (char *)(uintptr_t)(o->user ? o->user : "");
+	event.address = (ProtobufCBinaryData){ sizeof(o->address->ip), (uint8_t *)(uintptr_t)o->address->ip };
+	list_for_each (n, &b->several->peers)
+		send_mqtt_flapped(b->bus, ipc_instance(list_entry(n, struct mq_peer, node)->instance), &opts, &event);
+	mem_free(name);
+}
+
+/* Who drains sends them all off itself. */
+void mq_flapped(struct mq_client *c)
+{
+	struct flapped o;
+
+	if (!c->broker->flapping || c->state != MQ_LIVE || c->broker->draining || !c->session || !c->conn)
 		return;
-	network(conn_peer(c->conn), address, sizeof(address));
-	net_addr_key(conn_peer(c->conn), key);
-	if (counts(b, 'c', c->tenant->name, c->session->id, cfg->flapping_client))
-		ban(c, &(struct mq_whom){ c->session->id.p, c->session->user, c->session->user ? NULL : address }, "client",
-		    &mq_metrics.flapping_client);
-	if (counts(b, 'a', STR(""), str_make(key, sizeof(key)), cfg->flapping_address))
-		ban(c, &(struct mq_whom){ .address = address }, "address", &mq_metrics.flapping_address);
+	o = (struct flapped){ mq_log(c), c->tenant, c->session->id, c->session->user, conn_peer(c->conn) };
+	count(&o);
+	tell(&o);
+}
+
+void on_mqtt_flapped(struct ipc_call *call, const Starling__MqttFlappedEvent *event)
+{
+	struct mq_broker *b = ipc_call_daemon(call);
+	struct net_addr address = { 0 };
+	struct flapped o = { .log = b->log, .user = event->user[0] ? event->user : NULL, .address = &address };
+
+	o.tenant = mq_wire_tenant(b, str_from(event->name), &o.id);
+	if (!b->flapping || !o.tenant || event->address.len != sizeof(address.ip))
+		return;
+	memcpy(address.ip, event->address.data, sizeof(address.ip));
+	count(&o);
 }

@@ -23,7 +23,7 @@ bool mq_flapping_count(struct mq_flapping *f, struct str name, uint64_t now_ms, 
 
 /* --- the broker ------------------------------------------------------------------------------------------------------ */
 
-/* A client that was let in ends; its session and its connection are still known. */
+/* A client that was let in ends; its session and its connection are still known. The other brokers are told, and count it as their own. */
 void mq_flapped(struct mq_client *c);
 /* The configuration is another one: who is not counted needs no table. */
 void mq_flapping_configure(struct mq_broker *b);

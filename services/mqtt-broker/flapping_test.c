@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-broker/flapping.h"
 
-#include "services/mqtt-broker/fake_flock.h"
+#include "services/mqtt-broker/several_for_test.h"
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
@@ -77,6 +77,49 @@ static void test_client(void **state)
 	comes_and_goes("b");
 	/* Attempts that are refused are not counted: nobody is banned by somebody else's. */
 	assert_int_equal(fake.broker->bans.count, 1);
+}
+
+static void flaps_at_another(const char *name, size_t address_n)
+{
+	Starling__MqttFlappedEvent event = STARLING__MQTT_FLAPPED_EVENT__INIT;
+	struct ipc_call call = { .source = OTHER };
+	uint8_t address[16] = { 0x20, 1 };
+
+	event.name = (char *)(uintptr_t)name;
+	event.user = (char *)(uintptr_t) "romeo@a.test";
+	event.address = (ProtobufCBinaryData){ address_n, address };
+	on_mqtt_flapped(&call, &event);
+}
+
+/* Wherever it connects. */
+static void test_several_brokers(void **state)
+{
+	const Starling__MqttFlappedEvent *told;
+
+	(void)state;
+	meets(OTHER);
+	flaps_at_another("a.test/a", 16); /* nobody counts */
+	fake.config.flapping_client = 2;
+	fake.config.flapping_window_ms = fake.config.flapping_ban_ms = 60000;
+	mq_flapping_configure(fake.broker);
+	flaps_at_another("a.test/a", 16);
+	flaps_at_another("a.test/a", 15);
+	flaps_at_another("nowhere.test/a", 16);
+	flaps_at_another("a.test/b", 16);
+	live5(0, "a");
+	peers.holds = true;
+	say(0, "E0 00");
+	gone(0);
+	assert_int_equal(fake.broker->bans.count, 0);
+	told = (const Starling__MqttFlappedEvent *)peer_find("flapped")->request;
+	assert_string_equal(told->name, "a.test/a");
+	assert_string_equal(told->user, "romeo@a.test");
+	assert_int_equal(told->address.len, 16);
+	peers.holds = false;
+	peers_answer(0);
+	flaps_at_another("a.test/a", 16);
+	assert_int_equal(fake.broker->bans.count, 1);
+	refused("10 . s'MQTT' 05 C2 0000 () s'a' s'romeo' s'secret'");
 }
 
 /* Without a name everybody may call himself so: the ban is for the address as well. */
@@ -169,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test_setup_teardown(test_client, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_anonymous, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_several_brokers, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_operator, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_address, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_room, fake_setup, fake_teardown),

@@ -181,7 +181,7 @@ void mq_lasting_load(struct mq_session *s, const Starling__MqttSession *row)
 	l->box.next_seq = row->next_seq ? row->next_seq : 1;
 	l->sent = l->box.next_seq - 1;
 	mq_full_begin(s);
-	l->sent_here = 0;
+	l->sent_known = 0;
 	for (size_t i = 0; i < row->n_subscriptions; i++)
 		load_subscription(s, row->subscriptions[i]);
 	for (size_t i = 0; i < row->n_received; i++)

@@ -55,7 +55,7 @@ struct mq_lasting {
 	struct mq_outbox box;
 	uint64_t queued;          /* rows that are not complete */
 	uint64_t sent;            /* the highest seq that a client may have seen */
-	uint64_t sent_here;       /* the highest one that was sent by this very process; all below were as well */
+	uint64_t sent_known;      /* the highest one that certainly was sent; all below were as well */
 	uint64_t passed;          /* full.c: all up to this seq may be under way to the client, or is no longer wanted */
 	struct list_node pending; /* struct mq_target.node by rising seq: on its way to the store */
 

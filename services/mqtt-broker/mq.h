@@ -182,6 +182,7 @@ struct mq_login {
 	size_t input_n, state_n;
 	bool gated, again; /* counted in logins_inside; a re-authentication */
 	struct mq_will *will;
+	uint64_t sent; /* by the broker that had the session: MqttClaimReply */
 	uint32_t session_expiry;
 	uint32_t will_delay;
 	uint16_t keep_alive, receive_max, alias_max;

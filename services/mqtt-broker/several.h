@@ -216,6 +216,8 @@ void mq_passes_on_retry(struct wheel_timer *t);
 
 struct mq_taken *mq_taken_new(void);
 void mq_taken_free(struct mq_taken **t);
+/* This broker hands a message out to its own sessions. False: it has before. */
+bool mq_taken_own(struct mq_broker *b, uint64_t origin, uint64_t number);
 
 /* --- ghost.c -------------------------------------------------------------------------------------------------------------------- */
 
@@ -252,6 +254,7 @@ struct mq_claim {
 	uint32_t open; /* calls on their way or to be repeated */
 	bool known;    /* somebody had it, or may have had */
 	bool lost;     /* a later one takes it */
+	uint64_t sent; /* as in MqttClaimReply */
 };
 
 /* Has it from all peers, then mq_connect_claimed. */
@@ -260,7 +263,7 @@ void mq_claim_abandon(struct mq_client *c);
 struct mq_claim *mq_claim_find(struct mq_tenant *t, struct str id);
 void mq_claims_end(struct mq_broker *b);
 /* connect.c: nobody has it but this broker. */
-void mq_connect_claimed(struct mq_client *c, bool known);
+void mq_connect_claimed(struct mq_client *c, bool known, uint64_t sent);
 /* A session has been opened, closed, or has ended: who waits for it is looked at. */
 void mq_claimed_look(struct mq_broker *b);
 void mq_claimed_on_task(struct net_task *t);

@@ -89,7 +89,8 @@ static inline struct ipc_call *claims(uint64_t who, const char *name, const char
 	return call;
 }
 
-static inline struct ipc_call *passes(const char *topic, const char *payload, uint32_t qos, bool again, const char *group)
+static inline struct ipc_call *passes_named(uint64_t origin, uint64_t number, const char *topic, const char *payload, uint32_t qos,
+                                            bool again, const char *group)
 {
 	struct ipc_call *call = call_of(OTHER);
 	Starling__MqttPublishRequest r = STARLING__MQTT_PUBLISH_REQUEST__INIT;
@@ -99,8 +100,8 @@ static inline struct ipc_call *passes(const char *topic, const char *payload, ui
 	m.topic = (char *)(uintptr_t)topic;
 	m.qos = qos;
 	r.message = &m;
-	r.key_origin = OTHER;
-	r.key_number = 5;
+	r.key_origin = origin;
+	r.key_number = number;
 	r.again = again;
 	g.filter = (char *)(uintptr_t)topic;
 	g.group = (char *)(uintptr_t)group;
@@ -110,6 +111,11 @@ static inline struct ipc_call *passes(const char *topic, const char *payload, ui
 	on_mqtt_publish(call, &r);
 	turn();
 	return call;
+}
+
+static inline struct ipc_call *passes(const char *topic, const char *payload, uint32_t qos, bool again, const char *group)
+{
+	return passes_named(OTHER, 5, topic, payload, qos, again, group);
 }
 
 #endif

@@ -241,6 +241,39 @@ static void test_taken(void **state)
 	call_drop(call);
 }
 
+/* A client with a message with QoS 2 on its way goes to the other broker, and sends it again there; and then one the other way. */
+static void test_sent_again_elsewhere(void **state)
+{
+	const Starling__MqttPublishRequest *r;
+	struct ipc_call *call;
+
+	(void)state;
+	meets(OTHER);
+	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
+	live5(0, "a");
+	say(0, "82 . 0001 () s'x' 00");
+	hear(0, "90 . 0001 () 00");
+	last5(2, "p", CONNACK_5);
+	peers.holds = true;
+	say(2, "34 . s'x' 0007 () 'once'");
+	hear(0, "30 . s'x' () 'once'");
+	r = (const Starling__MqttPublishRequest *)peer_find("publish")->request;
+	call = passes_named(r->key_origin, r->key_number, "a.test/x", "once", 2, true, NULL);
+	assert_true(call->answered && call->reply);
+	call_drop(call);
+	hear(0, "");
+	/* What it sends next has the other way behind it. */
+	call = passes_named(r->key_origin, r->key_number + 1, "a.test/x", "more", 2, false, NULL);
+	call_drop(call);
+	hear(0, "30 . s'x' () 'more'");
+	peers_answer(0);
+	hear(2, "50 02 0007");
+	say(2, "34 . s'x' 0008 () 'more'");
+	peers_answer(0);
+	hear(2, "50 02 0008");
+	hear(0, "");
+}
+
 static void test_taken_refused(void **state)
 {
 	struct ipc_call *call;
@@ -270,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_shared_and_a_death, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_sent_again_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_refused, fake_setup, fake_teardown),
 	};
 

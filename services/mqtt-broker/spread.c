@@ -176,6 +176,14 @@ static void on_round(void *ctx, enum mqtt_reason reason)
 	mq_several_look(b);
 }
 
+/* Its client may send it again to another broker (intake.c), and has maybe come from one. */
+static bool handed_out(const struct mq_spread *s)
+{
+	bool twice = s->qos == 2 && s->from && s->from->lasts;
+
+	return s->round > 0 || (twice && !mq_taken_own(s->broker, s->key_origin, s->key_number));
+}
+
 static void fill(const struct mq_spread *s, struct mq_publication *p)
 {
 	*p = (struct mq_publication){
@@ -185,7 +193,7 @@ static void fill(const struct mq_spread *s, struct mq_publication *p)
 	p->key_origin = s->key_origin;
 	p->key_number = s->key_number;
 	p->again = s->again;
-	p->only_lasting = s->round > 0;
+	p->only_lasting = handed_out(s);
 	p->no_groups = true;
 }
 

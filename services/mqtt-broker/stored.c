@@ -23,7 +23,7 @@ static void publish(struct mq_session *s, const struct mq_item *item, struct mqt
 	struct mq_lasting *l = s->lasting;
 
 	/* What was sent once does not expire [MQTT-4.3.3-7]. */
-	if (!mq_message_expiry(item->message->expires_ms, net_now(l->broker->net), d) && item->seq > l->sent_here) {
+	if (!mq_message_expiry(item->message->expires_ms, net_now(l->broker->net), d) && item->seq > l->sent_known) {
 		metric_inc(&mq_metrics.dropped_expired);
 		mq_done(s, item->seq);
 		return;
@@ -34,8 +34,8 @@ static void publish(struct mq_session *s, const struct mq_item *item, struct mqt
 		l->passed = item->seq;
 	if (item->seq > l->sent)
 		l->sent = item->seq;
-	if (item->seq > l->sent_here)
-		l->sent_here = item->seq;
+	if (item->seq > l->sent_known)
+		l->sent_known = item->seq;
 	if (mq_deliver_write(s, &item->message->m, d, NULL))
 		return;
 	mq_inflight_set(&s->inflight, d->packet_id, MQ_FLIGHT_NONE);

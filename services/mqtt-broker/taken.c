@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * taken: messages that clients of other brokers published: to this broker's own sessions alone. One that is sent again while the first is on its way waits for
- * that; later, sessions that do not last get no second copy, as long as its name is remembered. */
+ * that; later, sessions that do not last get no second copy, as long as its name is remembered. Nor do they of one that a client of this broker published, and
+ * that comes again by another broker, to which the client has gone; or the other way round. */
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "ipc/gen/mqtt.server.h"
@@ -66,6 +67,16 @@ static struct heard *find(struct mq_taken *t, uint64_t origin, uint64_t number)
 	}
 	set->ways[set->next % WAYS].used = false;
 	return &set->ways[set->next++ % WAYS];
+}
+
+bool mq_taken_own(struct mq_broker *b, uint64_t origin, uint64_t number)
+{
+	struct heard *h = find(b->several->taken, origin, number);
+	bool first = !h->used;
+
+	if (first)
+		*h = (struct heard){ .origin = origin, .number = number, .used = true };
+	return first;
 }
 
 /* --- the answer --------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One flock with a broker for the whole run, and accounts; after every test its logs are checked."""
+"""One flock with a broker (STARLING_SCALE: several, as mqtt-broker=3) for the whole run, and accounts; after every test its logs are checked."""
 import os
 import signal
 import sys
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from flock import Flock  # noqa: E402
 from raw import Raw  # noqa: E402
 
-SCALE = "mqtt-broker=1"
+SCALE = "mqtt-broker=1," + os.environ.get("STARLING_SCALE", "")  # the last of two counts holds
 # Rules that a test may rely on: everything but what begins with "closed".
 RULES = "deny publish $SYS/#\ndeny all closed/#\nallow all only/%u/%c\ndeny all only/#\nallow all #\n"
 

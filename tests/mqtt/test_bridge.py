@@ -243,7 +243,8 @@ def test_killed(flock, bridged):
     for client, topic in ((there, "out/x"), (here, "in/x")):
         last = sent[topic][-1]
         client.wait(lambda got: last in [m[0] for m in of(got, topic)])
-        assert [m[0] for m in of(client.got, topic)] == sent[topic]
+        came = [m[0] for m in of(client.got, topic)]
+        assert came == sent[topic], (topic, came[:120])
 
 
 def test_remote_away(flock, bridged):
