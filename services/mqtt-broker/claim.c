@@ -58,7 +58,7 @@ static void done(struct mq_claim *o)
 	struct mq_broker *b = o->broker;
 	struct mq_client *c = o->client ? mq_client_ref(o->client) : NULL;
 	bool known = o->known || b->several->unsettled;
-	uint64_t sent = o->sent;
+	struct mq_sent sent = o->sent;
 
 	if (!c && o->known && !o->lost && !b->stopped)
 		mq_adopt_name(b, o->name);
@@ -105,7 +105,8 @@ static void on_claimed(const struct ipc_result *result, const Starling__MqttClai
 
 	if (ipc_ok(result)) {
 		o->known |= reply->known;
-		o->sent = reply->sent > o->sent ? reply->sent : o->sent;
+		if (reply->sent)
+			o->sent = (struct mq_sent){ true, reply->sent->perhaps, reply->sent->certainly };
 		if (reply->refused) {
 			end_client(o, MQTT_CLIENT_ID_INVALID, "another user has this client identifier");
 		} else if (reply->lost) {

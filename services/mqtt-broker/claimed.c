@@ -20,7 +20,7 @@ struct claimed {
 	int64_t since_us;
 	uint64_t from;
 	bool ended_client; /* ours that asked for it was the earlier one */
-	uint64_t sent;     /* as in MqttClaimReply */
+	Starling__MqttSent sent;
 	Starling__MqttFence fence;
 	struct wheel_timer retry; /* of letting go */
 };
@@ -32,7 +32,7 @@ static void answer(struct claimed *o, bool known, bool lost, bool refused)
 	reply.known = known;
 	reply.lost = lost;
 	reply.refused = refused;
-	reply.sent = o->sent;
+	reply.sent = known && o->sent.base.descriptor ? &o->sent : NULL;
 	if (o->broker->stopped)
 		ipc_fail(o->call, STARLING__CODE__CODE_UNAVAILABLE, "ends");
 	else
@@ -81,7 +81,9 @@ static void yield(struct claimed *o, struct mq_session *s)
 	starling__mqtt_fence__init(&o->fence);
 	o->fence.session = s->lasting->fence.session;
 	o->fence.epoch = s->lasting->fence.epoch;
-	o->sent = s->lasting->sent_known;
+	starling__mqtt_sent__init(&o->sent);
+	o->sent.perhaps = s->lasting->sent;
+	o->sent.certainly = s->lasting->sent_known;
 	list_push_back(&o->broker->several->yielding, &o->node);
 	mq_ghost_new(s, o->from, o->since_us);
 	if (c)

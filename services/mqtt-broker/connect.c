@@ -220,7 +220,7 @@ void mq_connect_accept(struct mq_client *c)
 		mq_claim(c);
 }
 
-void mq_connect_claimed(struct mq_client *c, bool known, uint64_t sent)
+void mq_connect_claimed(struct mq_client *c, bool known, struct mq_sent sent)
 {
 	c->login->sent = sent;
 	if (c->broker->draining)

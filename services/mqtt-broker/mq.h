@@ -170,6 +170,12 @@ enum mq_state {
 enum mq_hold { MQ_HOLD_LOGIN = 1, MQ_HOLD_RATE = 2, MQ_HOLD_STORE = 4, MQ_HOLD_ACKS = 8, MQ_HOLD_SUBSCRIBE = 16 };
 
 /* Between CONNECT and CONNACK, and during a re-authentication (MQTT 5.0 section 4.12.1). */
+/* Which messages of a session its client has been sent, says the broker that had it: MqttSent. */
+struct mq_sent {
+	bool told;
+	uint64_t perhaps, certainly;
+};
+
 struct mq_login {
 	struct mq_client *client;
 	struct list_node waiting;
@@ -182,7 +188,7 @@ struct mq_login {
 	size_t input_n, state_n;
 	bool gated, again; /* counted in logins_inside; a re-authentication */
 	struct mq_will *will;
-	uint64_t sent; /* by the broker that had the session: MqttClaimReply */
+	struct mq_sent sent;
 	uint32_t session_expiry;
 	uint32_t will_delay;
 	uint16_t keep_alive, receive_max, alias_max;

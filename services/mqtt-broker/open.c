@@ -68,7 +68,10 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	if (c && c->number == l->asked_for) {
 		l->will_delay_s = c->login->will_delay;
 		l->will_due_us = l->disconnected_us = 0;
-		l->sent_known = present ? c->login->sent : 0;
+		if (present && c->login->sent.told) {
+			l->sent = c->login->sent.perhaps;
+			l->sent_known = c->login->sent.certainly;
+		}
 		mq_connect_done(c, s, present);
 		return;
 	}

@@ -254,7 +254,7 @@ struct mq_claim {
 	uint32_t open; /* calls on their way or to be repeated */
 	bool known;    /* somebody had it, or may have had */
 	bool lost;     /* a later one takes it */
-	uint64_t sent; /* as in MqttClaimReply */
+	struct mq_sent sent;
 };
 
 /* Has it from all peers, then mq_connect_claimed. */
@@ -263,7 +263,7 @@ void mq_claim_abandon(struct mq_client *c);
 struct mq_claim *mq_claim_find(struct mq_tenant *t, struct str id);
 void mq_claims_end(struct mq_broker *b);
 /* connect.c: nobody has it but this broker. */
-void mq_connect_claimed(struct mq_client *c, bool known, uint64_t sent);
+void mq_connect_claimed(struct mq_client *c, bool known, struct mq_sent sent);
 /* A session has been opened, closed, or has ended: who waits for it is looked at. */
 void mq_claimed_look(struct mq_broker *b);
 void mq_claimed_on_task(struct net_task *t);

@@ -64,12 +64,20 @@ def raw(flock):
 LOST = r"(?i)lost|ended|unavailable|refused|gone|timed? ?out|unhealthy|killed|died|restart|terminat|not reachable|closed"
 
 
-def restart(flock, name, hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
-    """Kills a daemon, and returns when its successor is there."""
-    before = flock.pid(name)
-    hurt(before)
+def brokers(flock):
+    """Names of those that it supervises."""
+    return sorted(name for name in flock.children() if name.startswith("mqtt-broker"))
+
+
+def restart(flock, *names, then=lambda: None):
+    """Kills these daemons, or else all brokers, and returns when their successors are there. then: called when they are dead."""
+    names = names or brokers(flock)
+    before = {name: flock.pid(name) for name in names}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    then()
     deadline = time.monotonic() + 60
-    while flock.pid(name) in (before, None, 0):
+    while any(flock.pid(name) in (pid, None, 0) for name, pid in before.items()):
         assert time.monotonic() < deadline, flock.tails()
         time.sleep(0.1)
     flock.wait_healthy()
@@ -78,7 +86,7 @@ def restart(flock, name, hurt=lambda pid: os.kill(pid, signal.SIGKILL)):
 @pytest.fixture
 def kill(flock):
     with flock.expect(LOST):
-        yield lambda name="mqtt-broker-1", *args: restart(flock, name, *args)
+        yield lambda *names, **options: restart(flock, *names, **options)
 
 
 @pytest.fixture

@@ -160,4 +160,11 @@ class Raw:
         raise AssertionError("behind DISCONNECT: %r" % p2)
 
     def close(self):
+        """As a client that has gone away; its broker has noticed."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(65536):
+                pass
+        except OSError:
+            pass
         self.socket.close()

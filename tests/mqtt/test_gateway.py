@@ -220,7 +220,7 @@ def test_refusals(device, login):
 def test_broker_away(flock, gateway, kill, login):
     """A message waits for the broker, and is there when that is back."""
     juliet = login("juliet")
-    kill("mqtt-broker-1", lambda pid: (os.kill(pid, signal.SIGKILL), juliet.message("lamp@things.starling.test", "meanwhile")))
+    kill(then=lambda: juliet.message("lamp@things.starling.test", "meanwhile"))
     gateway.wait_up()
     device = Mqtt(flock.mqtt["tcp"], "again", "juliet", ["homes/juliet/lamp"])
     try:

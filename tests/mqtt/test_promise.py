@@ -189,7 +189,7 @@ def prepared(flock_session):
         for name, (function, values) in SCENARIOS.items():
             running[name] = function(raw, name, **values)
             next(running[name])
-        restart(flock, "mqtt-broker-1")
+        restart(flock)
     yield running
     for client in clients:
         client.close()
@@ -208,10 +208,7 @@ def test_the_store_is_killed(raw, kill, name):
     a, p = raw().lasting(name), raw().live(client=name + "-p")
     a.subscribed((name, 2))
 
-    def hurt(pid):
-        os.kill(pid, signal.SIGKILL)
-        p.send(*(publish(name, b"%d" % i, 1 + i % 2, ident=i + 1) for i in range(8)))
-    kill("storage-1", hurt)
+    kill("storage-1", then=lambda: p.send(*(publish(name, b"%d" % i, 1 + i % 2, ident=i + 1) for i in range(8))))
     for i in range(8):
         p.expect(PUBREC if i % 2 else PUBACK)
     got = [a.expect(PUBLISH) for _ in range(8)]
@@ -343,7 +340,7 @@ def test_history(flock, raw, kill, roomy, name):
         publishers.append(Publisher(flock, topic, qos, count))
     for thread in subscribers + publishers:
         thread.start()
-    faults = (lambda: kill("mqtt-broker-1"), lambda: kill("storage-1"), lambda: hang(flock, 12), lambda: kill("mqtt-broker-1"))
+    faults = (lambda: kill("mqtt-broker-1"), lambda: kill("storage-1"), lambda: hang(flock, 12), kill)
     marks = []
     for i, fault in enumerate(faults):
         while min(len(p.heard) for p in publishers) < count * (i + 1) / 6 and all(p.is_alive() for p in publishers):
