@@ -228,7 +228,7 @@ void mq_lasting_close(struct mq_session *s)
 	l->state = MQ_LASTING_CLOSING;
 	net_timer_cancel(l->broker->net, &l->due);
 	net_timer_cancel(l->broker->net, &l->retry);
-	mq_subs_remove_all(s->tenant, &s->subscriber);
+	mq_subs_remove_all(s);
 	s->will = NULL;
 	if (will) {
 		struct mq_wait *wait = mq_wait_new(on_last_will_sent, mq_session_ref(s));

@@ -136,6 +136,7 @@ static void fill(struct mq_peer *p, struct request *r)
 		row->filter = (char *)(uintptr_t)f->key.p;
 		row->group = (char *)(uintptr_t)(f->key.p + f->key.n - 1 - f->group_n);
 		row->members = f->members;
+		row->here = f->here;
 		r->list[r->body.n_filters++] = row;
 		bytes += f->key.n + 16;
 	}
@@ -200,7 +201,7 @@ static void take(struct mq_peer *p, const Starling__MqttFiltersRequest *r)
 		struct mq_tenant *t = mq_wire_tenant(b, str_from(f->filter), &filter);
 
 		/* Of a host that is none of ours nobody here publishes. */
-		if (t && !mq_peer_set(p, t, str_from(f->group), filter, f->members))
+		if (t && !mq_peer_set(p, t, str_from(f->group), filter, f->members, f->here))
 			log_error(b->log, "another broker's filter is none filter=%s", f->filter);
 		b->several->epoch += f->members > 0;
 	}

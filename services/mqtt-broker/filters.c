@@ -61,7 +61,7 @@ static void changed(struct mq_broker *b, struct mq_filter *f)
 		net_defer(b->net, &s->tell_task);
 }
 
-static void count(struct mq_tenant *t, struct str group, struct str filter, int by)
+static void count(struct mq_tenant *t, struct str group, struct str filter, int by, int here)
 {
 	struct mq_several *s = t->broker->several;
 	struct str key = mq_filter_key(t, group, filter);
@@ -73,41 +73,60 @@ static void count(struct mq_tenant *t, struct str group, struct str filter, int 
 	mem_free((char *)(uintptr_t)key.p);
 	before = f->members;
 	f->members = (uint32_t)((int64_t)before + by);
+	f->here = (uint32_t)((int64_t)f->here + here);
 	if (group.n)
-		mq_peer_set(s->self, t, group, filter, f->members);
+		mq_peer_set(s->self, t, group, filter, f->members, f->here);
 	if (group.n || before == 0 || f->members == 0)
 		changed(t->broker, f);
 }
 
-enum index_subs_change mq_subs_add(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter,
-                                   const struct index_subscription *options)
+enum index_subs_change mq_subs_add(struct mq_session *s, struct str group, struct str filter, const struct index_subscription *options)
 {
-	enum index_subs_change change = index_subs_add(t->subs, who, group, filter, options);
+	enum index_subs_change change = index_subs_add(s->tenant->subs, &s->subscriber, group, filter, options);
 
 	if (change == INDEX_SUBS_ADDED || change == INDEX_SUBS_FIRST)
-		count(t, group, filter, 1);
+		count(s->tenant, group, filter, 1, s->here);
 	return change;
 }
 
-enum index_subs_change mq_subs_remove(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter)
+enum index_subs_change mq_subs_remove(struct mq_session *s, struct str group, struct str filter)
 {
-	enum index_subs_change change = index_subs_remove(t->subs, who, group, filter);
+	enum index_subs_change change = index_subs_remove(s->tenant->subs, &s->subscriber, group, filter);
 
 	if (change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST)
-		count(t, group, filter, -1);
+		count(s->tenant, group, filter, -1, -s->here);
 	return change;
 }
 
-static void on_each(void *ctx, struct str group, struct str filter, const struct index_subscription *subscription)
+static void on_removed(void *ctx, struct str group, struct str filter, const struct index_subscription *subscription)
 {
+	struct mq_session *s = ctx;
+
 	(void)subscription;
-	count(ctx, group, filter, -1);
+	count(s->tenant, group, filter, -1, -s->here);
 }
 
-void mq_subs_remove_all(struct mq_tenant *t, struct index_subscriber *who)
+void mq_subs_remove_all(struct mq_session *s)
 {
-	index_subs_each(t->subs, who, on_each, t);
-	index_subs_remove_all(t->subs, who, NULL, NULL);
+	index_subs_each(s->tenant->subs, &s->subscriber, on_removed, s);
+	index_subs_remove_all(s->tenant->subs, &s->subscriber, NULL, NULL);
+}
+
+static void on_here(void *ctx, struct str group, struct str filter, const struct index_subscription *subscription)
+{
+	struct mq_session *s = ctx;
+
+	(void)subscription;
+	if (group.n)
+		count(s->tenant, group, filter, 0, s->here ? 1 : -1);
+}
+
+void mq_subs_here(struct mq_session *s, bool here)
+{
+	if (s->here == here)
+		return;
+	s->here = here;
+	index_subs_each(s->tenant->subs, &s->subscriber, on_here, s);
 }
 
 void mq_filters_forget(struct mq_broker *b, uint64_t told)

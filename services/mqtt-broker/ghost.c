@@ -50,7 +50,7 @@ void mq_ghost_settle(struct mq_ghost *g)
 
 	list_remove(&g->node);
 	s->ghost = NULL;
-	mq_subs_remove_all(s->tenant, &s->subscriber);
+	mq_subs_remove_all(s);
 	for (uint32_t i = 0; i < g->wait_n; i++) {
 		mq_wait_moved(g->waits[i]);
 		mq_wait_close(g->waits[i], MQTT_SUCCESS);

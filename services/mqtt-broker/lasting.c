@@ -144,7 +144,7 @@ static void load_subscription(struct mq_session *s, const Starling__MqttSubscrip
 	struct mqtt_filter parts;
 
 	if (mqtt_topic_filter_parse(str_from(row->filter), 0, &parts) != MQTT_RULE_NONE ||
-	    mq_subs_add(s->tenant, &s->subscriber, parts.group, parts.topic, &options) == INDEX_SUBS_REFUSED)
+	    mq_subs_add(s, parts.group, parts.topic, &options) == INDEX_SUBS_REFUSED)
 		log_error(s->tenant->broker->log, "a subscription in the store is none filter=%s", row->filter);
 }
 

@@ -84,7 +84,8 @@ static struct mq_group *group_new(struct mq_peer *p, struct str key, struct str 
 	return g;
 }
 
-static bool set_group(struct mq_peer *p, struct mq_tenant *t, struct mq_place *place, struct str group, struct str filter, uint32_t members)
+static bool set_group(struct mq_peer *p, struct mq_tenant *t, struct mq_place *place, struct str group, struct str filter, uint32_t members,
+                      uint32_t here)
 {
 	struct str key = mq_filter_key(t, group, filter);
 	struct mq_group *g = mq_names_get(&p->group_names, key);
@@ -107,16 +108,17 @@ static bool set_group(struct mq_peer *p, struct mq_tenant *t, struct mq_place *p
 		}
 	}
 	g->members = members;
+	g->here = here;
 	return true;
 }
 
-bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members)
+bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members, uint32_t here)
 {
 	static const struct index_subscription options;
 	struct mq_place *place = &p->places[t - p->broker->tenants];
 
 	if (group.n)
-		return set_group(p, t, place, group, filter, members);
+		return set_group(p, t, place, group, filter, members, here);
 	if (members)
 		return index_subs_add(t->others, &place->subscriber, group, filter, &options) != INDEX_SUBS_REFUSED;
 	return index_subs_remove(t->others, &place->subscriber, group, filter) != INDEX_SUBS_REFUSED;

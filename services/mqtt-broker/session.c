@@ -50,6 +50,7 @@ void mq_session_attach(struct mq_session *s, struct mq_client *c)
 
 	s->client = c;
 	c->session = s;
+	mq_subs_here(s, true);
 	if (c->login->will) {
 		mq_will_free(&s->will);
 		s->will = c->login->will;
@@ -66,6 +67,7 @@ void mq_session_attach(struct mq_session *s, struct mq_client *c)
 static void take_apart(struct mq_session *s)
 {
 	s->ended = true;
+	mq_subs_here(s, false);
 	if (s->client)
 		s->client->session = NULL;
 	s->client = NULL;
@@ -84,7 +86,7 @@ void mq_session_end(struct mq_session *s)
 {
 	if (s->ended)
 		return;
-	mq_subs_remove_all(s->tenant, &s->subscriber);
+	mq_subs_remove_all(s);
 	take_apart(s);
 	mq_session_unref(&s);
 }
@@ -107,6 +109,7 @@ void mq_session_detach(struct mq_client *c)
 	c->session = NULL;
 	s->client = NULL;
 	if (s->lasting) {
+		mq_subs_here(s, false);
 		mq_replay_end(s);
 		mq_inflight_fini(&s->inflight);
 		mq_queue_fini(&s->queue);

@@ -25,15 +25,16 @@ struct mq_filter {
 	struct list_node gone; /* nobody has it any more, and not all peers know that */
 	struct mq_tenant *tenant;
 	uint64_t version;
-	uint32_t members;
+	uint32_t members, here;
 	uint32_t group_n; /* bytes of the group, at the end of the key; 0: none */
 };
 
 /* All changes to subscriptions of sessions go through these. */
-enum index_subs_change mq_subs_add(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter,
-                                   const struct index_subscription *options);
-enum index_subs_change mq_subs_remove(struct mq_tenant *t, struct index_subscriber *who, struct str group, struct str filter);
-void mq_subs_remove_all(struct mq_tenant *t, struct index_subscriber *who);
+enum index_subs_change mq_subs_add(struct mq_session *s, struct str group, struct str filter, const struct index_subscription *options);
+enum index_subs_change mq_subs_remove(struct mq_session *s, struct str group, struct str filter);
+void mq_subs_remove_all(struct mq_session *s);
+/* It has a client now, or none: so many of its groups' members are there. */
+void mq_subs_here(struct mq_session *s, bool here);
 /* "host/filter", a zero, the group, a zero. The caller frees. */
 struct str mq_filter_key(const struct mq_tenant *t, struct str group, struct str filter);
 /* What every peer knows is gone is forgotten. */
@@ -52,7 +53,7 @@ struct mq_place {
 struct mq_group {
 	struct str key; /* owned */
 	const char *filter, *group;
-	uint32_t id, members;
+	uint32_t id, members, here;
 };
 
 /* Another broker, or, for groups alone, this one. */
@@ -85,8 +86,8 @@ struct mq_peer {
 
 struct mq_peer *mq_peer_new(struct mq_broker *b, uint64_t instance);
 void mq_peer_free(struct mq_peer *p);
-/* It has so many for the filter, or group, now. False: not a filter. */
-bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members);
+/* It has so many for the filter, or group, now, and so many of these have a client. False: not a filter. */
+bool mq_peer_set(struct mq_peer *p, struct mq_tenant *t, struct str group, struct str filter, uint32_t members, uint32_t here);
 void mq_peer_clear(struct mq_peer *p);
 
 /* --- peers.c, told.c, exchange.c ------------------------------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@ static inline Starling__MqttFilter *filter_of(const char *filter, const char *gr
 	f.filter = (char *)(uintptr_t)filter;
 	f.group = (char *)(uintptr_t)group;
 	f.members = members;
+	f.here = group[0] ? members : 0;
 	return &f;
 }
 

@@ -193,6 +193,41 @@ static void test_shared(void **state)
 	assert_int_equal(fake.broker->several->spread_n, 0);
 }
 
+/* Who is away gets what nobody else is there for, at whatever broker. */
+static void test_shared_with_those_away(void **state)
+{
+	const Starling__MqttFiltersRequest *told;
+	Starling__MqttFilter *theirs;
+
+	(void)state;
+	meets(OTHER);
+	theirs = filter_of("a.test/x", "g", 99);
+	theirs->here = 0;
+	says_filters(OTHER, theirs, false);
+	live5(0, "a");
+	last5(1, "b", CONNACK_5);
+	say(1, "82 . 0001 () s'$share/g/x' 00");
+	hear(1, "90 . 0001 () 00");
+	peers.holds = true;
+	for (int i = 0; i < 8; i++) {
+		say(0, "30 . s'x' () 'm'");
+		hear(1, "30 . s'x' () 'm'");
+	}
+	say(1, "E0 00");
+	gone(1);
+	told = (const Starling__MqttFiltersRequest *)peer_find("filters")->request;
+	assert_int_equal(told->filters[0]->members, 1);
+	assert_int_equal(told->filters[0]->here, 0);
+	for (int i = 0; i < 8; i++)
+		say(0, "30 . s'x' () 'm'");
+	assert_non_null(peer_find("publish_once"));
+	peers.holds = false;
+	peers_answer(0);
+	last5(1, "b", PRESENT_5);
+	say(0, "30 . s'x' () 'm'");
+	hear(1, "30 . s'x' () 'm'");
+}
+
 /* --- taken -------------------------------------------------------------------------------------------------------- */
 
 /* A group whose only member was at a broker that died has its messages when the member is somewhere again. */
@@ -302,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_shared, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_shared_and_a_death, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_with_those_away, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_sent_again_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_refused, fake_setup, fake_teardown),

@@ -38,24 +38,33 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 	add_peer(m->several, peer_of(sub));
 }
 
-static uint32_t members_of(const struct index_subscription *sub)
+static uint32_t members_of(const struct index_subscription *sub, bool here)
 {
-	return sub->who ? peer_of(sub)->groups[sub->identifier]->members : 0;
+	const struct mq_group *g = sub->who ? peer_of(sub)->groups[sub->identifier] : NULL;
+
+	return g ? here ? g->here : g->members : 0;
 }
 
-/* In proportion to members. */
-static const struct index_subscription *choose(struct index_share *share, const struct mq_spread *s)
+static uint64_t members_of_all(const struct index_share *share, bool here)
 {
-	uint64_t sum = 0, at;
-	bool by_topic = s->broker->config->share == MQ_SHARE_HASH;
+	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < share->count; i++)
-		sum += members_of(&share->members[i]);
+		sum += members_of(&share->members[i], here);
+	return sum;
+}
+
+/* In proportion to members: those that have a client, unless there are none. */
+static const struct index_subscription *choose(struct index_share *share, const struct mq_spread *s)
+{
+	uint64_t there = members_of_all(share, true), sum = there ? there : members_of_all(share, false), at;
+	bool by_topic = s->broker->config->share == MQ_SHARE_HASH;
+
 	if (sum == 0)
 		return NULL;
 	at = (by_topic ? hash_fnv1a64(s->message->m.topic) : share->turn++) % sum;
 	for (uint32_t i = 0; i < share->count; i++) {
-		uint32_t n = members_of(&share->members[i]);
+		uint32_t n = members_of(&share->members[i], there > 0);
 
 		if (at < n)
 			return &share->members[i];

@@ -48,12 +48,12 @@ static enum mqtt_reason subscribe(struct mq_client *c, const struct mqtt_subscri
 		metric_inc(&mq_metrics.denied_subscribe);
 		return MQTT_NOT_AUTHORIZED;
 	}
-	change = mq_subs_add(c->tenant, &c->session->subscriber, s->group, s->topic, &options);
+	change = mq_subs_add(c->session, s->group, s->topic, &options);
 	if (change == INDEX_SUBS_REFUSED)
 		return MQTT_TOPIC_FILTER_INVALID;
 	/* Only now is it known whether it replaces one, which is always allowed ([MQTT-3.8.4-3]). */
 	if (change != INDEX_SUBS_REPLACED && (!mq_quota_subscribed(c) || c->session->subscriber.count > (uint64_t)cfg->subscriptions)) {
-		mq_subs_remove(c->tenant, &c->session->subscriber, s->group, s->topic);
+		mq_subs_remove(c->session, s->group, s->topic);
 		mq_quota_subscribed(c);
 		return MQTT_QUOTA_EXCEEDED;
 	}
@@ -160,7 +160,7 @@ bool mq_on_unsubscribe(struct mq_client *c, const struct mqtt_frame *f, struct m
 		struct mqtt_filter parts;
 
 		if (mqtt_topic_filter_parse(filter, 0, &parts) == MQTT_RULE_NONE)
-			change = mq_subs_remove(c->tenant, &c->session->subscriber, parts.group, parts.topic);
+			change = mq_subs_remove(c->session, parts.group, parts.topic);
 		changed |= change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST;
 		o.reasons[i] =
 		        (char)(change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED);

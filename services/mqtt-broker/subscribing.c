@@ -61,7 +61,7 @@ static void refuse(struct mq_subscribing *o, enum mqtt_reason why)
 	for (uint32_t i = 0; i < o->count; i++) {
 		if (!o->remove && mqtt_subscribe_next(&rest, o->client->peer.version, &sub) &&
 		    (uint8_t)o->reasons[i] < MQTT_UNSPECIFIED_ERROR)
-			mq_subs_remove(o->session->tenant, &o->session->subscriber, sub.group, sub.topic);
+			mq_subs_remove(o->session, sub.group, sub.topic);
 		o->reasons[i] = (char)why;
 		o->reasons[o->count + i] = 0;
 	}
