@@ -4,11 +4,10 @@
  * What is not in a table is an error: a misspelt key must not pass for a default. */
 #include "common/daemon/config_yaml.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <yaml.h>
 
-#include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/daemon/config_value.h"
 
@@ -242,26 +241,6 @@ static int read_services(struct reader *r, const yaml_node_t *map)
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static int read_file(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	char chunk[8192];
-	size_t n;
-
-	if (!f)
-		return err_set(e, "%s: %s", path, strerror(errno));
-	buf_init(out, FILE_MAX);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0 && buf_append(out, chunk, n))
-		;
-	int rc = 0;
-	if (ferror(f))
-		rc = err_set(e, "%s: %s", path, strerror(errno));
-	else if (out->overflow)
-		rc = err_set(e, "%s: larger than 1 MiB", path);
-	fclose(f);
-	return rc;
-}
-
 /* False with e set when the text is not YAML, or holds a second document. */
 static bool load_document(struct reader *r, yaml_parser_t *parser)
 {
@@ -296,7 +275,7 @@ int config_yaml_read(const char *path, const char *folder, const char *role, con
 	struct buf text = { 0 };
 	yaml_parser_t parser;
 
-	if (read_file(path, &text, e) < 0) {
+	if (file_read(path, FILE_MAX, &text, e) < 0) {
 		buf_fini(&text);
 		return -1;
 	}

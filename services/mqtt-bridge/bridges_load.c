@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bridges_load: the file of links from the disk, and the files that it names. */
-#include <errno.h>
-#include <stdio.h>
-
-#include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "services/mqtt-bridge/bridges.h"
 
 #define FILE_MAX ((size_t)1 << 20)
-
-static int read_file(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	char chunk[8192];
-	size_t n;
-	int rc = 0;
-
-	if (!f)
-		return err_set(e, "%s: %s", path, strerror(errno));
-	buf_init(out, FILE_MAX);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0 && buf_append(out, chunk, n))
-		;
-	if (ferror(f))
-		rc = err_set(e, "%s: %s", path, strerror(errno));
-	else if (out->overflow)
-		rc = err_set(e, "%s: larger than 1 MiB", path);
-	fclose(f);
-	return rc;
-}
 
 static int load_parties(struct bridges *all, struct err *e)
 {
@@ -51,7 +28,7 @@ struct bridges *bridges_load(const struct bridge_config *config, const char *hos
 	struct buf text = { 0 };
 	struct err why;
 
-	if (read_file(config->bridges, &text, &why) < 0) {
+	if (file_read(config->bridges, FILE_MAX, &text, &why) < 0) {
 		err_set(e, "services.mqtt-bridge: %s", why.text);
 	} else {
 		out = bridges_parse(buf_str(&text), folder, config, host, &why);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * access_parse: the file of access rules. It is an operator's, read at start and on SIGHUP; errors name the line. */
-#include <errno.h>
-#include <stdio.h>
 
-#include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
 #include "common/text/utf8.h"
@@ -169,27 +167,6 @@ struct mq_access *mq_access_grants(struct str filters)
 	return a;
 }
 
-static int read_file(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	size_t n;
-
-	if (!f)
-		return err_set(e, "access rules %s: %s", path, strerror(errno));
-	buf_init(out, FILE_MAX);
-	do {
-		char *room = buf_reserve(out, 16384);
-
-		n = room ? fread(room, 1, 16384, f) : 0;
-		buf_commit(out, n);
-	} while (n > 0);
-	if (ferror(f) || out->overflow)
-		err_set(e, "access rules %s: %s", path, out->overflow ? "longer than 4 MiB" : "cannot be read");
-	n = (size_t)(ferror(f) || out->overflow);
-	fclose(f);
-	return n ? -1 : 0;
-}
-
 struct mq_access *mq_access_load(const char *path, struct err *e)
 {
 	struct mq_access *a = NULL;
@@ -198,7 +175,9 @@ struct mq_access *mq_access_load(const char *path, struct err *e)
 
 	if (!path || !path[0])
 		return mq_access_parse(str_from(built_in), e);
-	if (read_file(path, &text, e) == 0) {
+	if (file_read(path, FILE_MAX, &text, &why) < 0) {
+		err_set(e, "access rules %s", why.text);
+	} else {
 		a = mq_access_parse(buf_str(&text), &why);
 		if (!a)
 			err_set(e, "access rules %s, %s", path, why.text);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/bans.h"
 
@@ -105,21 +106,12 @@ int mq_bans_load(struct mq_bans *b, const char *path, struct err *e)
 {
 	struct buf text = { 0 };
 	struct err why;
-	FILE *f = fopen(path, "re");
-	size_t n;
-	int r;
+	int r = file_read(path, FILE_MAX, &text, &why);
 
-	if (!f)
-		return errno == ENOENT ? 0 : err_set(e, "%s: %s", path, strerror(errno));
-	buf_init(&text, FILE_MAX);
-	do {
-		char *room = buf_reserve(&text, 16384);
-
-		n = room ? fread(room, 1, 16384, f) : 0;
-		buf_commit(&text, n);
-	} while (n > 0);
-	r = ferror(f) || text.overflow ? err_set(e, "%s: cannot be read", path) : 0;
-	fclose(f);
+	if (r < 0 && errno != ENOENT)
+		err_set(e, "%s", why.text);
+	else if (r < 0)
+		r = 0;
 	if (r == 0 && mq_bans_read(b, buf_str(&text), &why) < 0)
 		r = err_set(e, "%s, %s", path, why.text);
 	buf_fini(&text);
