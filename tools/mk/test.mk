@@ -45,13 +45,14 @@ MINUTES ?= 10
 chaos: release ## break a flock under load, MINUTES=n, and check every message's history; SEED=s repeats a plan
 	@$(PYTHON) tests/chaos/chaos.py --bin $(BUILD)/release/bin --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
-# What `make test` runs once the packages are there. STAGES names some of them, or more: border, the long tests of federation; alone, the system tests with one instance of each daemon.
+# What `make test` runs once the packages are there. STAGES names some of them, or more: border, the long tests of federation; alone, the system tests with one instance of each daemon; brokers,
+# those of MQTT with three.
 STAGES ?= unit contract fuzz system upgrade federation turn mqtt chaos
 .PHONY: test-here old-release
 old-release: ## the release before, out of history, for the tests that mix it with this one (tests/upgrade)
 	@+MAKE="$(MAKE)" CC="$(CC)" tools/build-old $(BUILD) >/dev/null
 test-here: debug unit-tests $(if $(filter fuzz,$(STAGES)),fuzz-targets) $(if $(filter upgrade,$(STAGES)),old-release)
 	@tools/run-tests $(BUILD) $(STAGES)
-test: ## every test but STAGES="alone border": unit, contract, fuzz smoke, system, upgrade, federation, turn, mqtt, two minutes of chaos
+test: ## every test but STAGES="alone border brokers": unit, contract, fuzz smoke, system, upgrade, federation, turn, mqtt, two minutes of chaos
 	@tools/install-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) test-here
