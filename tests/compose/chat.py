@@ -52,4 +52,5 @@ def main():
     print("alice and bob have talked over port " + " and ".join(ports))
 
 
-main()
+if __name__ == "__main__":
+    main()
