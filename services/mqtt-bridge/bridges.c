@@ -4,7 +4,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
-#include "common/text/utf8.h"
+#include "common/text/lines.h"
 
 #define WORDS      9u /* address and eight of them */
 #define NAME_MAX_N 64u
@@ -13,7 +13,7 @@ struct parser {
 	struct bridges *out;
 	const char *folder, *host;
 	const struct bridge_config *config;
-	unsigned line;
+	struct lines lines;
 	struct err *e;
 };
 
@@ -22,7 +22,7 @@ typedef int (*line_fn)(struct parser *p, struct bridge *b, const struct str *wor
 
 static int wrong(struct parser *p, const char *text)
 {
-	return err_set(p->e, "line %u: %s", p->line, text);
+	return err_set(p->e, "line %u: %s", p->lines.number, text);
 }
 
 static char *text_of(struct str s)
@@ -292,20 +292,16 @@ static int parse_line(struct parser *p, struct str line)
 			return wrong(p, keys[i].usage);
 		return keys[i].fn(p, &p->out->items[p->out->count - 1], words + 1, n - 1);
 	}
-	return err_set(p->e, "line %u: unknown word '%.*s'", p->line, STR_ARG(words[0]));
+	return err_set(p->e, "line %u: unknown word '%.*s'", p->lines.number, STR_ARG(words[0]));
 }
 
 static int parse(struct parser *p, struct str text)
 {
-	for (size_t at = 0; at < text.n;) {
-		const char *end = memchr(text.p + at, '\n', text.n - at);
-		struct str line = str_make(text.p + at, (end ? (size_t)(end - text.p) : text.n) - at);
+	struct str line;
 
-		p->line++;
-		at += line.n + 1;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (!utf8_valid(line) || memchr(line.p, '\0', line.n))
+	p->lines.rest = text;
+	while (lines_next(&p->lines, &line)) {
+		if (!line_valid(line))
 			return wrong(p, "not UTF-8");
 		if (parse_line(p, line) < 0)
 			return -1;

@@ -5,7 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
-#include "common/text/utf8.h"
+#include "common/text/lines.h"
 #include "services/mqtt-broker/access_rule.h"
 
 #define FILE_MAX (4u << 20)
@@ -103,31 +103,26 @@ static bool is_rule(struct str line)
 
 static int parse(struct mq_access *a, size_t n, struct err *e)
 {
+	struct lines l = { .rest = str_make(a->text, n) };
+	struct str line;
 	size_t cap = 0;
-	unsigned number = 0;
 
-	for (size_t at = 0; at < n;) {
-		const char *end = memchr(a->text + at, '\n', n - at);
-		struct str line = str_make(a->text + at, (end ? (size_t)(end - a->text) : n) - at);
+	while (lines_next(&l, &line)) {
 		const char *wrong;
 
-		number++;
-		at += line.n + 1;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (!utf8_valid(line) || memchr(line.p, '\0', line.n))
-			return err_set(e, "line %u: not UTF-8", number);
+		if (!line_valid(line))
+			return err_set(e, "line %u: not UTF-8", l.number);
 		if (!is_rule(line))
 			continue;
 		if (a->count == MQ_ACCESS_RULES_MAX)
-			return err_set(e, "line %u: more than %u rules", number, MQ_ACCESS_RULES_MAX);
+			return err_set(e, "line %u: more than %u rules", l.number, MQ_ACCESS_RULES_MAX);
 		if (a->count == cap) {
 			cap = cap ? cap * 2 : 16;
 			a->rules = mem_realloc(a->rules, cap * sizeof(*a->rules));
 		}
 		wrong = parse_line(line, &a->rules[a->count++]);
 		if (wrong)
-			return err_set(e, "line %u: %s", number, wrong);
+			return err_set(e, "line %u: %s", l.number, wrong);
 		a->receives |= a->rules[a->count - 1].what == MQ_ACCESS_RECEIVE;
 	}
 	return 0;

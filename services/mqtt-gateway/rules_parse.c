@@ -3,7 +3,7 @@
  * rules_parse: the text of the rule file. A line is a key and words behind it. */
 #include "common/base/mem.h"
 #include "common/mqtt/mqtt_topic.h"
-#include "common/text/utf8.h"
+#include "common/text/lines.h"
 #include "common/xmpp/jid.h"
 #include "services/mqtt-gateway/rules.h"
 #include "services/mqtt-gateway/words.h"
@@ -15,13 +15,13 @@ struct parser {
 	struct rules *out;
 	const struct config_list *hosts;
 	struct arena *arena; /* words of a line */
-	unsigned line;
+	struct lines lines;
 	struct err *e;
 };
 
 static int wrong(struct parser *p, const char *text)
 {
-	return err_set(p->e, "line %u: %s", p->line, text);
+	return err_set(p->e, "line %u: %s", p->lines.number, text);
 }
 
 static char *text_of(struct str s)
@@ -331,7 +331,7 @@ static int parse_key(struct parser *p, const struct str *words, size_t n)
 			return wrong(p, keys[i].usage);
 		return keys[i].fn(p, r, words + 1, n - 1);
 	}
-	return err_set(p->e, "line %u: unknown word '%.*s' in a rule of this kind", p->line, STR_ARG(words[0]));
+	return err_set(p->e, "line %u: unknown word '%.*s' in a rule of this kind", p->lines.number, STR_ARG(words[0]));
 }
 
 static int parse_line(struct parser *p, struct str line)
@@ -356,15 +356,11 @@ static int parse_line(struct parser *p, struct str line)
 
 static int parse(struct parser *p, struct str text)
 {
-	for (size_t at = 0; at < text.n;) {
-		const char *end = memchr(text.p + at, '\n', text.n - at);
-		struct str line = str_make(text.p + at, (end ? (size_t)(end - text.p) : text.n) - at);
+	struct str line;
 
-		p->line++;
-		at += line.n + 1;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (!utf8_valid(line) || memchr(line.p, '\0', line.n))
+	p->lines.rest = text;
+	while (lines_next(&p->lines, &line)) {
+		if (!line_valid(line))
 			return wrong(p, "not UTF-8");
 		if (parse_line(p, line) < 0)
 			return -1;
