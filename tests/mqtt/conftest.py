@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from flock import Flock  # noqa: E402
 from raw import Raw  # noqa: E402
 
-SCALE = "mqtt-broker=1," + os.environ.get("STARLING_SCALE", "")  # the last of two counts holds
+SCALE = ",".join(s for s in ("mqtt-broker=1", os.environ.get("STARLING_SCALE")) if s)  # of two counts the last one holds
 # Rules that a test may rely on: everything but what begins with "closed".
 RULES = "deny publish $SYS/#\ndeny all closed/#\nallow all only/%u/%c\ndeny all only/#\nallow all #\n"
 
