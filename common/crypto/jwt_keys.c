@@ -70,7 +70,7 @@ static int add(struct jwt_keys *keys, const char *path, const char *name, struct
 	static const char *const endings[] = { ".pem", ".secret" };
 	char *text = mem_zalloc(FILE_MAX);
 	struct jwt_key *key;
-	size_t n;
+	size_t n = 0;
 	int r = read_file(path, text, &n, e);
 
 	if (r == 0) {

@@ -161,11 +161,11 @@ static void replay_free(struct mq_replay *r)
 	mem_free(r);
 }
 
-static void replays_free(struct mq_session *s)
+static void replays_free(struct mq_replays *all)
 {
-	list_remove(&s->replays->node);
-	mem_free(s->replays);
-	s->replays = NULL;
+	all->session->replays = NULL;
+	list_remove(&all->node);
+	mem_free(all);
 }
 
 void mq_replay_begin(struct mq_session *s, struct str filter, unsigned qos, uint32_t identifier)
@@ -195,7 +195,7 @@ void mq_replay_end(struct mq_session *s)
 		return;
 	list_for_each_safe (n, &s->replays->all)
 		replay_free(list_entry(n, struct mq_replay, node));
-	replays_free(s);
+	replays_free(s->replays);
 }
 
 static bool waits(const struct mq_session *s)
@@ -235,9 +235,10 @@ static void deliver_one(struct mq_session *s, const struct mq_replay *replay, st
 	mq_publication_end(&p);
 }
 
-static void read_some(struct mq_session *s)
+static void read_some(struct mq_replays *all)
 {
-	struct mq_replay *r = list_entry(s->replays->all.next, struct mq_replay, node);
+	struct mq_replay *r = list_entry(all->all.next, struct mq_replay, node);
+	struct mq_session *s = all->session;
 	void *values[READ_AT_ONCE];
 	/* What is read must be sent: no more than the window has room for. */
 	uint32_t room = s->receive_max - mq_inflight_count(&s->inflight);
@@ -247,8 +248,8 @@ static void read_some(struct mq_session *s)
 		deliver_one(s, r, values[i]);
 	if (index_retained_done(r->cursor))
 		replay_free(r);
-	if (list_empty(&s->replays->all))
-		replays_free(s);
+	if (list_empty(&all->all))
+		replays_free(all);
 }
 
 /* By turns, one part each. */
@@ -257,10 +258,11 @@ void mq_replay_on_task(struct net_task *t)
 	struct mq_broker *b = (struct mq_broker *)((char *)t - offsetof(struct mq_broker, replay_task));
 
 	for (unsigned i = 0; i < READS_A_TURN && !list_empty(&b->replays); i++) {
-		struct mq_session *s = list_entry(b->replays.next, struct mq_replays, node)->session;
+		struct mq_replays *next = list_entry(b->replays.next, struct mq_replays, node);
+		struct mq_session *s = next->session;
 
-		list_remove(&s->replays->node);
-		read_some(s);
+		list_remove(&next->node);
+		read_some(next);
 		if (s->replays && !waits(s))
 			list_push_back(&b->replays, &s->replays->node);
 	}

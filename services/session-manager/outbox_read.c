@@ -132,8 +132,8 @@ void outbox_read(struct session *s)
 {
 	struct account *a = s->account;
 	Starling__LogFetchRequest request = STARLING__LOG_FETCH_REQUEST__INIT;
-	struct reading *r = mem_new(struct reading);
 	uint64_t ids[BATCH];
+	struct reading *r;
 
 	/* A rising run: what a reply that ended early lacks is then known. */
 	for (uint32_t i = s->list.sent; i < s->list.count && request.n_ids < BATCH; i++) {
@@ -143,9 +143,12 @@ void outbox_read(struct session *s)
 			break;
 		ids[request.n_ids++] = e->log_id;
 	}
+	if (request.n_ids == 0)
+		return; /* the next one is not in the log */
 	request.account = a->bare_text;
 	request.ids = ids;
 	request.limit = BATCH;
+	r = mem_new(struct reading);
 	r->account = a;
 	r->stream = s->stream;
 	r->turn = s->list.turn;
