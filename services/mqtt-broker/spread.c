@@ -185,12 +185,12 @@ static void on_round(void *ctx, enum mqtt_reason reason)
 	mq_several_look(b);
 }
 
-/* Its client may send it again to another broker (intake.c), and has maybe come from one. */
+/* Sessions that do not last have had it: in an earlier round, or when its client sent it by another broker (intake.c). If not, they have it now. */
 static bool handed_out(const struct mq_spread *s)
 {
-	bool twice = s->qos == 2 && s->from && s->from->lasts;
+	bool named_for_good = s->qos == 2 && s->from && s->from->lasts;
 
-	return s->round > 0 || (twice && !mq_taken_own(s->broker, s->key_origin, s->key_number));
+	return s->round > 0 || (named_for_good && !mq_taken_own(s->broker, s->key_origin, s->key_number));
 }
 
 static void fill(const struct mq_spread *s, struct mq_publication *p)

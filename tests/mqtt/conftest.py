@@ -70,7 +70,7 @@ def brokers(flock):
 
 
 def restart(flock, *names, then=lambda: None):
-    """Kills these daemons, or else all brokers, and returns when their successors are there. then: called when they are dead."""
+    """Kills these daemons, or else all brokers, and returns when their successors are there. then: called when all have been killed."""
     names = names or brokers(flock)
     before = {name: flock.pid(name) for name in names}
     for pid in before.values():
