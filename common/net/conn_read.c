@@ -167,10 +167,15 @@ static bool hears(const struct conn *c)
 	return c->state == CONN_OPEN ? !c->paused && !c->throttled : conn_websocket_waits(c);
 }
 
-/* Bytes that came before those in the socket, and that the owner is to have. */
+static bool any(const struct buf *b)
+{
+	return b->n > b->start;
+}
+
+/* Bytes that came before those in the socket, and that the owner is to have: conn_read_on sees to them, however soon the socket is looked at after conn_resume. */
 static bool waiting(const struct conn *c)
 {
-	return c->state == CONN_OPEN && c->spare && c->spare->packed.n > c->spare->packed.start;
+	return c->state == CONN_OPEN && c->spare && (any(&c->spare->held) || any(&c->spare->packed));
 }
 
 void conn_read(struct conn *c)
@@ -217,11 +222,11 @@ void conn_read_on(struct conn *c)
 		packed = c->spare->packed;
 		c->spare->held = c->spare->packed = (struct buf){ 0 };
 	}
-	if (held.n > held.start)
+	if (any(&held))
 		deliver(c, held.p + held.start, held.n - held.start);
 	buf_fini(&held);
 	conn_websocket_had(c);
-	if (packed.n > packed.start && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
+	if (any(&packed) && (c->state == CONN_OPEN || conn_websocket_waits(c))) {
 		/* The owner may have paused again, or the rate is used up: then it is held again. */
 		input(c, packed.p + packed.start, packed.n - packed.start);
 	} else if (c->state == CONN_OPEN && conn_z(c) && !c->paused) {

@@ -153,6 +153,37 @@ static void a_pause_keeps_the_rest(void **state)
 	check_seen("efgh");
 }
 
+static void on_other(uv_poll_t *h, int status, int what)
+{
+	(void)status;
+	(void)what;
+	uv_poll_stop(h);
+	conn_resume(conn);
+}
+
+/* Both are ready in one look at the sockets, and the first one's owner lets the second go on. */
+static void what_comes_with_the_end_of_a_pause_comes_behind_the_rest(void **state)
+{
+	uv_poll_t other;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	uv_poll_init(&uv, &other, fds[0]);
+	uv_poll_start(&other, UV_READABLE, on_other);
+	take = 2;
+	say("abcdef");
+	check_seen("ab");
+	take = 0;
+	assert_int_equal(send(fds[1], "x", 1, 0), 1);
+	say("gh");
+	check_seen("cdefgh");
+	uv_close((uv_handle_t *)&other, NULL);
+	turn(5);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void what_is_queued_is_written_before_the_end(void **state)
 {
 	(void)state;
@@ -471,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(bytes_go_both_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pause_keeps_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_comes_with_the_end_of_a_pause_comes_behind_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_queued_is_written_before_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_close_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_has_parted_is_not_waited_for, setup, teardown),
