@@ -20,6 +20,7 @@ import re
 import shutil
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -239,32 +240,67 @@ def measure(args, every):
     return rows
 
 
+def owners(port, pids, count):
+    """Ports of 127.0.0.2 by the process that the kernel gives their connections to, `count` for each."""
+    sockets, found = {}, {pid: [] for pid in pids}
+    for own in range(20000, 20000 + 4 * len(pids) * count):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.bind(("127.0.0.2", own))
+        s.connect(("127.0.0.1", port))
+        sockets["0200007F:%04X" % own] = s
+    time.sleep(0.5)  # until they are accepted
+    inodes = {}
+    with open("/proc/net/tcp") as f:
+        for line in f:
+            fields = line.split()
+            if fields[2] in sockets:
+                inodes["socket:[%s]" % fields[9]] = int(fields[2][-4:], 16)
+    for pid in pids:
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            with contextlib.suppress(OSError):
+                own = inodes.get(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+                if own:
+                    found[pid].append(own)
+    for s in sockets.values():
+        s.close()
+    if min(len(ports) for ports in found.values()) < count:
+        raise SystemExit("the kernel does not spread connections over the brokers")
+    return found
+
+
+def places(owned, pairs, crossing):
+    """The clients' ports: publishers at each broker by turns, and so many of four of the subscribers at another one than their publisher."""
+    at = [iter(ports) for ports in owned.values()]
+    pubs = [i % 2 for i in range(pairs)]
+    subs = [pubs[i] ^ (i // 2 % 4 < crossing) for i in range(pairs)]
+    return ",".join(str(next(at[k])) for k in pubs + subs)
+
+
 def several(args):
-    """Pairs at one broker and at two, by turns."""
+    """Pairs at one broker and at two, by turns; at two with none, half and all of them apart."""
     figures = {}
     with contextlib.ExitStack() as stack:
         one, two = (stack.enter_context(contextlib.closing(Starling(args, n))) for n in (1, 2))
+        owned = owners(two.target["port"], two.brokers, 110)
         busy = subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"])
         stack.callback(busy.wait)
         stack.callback(busy.kill)
         for qos in range(3):
-            spent, rest, crossings, busiest = {one: [], two: []}, [], [], []
+            spent, crossed = collections.defaultdict(list), collections.defaultdict(list)
             for i in range(args.rounds + 1):
-                for pairs, s in ((50, one), (100, two)):
+                for crossing in (None, 0, 2, 4):
+                    s, pairs, keys = (one, 50, {}) if crossing is None else (two, 100, {"from": places(owned, 100, crossing)})
                     before = two.crossed()
-                    result = traffic(args, s, qos=qos, pubs=pairs, subs=pairs, window=8)
-                    if i == 0:
-                        continue  # connections between brokers are made with the first messages
+                    result = traffic(args, s, qos=qos, pubs=pairs, subs=pairs, window=8, **keys)
                     n, ours = max(result["delivered"], 1), [result["by_pid"][pid] for pid in s.brokers]
-                    spent[s].append(sum(ours) / n)
-                    if s is two:
-                        rest.append((result["cpu_us"] - sum(ours)) / n)
-                        crossings.append((two.crossed() - before) / n)
-                        busiest.append(max(ours) / sum(ours))
-            cost, both, share, part = (statistics.median(x) for x in (spent[one], spent[two], crossings, busiest))
-            crossing = (both - cost) / max(share, 0.01)
-            figures["QoS %d" % qos] = {"one broker, us": cost, "two together, us": both, "all else, us": statistics.median(rest), "crossed": share, "the busier one's part": part,
-                                       "a crossing, us": crossing, "two cores, times one": cost / (both * part), "with half crossing": cost / ((cost + crossing / 2) * part)}
+                    if i > 0:  # connections between brokers are made with the first messages
+                        spent[crossing].append(max(ours) / n)
+                        crossed[crossing].append((two.crossed() - before) / n)
+            cost = {crossing: statistics.median(x) for crossing, x in spent.items()}
+            for crossing, name in ((0, "none"), (2, "half"), (4, "all")):
+                figures["QoS %d, %s apart" % (qos, name)] = {"one broker, us": cost[None], "the busier of two, us": cost[crossing], "crossed": statistics.median(crossed[crossing]),
+                                                             "two cores, times one": cost[None] / cost[crossing]}
     return figures
 
 

@@ -8,6 +8,7 @@
  * on their way: the next one goes out when all who are to get the oldest have it, and with QoS 1 and 2 the broker has acknowledged it. Each subscriber must get each
  * publisher's messages in order, none missing, none twice. lasting=1: subscribers with sessions that are kept (clean session 0). idle=N: N clients with a subscription each, and nothing more.
  * connects=N: N times, 50 together, connect, CONNACK, DISCONNECT, close. user, password: of all clients; without them they are anonymous.
+ * from=PORT,PORT...: the clients' own ports, of 127.0.0.2; of several servers at one port the kernel gives the same client to the same one.
  *
  * Prints READY when all are connected, begins at a line on standard input, prints one line of JSON, and ends with standard input. */
 #include <arpa/inet.h>
@@ -45,9 +46,9 @@ struct client {
 };
 
 static struct {
-	const char *user, *password, *prefix;
+	const char *user, *password, *prefix, *from;
 	int port, pubs, subs, qos, window, seconds, ms, size, lasting, idle, connects;
-} o = { NULL, NULL, "load", 1883, 1, 1, 0, 2, 2, 0, 64, 0, 0, 0 };
+} o = { NULL, NULL, "load", NULL, 1883, 1, 1, 0, 2, 2, 0, 64, 0, 0, 0 };
 
 static struct client *clients;     /* publishers, then subscribers */
 static uint32_t topics, receivers; /* receivers of each message */
@@ -149,12 +150,29 @@ static void flush(struct client *c)
 	}
 }
 
+/* The next of o.from. Closed without a goodbye, so that the next run may have it. */
+static void come_from(int fd)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET };
+	struct linger at_once = { .l_onoff = 1 };
+	char *end;
+
+	own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	own.sin_port = htons((uint16_t)strtoul(o.from, &end, 10));
+	o.from = *end == ',' ? end + 1 : NULL;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
+		die("bind");
+}
+
 static int dial(void)
 {
 	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons((uint16_t)o.port) };
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (o.from)
+		come_from(fd);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
 		die("connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -469,11 +487,21 @@ static void read_options(int argc, char **argv)
 		int *number;
 		const char **text;
 	} known[] = {
-		{ "user", NULL, &o.user }, { "password", NULL, &o.password }, { "prefix", NULL, &o.prefix },
-		{ "port", &o.port, NULL }, { "pubs", &o.pubs, NULL },         { "subs", &o.subs, NULL },
-		{ "qos", &o.qos, NULL },   { "window", &o.window, NULL },     { "seconds", &o.seconds, NULL },
-		{ "ms", &o.ms, NULL },     { "size", &o.size, NULL },         { "lasting", &o.lasting, NULL },
-		{ "idle", &o.idle, NULL }, { "connects", &o.connects, NULL },
+		{ "user", NULL, &o.user },
+		{ "password", NULL, &o.password },
+		{ "prefix", NULL, &o.prefix },
+		{ "from", NULL, &o.from },
+		{ "port", &o.port, NULL },
+		{ "pubs", &o.pubs, NULL },
+		{ "subs", &o.subs, NULL },
+		{ "qos", &o.qos, NULL },
+		{ "window", &o.window, NULL },
+		{ "seconds", &o.seconds, NULL },
+		{ "ms", &o.ms, NULL },
+		{ "size", &o.size, NULL },
+		{ "lasting", &o.lasting, NULL },
+		{ "idle", &o.idle, NULL },
+		{ "connects", &o.connects, NULL },
 	};
 
 	for (int i = 1; i < argc; i++) {
