@@ -9,9 +9,20 @@
 
 #define READS_A_TURN 4 /* then the others get their turn */
 
+static bool any(const struct buf *b)
+{
+	return b->n > b->start;
+}
+
 static void hold(struct buf *b, const char *p, size_t n)
 {
 	buf_append(b, p, n);
+}
+
+/* The owner takes nothing now: it has paused, or did, left some over, and went on at once; then those come first (conn_read_on). */
+static bool owner_waits(const struct conn *c)
+{
+	return c->paused || (c->spare && any(&c->spare->held));
 }
 
 /* How many bytes the rate allows now; 0 after putting the connection to sleep. */
@@ -68,7 +79,7 @@ static void unpack(struct conn *c, struct str in)
 
 		if (turn_over)
 			conn_defer(c, CONN_DUE_READ);
-		if (turn_over || c->paused || allowance(c) == 0) {
+		if (turn_over || owner_waits(c) || allowance(c) == 0) {
 			hold(&conn_spare(c)->packed, in.p, in.n);
 			return;
 		}
@@ -92,7 +103,7 @@ static void unframe(struct conn *c, char *p, size_t n)
 	struct str data;
 
 	for (;;) {
-		if (c->state == CONN_OPEN && c->paused) {
+		if (c->state == CONN_OPEN && owner_waits(c)) {
 			hold(&conn_spare(c)->packed, p, n);
 			return;
 		}
@@ -165,11 +176,6 @@ static ssize_t read_plain(struct conn *c, size_t want, bool *out_more)
 static bool hears(const struct conn *c)
 {
 	return c->state == CONN_OPEN ? !c->paused && !c->throttled : conn_websocket_waits(c);
-}
-
-static bool any(const struct buf *b)
-{
-	return b->n > b->start;
 }
 
 /* Bytes that came before those in the socket, and that the owner is to have: conn_read_on sees to them, however soon the socket is looked at after conn_resume. */
