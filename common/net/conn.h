@@ -39,6 +39,8 @@ struct conn_events {
 	void (*on_secured)(struct conn *c, void *ctx); /* the TLS handshake is done */
 	void (*on_written)(struct conn *c, void *ctx); /* conn_written() has risen. May be NULL */
 	void (*on_end)(struct conn *c, enum conn_end how, const char *text, void *ctx);
+	/* What came cannot be unpacked, and nothing more is heard. The owner may say so, and has then to close; else the connection ends at once. May be NULL. */
+	void (*on_garbled)(struct conn *c, const char *why, void *ctx);
 };
 
 /* How a connection is a WebSocket (RFC 6455); must last as long as it. */

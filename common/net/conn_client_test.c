@@ -68,7 +68,7 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	end->how = how;
 }
 
-static const struct conn_events events = { on_data, on_secured, NULL, on_end };
+static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_end = on_end };
 
 static void turn(void)
 {

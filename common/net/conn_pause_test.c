@@ -192,7 +192,7 @@ static void run(unsigned layers, uint32_t seed)
 
 static int setup(void **state)
 {
-	static const struct conn_events events = { on_data, on_secured, NULL, on_end };
+	static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_end = on_end };
 	struct net_addr a = { 0 };
 	int fds[2];
 

@@ -68,6 +68,14 @@ static void deliver(struct conn *c, char *p, size_t n)
 		hold(&conn_spare(c)->held, p + used, n - used);
 }
 
+static void garbled(struct conn *c, const char *why)
+{
+	if (c->events->on_garbled)
+		c->events->on_garbled(c, why, c->poll.data);
+	if (c->state == CONN_OPEN)
+		conn_finish(c, CONN_END_ZLIB, why);
+}
+
 /* A few bytes may become a thousand times as many: they count, too, and others get their turn in between. */
 static void unpack(struct conn *c, struct str in)
 {
@@ -85,7 +93,7 @@ static void unpack(struct conn *c, struct str in)
 		}
 		n = zlayer_inflate(c->spare->z, &in, out, NET_READ_BYTES);
 		if (n < 0) {
-			conn_finish(c, CONN_END_ZLIB, n == -2 ? "compressed beyond the allowed ratio" : "compressed data is broken");
+			garbled(c, n == -2 ? "compressed beyond the allowed ratio" : "compressed data is broken");
 			return;
 		}
 		if (n == 0)

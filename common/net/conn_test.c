@@ -62,7 +62,7 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	conn = NULL;
 }
 
-static const struct conn_events events = { on_data, on_secured, on_written, on_end };
+static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end };
 
 static void turn(int n)
 {

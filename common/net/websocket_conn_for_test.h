@@ -89,7 +89,7 @@ static inline void on_message(struct conn *c, void *ctx)
 	buf_append_char(&seen, ';');
 }
 
-static const struct conn_events events = { on_data, on_secured, on_written, on_end };
+static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end };
 static const char *const mqtt[] = { "mqtt", NULL };
 static const struct conn_websocket_options binary = { .type = WEBSOCKET_BINARY, .protocols = mqtt, .on_request = on_request };
 static const struct conn_websocket_options text = {

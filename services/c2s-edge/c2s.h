@@ -308,6 +308,7 @@ void c2s_register(struct c2s_stream *s, const struct c2s_input *in);
 /* compress.c */
 void c2s_compress(struct c2s_stream *s, const struct c2s_input *in);
 void c2s_compress_refuse(struct c2s_stream *s, const struct c2s_input *in);
+void c2s_compress_failed(struct c2s_stream *s, const char *why); /* what came cannot be unpacked */
 /* reply.c: stanzas that the edge itself answers with */
 void c2s_reply_error(struct c2s_stream *s, const struct stanza *to, const char *condition, const char *text);
 void c2s_reply_result(struct c2s_stream *s, struct str id, struct str child);

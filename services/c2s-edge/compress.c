@@ -14,6 +14,12 @@ void c2s_compress_refuse(struct c2s_stream *s, const struct c2s_input *in)
 	fail(s, "setup-failed");
 }
 
+/* XEP-0138 section 2, at the end. */
+void c2s_compress_failed(struct c2s_stream *s, const char *why)
+{
+	c2s_end_with(s, "undefined-condition", "", "<failure xmlns='" C2S_NS_COMPRESS "'><processing-failed/></failure>", why);
+}
+
 void c2s_compress(struct c2s_stream *s, const struct c2s_input *in)
 {
 	const struct xml_node *first = xml_child(in->node, "method", C2S_NS_COMPRESS);

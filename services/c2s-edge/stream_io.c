@@ -116,4 +116,12 @@ static void on_end(struct conn *c, enum conn_end how, const char *text, void *ct
 	c2s_stream_unref(s);
 }
 
-const struct conn_events c2s_conn_events = { on_data, on_secured, on_written, on_end };
+static void on_garbled(struct conn *c, const char *why, void *ctx)
+{
+	(void)c;
+	c2s_compress_failed(ctx, why);
+}
+
+const struct conn_events c2s_conn_events = {
+	.on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end, .on_garbled = on_garbled
+};

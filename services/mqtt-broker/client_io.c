@@ -156,4 +156,4 @@ static void on_end(struct conn *conn, enum conn_end how, const char *text, void 
 	mq_client_unref(c);
 }
 
-const struct conn_events mq_conn_events = { on_data, on_secured, on_written, on_end };
+const struct conn_events mq_conn_events = { .on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end };

@@ -92,3 +92,9 @@ void s2s_compress_refused(struct s2s_stream *s, const struct s2s_input *in)
 	s->zlib_refused = true;
 	s2s_authenticated(s);
 }
+
+/* XEP-0138 section 2, at the end. */
+void s2s_compress_failed(struct s2s_stream *s, const char *why)
+{
+	s2s_end_with(s, "undefined-condition", "<failure xmlns='" S2S_NS_COMPRESS "'><processing-failed/></failure>", why);
+}

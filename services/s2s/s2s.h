@@ -424,6 +424,7 @@ bool s2s_compress_ask(struct s2s_stream *s); /* outbound, proved; false: go on w
 void s2s_compress_in(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_compress_agreed(struct s2s_stream *s, const struct s2s_input *in);
 void s2s_compress_refused(struct s2s_stream *s, const struct s2s_input *in);
+void s2s_compress_failed(struct s2s_stream *s, const char *why); /* what came cannot be unpacked */
 
 /* starttls.c */
 void s2s_starttls(struct s2s_stream *s, const struct s2s_input *in);

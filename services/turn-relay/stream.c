@@ -129,7 +129,7 @@ static void on_written(struct conn *c, void *ctx)
 		pair_client_written(s->pair);
 }
 
-static const struct conn_events events = { on_data, on_secured, on_written, on_end };
+static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end };
 
 void stream_begin(struct worker *w, int fd, const struct net_addr *peer, bool tls)
 {

@@ -199,7 +199,11 @@ def test_not_zlib(wild, user):
     o = compressed(by_certificate(wild))
     o.deflate = None
     o.send(b"\xff" * 100)
-    with pytest.raises((Closed, StreamError)):
+    with pytest.raises(StreamError) as end:
+        o.next()
+    assert end.value.condition == "undefined-condition"
+    assert end.value.element.find(q(COMPRESS, "failure"))[0].tag == q(COMPRESS, "processing-failed")
+    with pytest.raises(Closed):
         o.next()
     arrives(by_certificate(wild), user, "alive")
 
@@ -254,17 +258,25 @@ def test_it_offers_something_else(wild, user):
     assert link_to(wild, server)["compressed"] is False
 
 
-def rubbish(stream, e):
-    stream.send(b"<compressed xmlns='%s'/>" % COMPRESS.encode() + b"\xff" * 64)
+def behind_compressed(stream, data):
+    """It agrees, and what it sends then is not packed; what it gets is."""
+    stream.inflate, stream.reader = zlib.decompressobj(), Reader()
+    stream.send(b"<compressed xmlns='%s'/>" % COMPRESS.encode() + data)
 
 
-SICK = {"no answer": no_answer, "rubbish": rubbish,
-        "in clear": lambda stream, e: stream.send("<compressed xmlns='%s'/>" % COMPRESS + stream.header(id="x") + "<stream:features/>")}
+SICK = {"rubbish": lambda stream, e: behind_compressed(stream, b"\xff" * 64),
+        "in clear": lambda stream, e: behind_compressed(stream, (stream.header(id="x") + "<stream:features/>").encode())}
 
 
 @pytest.mark.parametrize("kind", sorted(SICK))
 def test_sick_server(wild, user, kind):
-    kept_until_mended(wild, user, wild.server(offer=EXTERNAL_OFFER + OFFER, on={"compress": SICK[kind]}))
+    server = wild.server(offer=EXTERNAL_OFFER + OFFER, on={"compress": SICK[kind]})
+    kept_until_mended(wild, user, server)
+    assert server.errors.get(timeout=10) == "undefined-condition"
+
+
+def test_silent_server(wild, user):
+    kept_until_mended(wild, user, wild.server(offer=EXTERNAL_OFFER + OFFER, on={"compress": no_answer}))
 
 
 @pytest.mark.parametrize("sent", ["<compressed xmlns='%s'/>", "<compress xmlns='%s'><method>zlib</method></compress>",
