@@ -219,6 +219,9 @@ struct mq_taken *mq_taken_new(void);
 void mq_taken_free(struct mq_taken **t);
 /* This broker hands a message out to its own sessions. False: it has before. */
 bool mq_taken_own(struct mq_broker *b, uint64_t origin, uint64_t number);
+/* Has a member of the group here had it by this name? And: it has. The filter has its host in front. */
+bool mq_taken_group_has(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
+void mq_taken_group(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
 
 /* --- ghost.c -------------------------------------------------------------------------------------------------------------------- */
 
@@ -275,5 +278,14 @@ void mq_claimed_end(struct mq_broker *b);
 /* The store has it under this version: to all peers. wait: until they have it; may be NULL. message: with no payload, it is none any more. */
 void mq_retained_tell(struct mq_tenant *t, struct mq_message *message, unsigned qos, uint64_t version, struct mq_wait *wait);
 void mq_retained_tell_end(struct mq_broker *b);
+
+/* --- choose.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* Whose a subscription in a tenant's `others` is. */
+struct mq_peer *mq_place_peer(const struct index_subscription *sub);
+/* The message's name is for good: who has sent it and has no answer sends it again, by whatever broker, and it has the same name there (intake.c). */
+bool mq_spread_named(const struct mq_spread *s);
+/* The broker that is to choose a member of the group; NULL: it has none. Of a message that is named for good all brokers choose the same one, as long as that has members. */
+const struct index_subscription *mq_choose(struct index_share *share, const struct mq_spread *s);
 
 #endif

@@ -309,6 +309,71 @@ static void test_sent_again_elsewhere(void **state)
 	hear(0, "");
 }
 
+/* The same with a group: whichever broker gets it again chooses as the first one did, and who was chosen knows that it has had it. */
+static void test_group_sent_again_elsewhere(void **state)
+{
+	const Starling__MqttPublishRequest *r;
+	unsigned own = 0;
+
+	(void)state;
+	meets(OTHER);
+	says_filters(OTHER, filter_of("a.test/x", "g", 1), false);
+	says_filters(OTHER, filter_of("a.test/y", "", 1), false);
+	live5(0, "a");
+	say(0, "82 . 0001 () s'$share/g/x' 00");
+	hear(0, "90 . 0001 () 00");
+	last5(2, "p", CONNACK_5);
+	peers.holds = true;
+	say(2, "34 . s'y' 0001 () 'its name'");
+	r = (const Starling__MqttPublishRequest *)peer_find("publish")->request;
+	const uint64_t origin = r->key_origin, number = r->key_number;
+	peers_answer(0);
+	hear(2, "50 02 0001");
+	for (unsigned i = 1; i <= 16; i++) {
+		struct ipc_call *call = passes_named(origin, number + i, "a.test/x", "m", 2, false, "g");
+		char words[40];
+
+		assert_true(call->answered && call->reply);
+		call_drop(call);
+		hear(0, "30 . s'x' () 'm'");
+		snprintf(words, sizeof(words), "34 . s'x' %04x () 'm'", i + 1);
+		say(2, words);
+		hear(0, "");
+		own += peer_find("publish") == NULL;
+		peers_answer(0);
+		snprintf(words, sizeof(words), "50 02 %04x", i + 1);
+		hear(2, words);
+		snprintf(words, sizeof(words), "62 02 %04x", i + 1);
+		say(2, words);
+		snprintf(words, sizeof(words), "70 02 %04x", i + 1);
+		hear(2, words);
+	}
+	assert_in_range(own, 2, 14);
+}
+
+/* The subscribers here have had it, and its group not: nobody had come so far. */
+static void test_group_after_the_others(void **state)
+{
+	struct ipc_call *call;
+
+	(void)state;
+	meets(OTHER);
+	live5(0, "a");
+	say(0, "82 . 0001 () s'$share/g/x' 00");
+	hear(0, "90 . 0001 () 00");
+	live5(1, "b");
+	say(1, "82 . 0001 () s'x' 00");
+	hear(1, "90 . 0001 () 00");
+	for (int i = 0; i < 3; i++) {
+		call = passes("a.test/x", "m", 2, i > 0, i > 0 ? "g" : NULL);
+		assert_true(call->answered && call->reply);
+		assert_int_equal(((Starling__MqttPublishReply *)call->reply)->n_missed, 0);
+		call_drop(call);
+		hear(0, i == 1 ? "30 . s'x' () 'm'" : "");
+		hear(1, i == 0 ? "30 . s'x' () 'm'" : "");
+	}
+}
+
 static void test_taken_refused(void **state)
 {
 	struct ipc_call *call;
@@ -340,6 +405,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_with_those_away, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_sent_again_elsewhere, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_group_sent_again_elsewhere, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_group_after_the_others, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_refused, fake_setup, fake_teardown),
 	};
 

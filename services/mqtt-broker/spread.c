@@ -4,7 +4,6 @@
  * another, or a broker died, the message is matched anew once all is settled, under its name, for sessions that last and groups that nobody has taken it for.
  *
  * The messages of one publisher stay in order: none is matched by filters that came after those of one before it that is not through yet. */
-#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
@@ -18,11 +17,6 @@ struct matching {
 	struct mq_spread *spread;
 };
 
-static struct mq_peer *peer_of(const struct index_subscription *sub)
-{
-	return list_entry(sub->who, struct mq_place, subscriber)->peer;
-}
-
 static void add_peer(struct mq_several *s, struct mq_peer *p)
 {
 	if (p == s->self || p->match_mark == s->match_mark || s->matched_n == MQ_BROKERS_MAX)
@@ -35,42 +29,7 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 {
 	struct matching *m = ctx;
 
-	add_peer(m->several, peer_of(sub));
-}
-
-static uint32_t members_of(const struct index_subscription *sub, bool here)
-{
-	const struct mq_group *g = sub->who ? peer_of(sub)->groups[sub->identifier] : NULL;
-
-	return g ? here ? g->here : g->members : 0;
-}
-
-static uint64_t members_of_all(const struct index_share *share, bool here)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < share->count; i++)
-		sum += members_of(&share->members[i], here);
-	return sum;
-}
-
-/* In proportion to members: those that have a client, unless there are none. */
-static const struct index_subscription *choose(struct index_share *share, const struct mq_spread *s)
-{
-	uint64_t there = members_of_all(share, true), sum = there ? there : members_of_all(share, false), at;
-	bool by_topic = s->broker->config->share == MQ_SHARE_HASH;
-
-	if (sum == 0)
-		return NULL;
-	at = (by_topic ? hash_fnv1a64(s->message->m.topic) : share->turn++) % sum;
-	for (uint32_t i = 0; i < share->count; i++) {
-		uint32_t n = members_of(&share->members[i], there > 0);
-
-		if (at < n)
-			return &share->members[i];
-		at -= n;
-	}
-	return NULL;
+	add_peer(m->several, mq_place_peer(sub));
 }
 
 /* NULL: in this round nobody is to be chosen for it. */
@@ -90,12 +49,12 @@ static struct mq_pick *pick_for(struct mq_spread *s, const struct mq_group *g)
 static void on_share(void *ctx, struct index_share *share)
 {
 	struct matching *m = ctx;
-	const struct index_subscription *sub = choose(share, m->spread);
-	struct mq_pick *pick = sub ? pick_for(m->spread, peer_of(sub)->groups[sub->identifier]) : NULL;
+	const struct index_subscription *sub = mq_choose(share, m->spread);
+	struct mq_pick *pick = sub ? pick_for(m->spread, mq_place_peer(sub)->groups[sub->identifier]) : NULL;
 
 	if (!pick)
 		return;
-	pick->peer = peer_of(sub);
+	pick->peer = mq_place_peer(sub);
 	add_peer(m->several, pick->peer);
 }
 
@@ -132,8 +91,15 @@ static void to_own_groups(struct mq_spread *s, struct mq_publication *p)
 
 		if (pick->done || pick->peer != s->broker->several->self)
 			continue;
+		if (mq_spread_named(s) && mq_taken_group_has(s->broker, s->key_origin, s->key_number, pick->group, pick->filter)) {
+			pick->done = true;
+			s->matched++;
+			continue;
+		}
 		/* The host is the tenant's. */
 		pick->done = mq_publish_group(s->tenant, p, s->wait, str_from(pick->group), str_from(pick->filter + s->tenant->name.n + 1));
+		if (pick->done && mq_spread_named(s))
+			mq_taken_group(s->broker, s->key_origin, s->key_number, pick->group, pick->filter);
 		s->matched += pick->done;
 		s->redo |= !pick->done && p->qos > 0;
 	}
@@ -188,9 +154,7 @@ static void on_round(void *ctx, enum mqtt_reason reason)
 /* Sessions that do not last have had it: in an earlier round, or when its client sent it by another broker (intake.c). If not, they have it now. */
 static bool handed_out(const struct mq_spread *s)
 {
-	bool named_for_good = s->qos == 2 && s->from && s->from->lasts;
-
-	return s->round > 0 || (named_for_good && !mq_taken_own(s->broker, s->key_origin, s->key_number));
+	return s->round > 0 || (mq_spread_named(s) && !mq_taken_own(s->broker, s->key_origin, s->key_number));
 }
 
 static void fill(const struct mq_spread *s, struct mq_publication *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * taken: messages that clients of other brokers published: to this broker's own sessions alone. One that is sent again while the first is on its way waits for
- * that; later, sessions that do not last get no second copy, as long as its name is remembered. Nor do they of one that a client of this broker published, and
- * that comes again by another broker, to which the client has gone; or the other way round. */
+ * that; later, sessions that do not last and groups get no second copy, as long as its name is remembered. Nor do they of one that a client of this broker
+ * published, and that comes again by another broker, to which the client has gone; or the other way round. */
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "ipc/gen/mqtt.server.h"
@@ -11,13 +11,14 @@
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
 
-#define SETS 2048u
-#define WAYS 4u
+#define SETS   2048u
+#define WAYS   4u
+#define GROUPS 6u /* of one message, here; further ones may get it again */
 
 struct heard {
 	uint64_t origin, number;
-	uint32_t round;
-	bool used, missed; /* missed: the last answer, which may be lost, named groups */
+	uint32_t groups[GROUPS]; /* hashes of those that have it; 0: free */
+	bool used;
 };
 
 struct mq_taken {
@@ -69,14 +70,64 @@ static struct heard *find(struct mq_taken *t, uint64_t origin, uint64_t number)
 	return &set->ways[set->next++ % WAYS];
 }
 
+static struct heard *hear(struct mq_taken *t, uint64_t origin, uint64_t number, bool *out_first)
+{
+	struct heard *h = find(t, origin, number);
+
+	*out_first = !h->used;
+	if (!h->used)
+		*h = (struct heard){ .origin = origin, .number = number, .used = true };
+	return h;
+}
+
 bool mq_taken_own(struct mq_broker *b, uint64_t origin, uint64_t number)
 {
-	struct heard *h = find(b->several->taken, origin, number);
-	bool first = !h->used;
+	bool first;
 
-	if (first)
-		*h = (struct heard){ .origin = origin, .number = number, .used = true };
+	hear(b->several->taken, origin, number, &first);
 	return first;
+}
+
+/* Both names are of the request or the pick, the filter with its host in front. */
+static uint32_t group_hash(const char *group, const char *filter)
+{
+	uint64_t names[2] = { hash_fnv1a64(str_from(group)), hash_fnv1a64(str_from(filter)) },
+	         h = hash_fnv1a64(str_make((const char *)names, sizeof(names)));
+
+	return (uint32_t)(h >> 32 ^ h) | 1;
+}
+
+static bool has(const struct heard *h, uint32_t group)
+{
+	for (uint32_t i = 0; i < GROUPS; i++) {
+		if (h->groups[i] == group)
+			return true;
+	}
+	return false;
+}
+
+static void note(struct heard *h, uint32_t group)
+{
+	for (uint32_t i = 0; i < GROUPS; i++) {
+		if (h->groups[i] == 0) {
+			h->groups[i] = group;
+			return;
+		}
+	}
+}
+
+bool mq_taken_group_has(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
+{
+	bool first;
+
+	return has(hear(b->several->taken, origin, number, &first), group_hash(group, filter));
+}
+
+void mq_taken_group(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
+{
+	bool first;
+
+	note(hear(b->several->taken, origin, number, &first), group_hash(group, filter));
 }
 
 /* --- the answer --------------------------------------------------------------------------------------------------- */
@@ -138,18 +189,32 @@ static bool make(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	return true;
 }
 
-static uint32_t to_groups(struct mq_tenant *t, struct mq_publication *p, const Starling__MqttPublishRequest *r, struct taking *o)
+/* False: it has no member here. */
+static bool to_group(struct mq_tenant *t, struct mq_publication *p, const Starling__MqttGroup *g, struct mq_wait *wait)
+{
+	struct str filter;
+
+	return mq_wire_tenant(t->broker, str_from(g->filter), &filter) == t && mq_publish_group(t, p, wait, str_from(g->group), filter);
+}
+
+/* How many have it now. */
+static uint32_t to_groups(struct mq_tenant *t, struct mq_publication *p, const Starling__MqttPublishRequest *r, struct taking *o,
+                          struct heard *h)
 {
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < r->n_groups; i++) {
-		struct str filter;
+		const Starling__MqttGroup *g = r->groups[i];
+		uint32_t hash = group_hash(g->group, g->filter);
 
-		if (mq_wire_tenant(t->broker, str_from(r->groups[i]->filter), &filter) == t &&
-		    mq_publish_group(t, p, o ? o->wait : NULL, str_from(r->groups[i]->group), filter))
+		if (has(h, hash)) {
 			n++;
-		else if (o)
-			miss(o, r->groups[i]);
+		} else if (to_group(t, p, g, o->wait)) {
+			note(h, hash);
+			n++;
+		} else {
+			miss(o, g);
+		}
 	}
 	return n;
 }
@@ -165,19 +230,19 @@ void on_mqtt_publish_once(struct ipc_call *call, const Starling__MqttPublishRequ
 	metric_inc(&mq_metrics.peer_received);
 	p.qos = 0;
 	mq_publish(t, &p, NULL);
-	to_groups(t, &p, request, NULL);
+	for (size_t k = 0; k < request->n_groups; k++)
+		to_group(t, &p, request->groups[k], NULL);
 	mq_publication_end(&p);
 }
 
 static void take(struct mq_broker *b, struct ipc_call *call, const Starling__MqttPublishRequest *r, struct mq_publication *p,
                  struct mq_tenant *t)
 {
-	struct heard *h = find(b->several->taken, r->key_origin, r->key_number);
+	bool first;
+	struct heard *h = hear(b->several->taken, r->key_origin, r->key_number, &first);
 	struct taking *o = mem_new(struct taking);
-	bool first = !h->used, groups = first || r->round > h->round || h->missed;
 	struct mq_wait *wait = mq_wait_new(on_there, o);
 
-	*h = (struct heard){ r->key_origin, r->key_number, r->round, true, false };
 	if (first)
 		metric_inc(&mq_metrics.peer_received);
 	o->broker = b;
@@ -190,9 +255,7 @@ static void take(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 	p->only_lasting = !first;
 	p->again = r->again || !first;
 	o->matched = mq_publish(t, p, wait);
-	if (groups)
-		o->matched += to_groups(t, p, r, o);
-	h->missed = o->missed_n > 0;
+	o->matched += to_groups(t, p, r, o, h);
 	mq_wait_close(wait, MQTT_SUCCESS);
 }
 
