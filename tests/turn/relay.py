@@ -3,17 +3,34 @@
 import copy
 import os
 import re
+import socket
 import urllib.request
+
+import pytest
 
 from flock import Flock, merge
 from stun import Client
 
 ONLY = "storage=0,auth=0,session-manager=0,c2s-edge=0,s2s=0,router=1,turn-relay=1"
 SECRET, OLD_SECRET = "the-secret-of-the-relay", "the-secret-from-before"
+
+
+def has_ipv6():
+    """Containers are without, unless asked for."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+LOOPBACK = ["127.0.0.1"] + ["::1"] * has_ipv6()
+needs_ipv6 = pytest.mark.skipif(len(LOOPBACK) == 1, reason="no IPv6 here")
 SETTINGS = {"services": {
     "starlingctl": {"postgres": "external", "redis": "external"},
     # Tests of the limits set limits of their own.
-    "turn-relay": {"addresses": ["127.0.0.1", "::1"], "workers": 2, "peers": {"allow": ["127.0.0.0/8", "::1"]}, "users_file": "turn.users",
+    "turn-relay": {"addresses": LOOPBACK, "workers": 2, "peers": {"allow": ["127.0.0.0/8", "::1"]}, "users_file": "turn.users",
                    "limits": {"user_allocations": 1000, "address_allocations": 1000, "unauthenticated_rate": 100000, "unauthenticated_burst": 60000,
                               "failures": 0, "connect_rate": 0}},
 }}

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import stun
-from relay import Relay
+from relay import LOOPBACK, Relay, needs_ipv6
 
 needs_tools = pytest.mark.skipif(not shutil.which("turnutils_uclient"), reason="coturn's tools are not installed")
 
@@ -122,6 +122,7 @@ def test_uclient_to_uclient(relay):
     uclient(relay, "-y", "-n", "20", "-m", "4", "-z", "5", "-l", "170", "-u", "juliet", "-w", "balcony")
 
 
+@needs_ipv6
 @needs_tools
 def test_uclient_ipv6(relay):
     peer = Echo("::1")
@@ -143,7 +144,7 @@ def test_stunclient(relay):
 
 @pytest.fixture
 def two_addresses(special):
-    return special({"addresses": ["127.0.0.1", "::1"], "discovery": {"address": "127.0.0.2", "port": 3479}})
+    return special({"addresses": LOOPBACK, "discovery": {"address": "127.0.0.2", "port": 3479}})
 
 
 def test_discovery(two_addresses):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 import stun
-from relay import Relay
+from relay import Relay, needs_ipv6
 from stun import REFRESH, SUCCESS, Client, Peer, attr
 from test_dtls import dtls_client
 
@@ -201,6 +201,7 @@ def test_refused(relay):
         assert ask(relay, c)[1].code == 437
 
 
+@needs_ipv6
 def test_one_family_of_two(relay):
     with begin(one(relay), attr(stun.ADDITIONAL_FAMILY, b"\2\0\0\0")) as old, Peer("::1") as peer:
         assert len(old.relayed) == 2

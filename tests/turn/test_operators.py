@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import stun
+from relay import needs_ipv6
 from flock import Failed
 from stun import SUCCESS, Peer
 
@@ -23,6 +24,7 @@ def wait(condition, seconds=15):
     raise AssertionError("it did not happen")
 
 
+@needs_ipv6
 def test_list(relay):
     with relay.client(name="list@turn.test") as c, relay.client("tcp", name="other@turn.test") as other, Peer() as peer:
         c.allocate(stun.attr(stun.ADDITIONAL_FAMILY, b"\2\0\0\0"))
@@ -160,6 +162,7 @@ def test_drain(special):
         assert wait(lambda: relay.flock.pid("turn-relay-1") != pid)  # the supervisor has started another
 
 
+@needs_ipv6
 def test_drain_sends_elsewhere(special):
     """With another relay named, clients are told of it (RFC 8489 section 10)."""
     relay = special({"alternates": ["192.0.2.7:3479", "2001:db8::7"]})

@@ -8,11 +8,13 @@ import time
 import pytest
 
 import stun
+from relay import needs_ipv6
 from stun import ALLOCATE, BINDING, ERROR, SUCCESS, Message, Peer, Transport, attr, message, u32
 
 V6 = attr(stun.REQUESTED_FAMILY, b"\2\0\0\0")
 
 
+@needs_ipv6
 def test_binding(relay):
     for server in ("127.0.0.1", "::1"):
         t = Transport(server, relay.port)
@@ -166,6 +168,7 @@ def test_what_an_allocate_must_have(relay):
         assert c.allocate(attr(0xFF05, b"whatever"), attr(stun.DONT_FRAGMENT)).cls == SUCCESS
 
 
+@needs_ipv6
 def test_families(relay):
     with relay.client() as c, Peer("::1") as peer:
         c.allocate(V6)
@@ -181,6 +184,7 @@ def test_families(relay):
         assert c.relayed[0][0] == "127.0.0.1"
 
 
+@needs_ipv6
 def test_dual_allocation(relay):
     with relay.client() as c, Peer() as four, Peer("::1") as six:
         assert c.allocate(attr(stun.ADDITIONAL_FAMILY, b"\2\0\0\0")).cls == SUCCESS
