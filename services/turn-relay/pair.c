@@ -112,7 +112,9 @@ static void set_rate(const struct worker *w, struct conn *c)
 
 static struct pair *begin(struct worker *w, struct stream *client, uint32_t link, int fd, const struct net_addr *peer)
 {
-	static const struct conn_events events = { .on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end };
+	static const struct conn_events events = {
+		.on_data = on_data, .on_secured = on_secured, .on_written = on_written, .on_end = on_end
+	};
 	struct pair *it = mem_new(struct pair);
 
 	it->worker = w;
