@@ -336,16 +336,16 @@ static void test_group_sent_again_elsewhere(void **state)
 		assert_true(call->answered && call->reply);
 		call_drop(call);
 		hear(0, "30 . s'x' () 'm'");
-		snprintf(words, sizeof(words), "34 . s'x' %04x () 'm'", i + 1);
+		snprintf(words, sizeof(words), "34 . s'x' %04X () 'm'", i + 1);
 		say(2, words);
 		hear(0, "");
 		own += peer_find("publish") == NULL;
 		peers_answer(0);
-		snprintf(words, sizeof(words), "50 02 %04x", i + 1);
+		snprintf(words, sizeof(words), "50 02 %04X", i + 1);
 		hear(2, words);
-		snprintf(words, sizeof(words), "62 02 %04x", i + 1);
+		snprintf(words, sizeof(words), "62 02 %04X", i + 1);
 		say(2, words);
-		snprintf(words, sizeof(words), "70 02 %04x", i + 1);
+		snprintf(words, sizeof(words), "70 02 %04X", i + 1);
 		hear(2, words);
 	}
 	assert_in_range(own, 2, 14);
