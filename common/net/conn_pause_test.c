@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An owner that takes as few bytes as it likes, and pauses, and goes on whenever: from within, between turns, when another socket of the same turn says so, under
- * a rate. Whatever the layers, the bytes come whole and in order. */
+ * An owner that takes as few bytes as it likes, and pauses, and goes on whenever: from within, between turns, when another socket of the same turn says so.
+ * Whatever the layers, the bytes come whole and in order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #include "common/base/hash.h"
 #include "services/mqtt-broker/several.h"
 
-#define LOTS_MAX 1024u
+#define LOTS_MAX 1024u /* of a broker; those with more members have equal parts */
 
 struct mq_peer *mq_place_peer(const struct index_subscription *sub)
 {

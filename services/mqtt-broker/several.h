@@ -219,9 +219,9 @@ struct mq_taken *mq_taken_new(void);
 void mq_taken_free(struct mq_taken **t);
 /* This broker hands a message out to its own sessions. False: it has before. */
 bool mq_taken_own(struct mq_broker *b, uint64_t origin, uint64_t number);
-/* Has a member of the group here had it by this name? And: it has. The filter has its host in front. */
-bool mq_taken_group_has(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
-void mq_taken_group(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
+/* Has a member of the group here had it by this name? And: now it has. The filter has its host in front. */
+bool mq_taken_group_had(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
+void mq_taken_group_note(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter);
 
 /* --- ghost.c -------------------------------------------------------------------------------------------------------------------- */
 

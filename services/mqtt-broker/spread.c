@@ -91,7 +91,7 @@ static void to_own_groups(struct mq_spread *s, struct mq_publication *p)
 
 		if (pick->done || pick->peer != s->broker->several->self)
 			continue;
-		if (mq_spread_named(s) && mq_taken_group_has(s->broker, s->key_origin, s->key_number, pick->group, pick->filter)) {
+		if (mq_spread_named(s) && mq_taken_group_had(s->broker, s->key_origin, s->key_number, pick->group, pick->filter)) {
 			pick->done = true;
 			s->matched++;
 			continue;
@@ -99,7 +99,7 @@ static void to_own_groups(struct mq_spread *s, struct mq_publication *p)
 		/* The host is the tenant's. */
 		pick->done = mq_publish_group(s->tenant, p, s->wait, str_from(pick->group), str_from(pick->filter + s->tenant->name.n + 1));
 		if (pick->done && mq_spread_named(s))
-			mq_taken_group(s->broker, s->key_origin, s->key_number, pick->group, pick->filter);
+			mq_taken_group_note(s->broker, s->key_origin, s->key_number, pick->group, pick->filter);
 		s->matched += pick->done;
 		s->redo |= !pick->done && p->qos > 0;
 	}

@@ -116,14 +116,14 @@ static void note(struct heard *h, uint32_t group)
 	}
 }
 
-bool mq_taken_group_has(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
+bool mq_taken_group_had(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
 {
 	bool first;
 
 	return has(hear(b->several->taken, origin, number, &first), group_hash(group, filter));
 }
 
-void mq_taken_group(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
+void mq_taken_group_note(struct mq_broker *b, uint64_t origin, uint64_t number, const char *group, const char *filter)
 {
 	bool first;
 

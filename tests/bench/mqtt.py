@@ -282,7 +282,7 @@ def several(args):
     figures = {}
     with contextlib.ExitStack() as stack:
         one, two = (stack.enter_context(contextlib.closing(Starling(args, n))) for n in (1, 2))
-        owned = owners(two.target["port"], two.brokers, 110)
+        owned = owners(two.target["port"], two.brokers, 100)
         busy = subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"])
         stack.callback(busy.wait)
         stack.callback(busy.kill)

@@ -72,6 +72,7 @@ class Session:
     def __init__(self):
         self.up = self.down = 0
         self.from_client = 0
+        self.acked = 0  # the client was told so
         self.told = 0
         self.held = None
 
@@ -90,6 +91,10 @@ class Honest:
         return session.told % TOLD_EVERY == 0
 
 
+def at_least(piece, h):
+    return H.sub(lambda m: m[1] + b"%d" % max(int(m[2]), h), piece, 1)
+
+
 def is_chat(piece):
     return piece.startswith(b"<message") and b"<body" in piece and b"urn:xmpp:mam:2" not in piece
 
@@ -97,18 +102,27 @@ def is_chat(piece):
 class AcksEarly(Honest):
     """Acknowledges what it has read, and dies before it did what was asked. Then the client has forgotten it."""
 
+    def acknowledge(self, session, link):
+        session.acked = session.from_client
+        link.to_client(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % session.acked)
+
     def upward(self, session, piece, link):
         if piece.startswith(b"<r "):
-            link.to_client(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % session.from_client)
+            self.acknowledge(session, link)
             return []
         if is_chat(piece) and self.turn(session):
             session.down += 1
-            link.to_client(b"<a xmlns='urn:xmpp:sm:3' h='%d'/>" % session.from_client)
+            self.acknowledge(session, link)
             link.die()
             return []
         return [piece]
 
     def downward(self, session, piece, link):
+        if piece.startswith(b"<resumed") and session.from_client < session.acked:
+            # What the server had not read when the link died it never will.
+            session.down += session.acked - session.from_client
+            session.from_client = session.acked
+            return [at_least(piece, session.acked)]
         return [] if piece.startswith(b"<a ") else [piece]
 
 
@@ -129,6 +143,14 @@ class StoresTwice(Honest):
         if is_chat(piece) and self.turn(session):
             session.down -= 1
             return [piece, piece]
+        return [piece]
+
+    def downward(self, session, piece, link):
+        if not piece.startswith(b"<a "):
+            return [piece]
+        # One that was on its way does not count the second copy yet.
+        piece = at_least(piece, session.acked)
+        session.acked = int(H.search(piece)[2])
         return [piece]
 
 

@@ -106,7 +106,7 @@ def test_uclient(relay, echo, flags):
 @needs_tools
 def test_uclient_over_tls(relay, echo):
     """It takes what comes in one record of TLS for one message: where the relay gathers several, it counts the others as lost. test_burst (tests/turn/test_streams.py) counts all."""
-    uclient(relay, "-t", "-S", "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "50", "-l", "170", "-u", "juliet", "-w", "balcony", port=relay.tls_port, share=0.25)
+    uclient(relay, "-t", "-S", "-e", "127.0.0.1", "-r", str(echo), "-n", "20", "-m", "4", "-z", "50", "-l", "170", "-u", "juliet", "-w", "balcony", port=relay.tls_port, share=0.5)
 
 
 @needs_tools

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import stun
-from relay import needs_ipv6
 from flock import Failed
+from relay import needs_ipv6
 from stun import SUCCESS, Peer
 
 

@@ -8,15 +8,14 @@ import time
 import pytest
 
 import stun
-from relay import needs_ipv6
+from relay import LOOPBACK, needs_ipv6
 from stun import ALLOCATE, BINDING, ERROR, SUCCESS, Message, Peer, Transport, attr, message, u32
 
 V6 = attr(stun.REQUESTED_FAMILY, b"\2\0\0\0")
 
 
-@needs_ipv6
 def test_binding(relay):
-    for server in ("127.0.0.1", "::1"):
+    for server in LOOPBACK:
         t = Transport(server, relay.port)
         tid = os.urandom(12)
         t.send(message(BINDING, b"", tid))
