@@ -56,6 +56,7 @@ static void restart(struct mq_broker *b)
 {
 	struct mq_several *s = b->several;
 
+	s->adopting.waits = false;
 	mem_free(s->adopting.after);
 	s->adopting.after = mem_strdup("");
 	s->adopting.again = false;
@@ -80,17 +81,30 @@ static void on_all_told(void *ctx, enum mqtt_reason reason)
 		log_info(b->log, "taken from the store sessions=%u", s->adopting.sessions);
 	mem_free(s->adopting.after);
 	s->adopting.after = NULL;
+	memset(s->adopting.slots, 0, sizeof(s->adopting.slots));
 	s->settled = s->view;
 	net_defer(b->net, &s->tell_task);
 	mq_several_look(b);
 }
 
+/* What a client of ours has had taken from the store, and nobody else will find there, is told with the rest: else a message could pass it by. */
 static void complete(struct mq_broker *b)
 {
-	struct mq_wait *wait = mq_wait_new(on_all_told, b);
+	struct mq_several *s = b->several;
+	struct mq_wait *wait;
 
+	s->adopting.waits = s->unsettled && (s->opening > 0 || !list_empty(&s->singles));
+	if (s->adopting.waits)
+		return;
+	wait = mq_wait_new(on_all_told, b);
 	mq_told(b, wait);
 	mq_wait_close(wait, MQTT_SUCCESS);
+}
+
+void mq_adopt_look(struct mq_broker *b)
+{
+	if (!b->stopped && b->several->adopting.waits)
+		complete(b);
 }
 
 /* --- pages -------------------------------------------------------------------------------------------------------- */
@@ -105,12 +119,21 @@ static bool among(const uint64_t *list, uint32_t n, uint64_t instance)
 }
 
 /* The store may have given us what they had: should they come back, they are told. */
-static void give_up(struct mq_several *s)
+static void give_up(struct mq_broker *b)
 {
+	struct mq_several *s = b->several;
+
 	for (uint32_t i = 0; i < MQ_GIVEN_UP; i++) {
-		if (s->lost[i] && !among(s->adopting.alive, s->adopting.alive_n, s->lost[i])) {
-			s->given_up[s->given_up_n++ % MQ_GIVEN_UP] = s->lost[i];
-			s->lost[i] = 0;
+		struct mq_peer *back;
+
+		if (!s->lost[i] || among(s->adopting.alive, s->adopting.alive_n, s->lost[i]))
+			continue;
+		back = mq_peer_find(b, s->lost[i]);
+		s->given_up[s->given_up_n++ % MQ_GIVEN_UP] = s->lost[i];
+		s->lost[i] = 0;
+		if (back) {
+			back->given_up = true;
+			mq_exchange_begin(back);
 		}
 	}
 }
@@ -123,7 +146,7 @@ static void on_adopted(const struct ipc_result *result, const Starling__MqttAdop
 	if (b->stopped)
 		return;
 	if (ipc_ok(result) || mq_wire_doubtful(result->code))
-		give_up(s);
+		give_up(b);
 	if (!ipc_ok(result)) {
 		metric_inc(&mq_metrics.store_failed);
 		net_timer_set(b->net, &s->adopting.timer, RETRY_MS);
@@ -152,7 +175,8 @@ static void ask(struct mq_broker *b)
 
 	request.slots = slots;
 	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (mine(b, i))
+		s->adopting.slots[i] |= mine(b, i);
+		if (s->adopting.slots[i])
 			slots[request.n_slots++] = i;
 	}
 	s->adopting.alive_n = mq_alive(b, s->adopting.alive, MQ_BROKERS_MAX);
@@ -182,7 +206,8 @@ void mq_adopt_begin(struct mq_broker *b)
 {
 	struct mq_several *s = b->several;
 
-	if (s->adopting.after) {
+	s->adopts = true;
+	if (s->adopting.after && !s->adopting.waits) {
 		s->adopting.again = true;
 		return;
 	}
@@ -195,8 +220,9 @@ void mq_adopt_begin(struct mq_broker *b)
 struct single {
 	struct list_node node;
 	struct mq_broker *broker;
-	char *name;
+	char *name, *after; /* the last name that was read */
 	struct wheel_timer timer;
+	bool again; /* it is wanted anew: what is on its way may have been too early */
 };
 
 static void ask_one(struct single *o);
@@ -211,27 +237,74 @@ static void single_free(struct single *o)
 	list_remove(&o->node);
 	net_timer_cancel(o->broker->net, &o->timer);
 	mem_free(o->name);
+	mem_free(o->after);
 	mem_free(o);
+}
+
+/* The longest name that is before it: its own without the last character. */
+static void start_before(struct single *o)
+{
+	size_t n = strlen(o->name);
+
+	o->again = false;
+	mem_free(o->after);
+	while (n > 0 && ((unsigned char)o->name[n - 1] & 0xc0) == 0x80)
+		n--;
+	o->after = mem_strndup(o->name, n > 0 ? n - 1 : 0);
+}
+
+/* True: there may be more before its name. */
+static bool take_page(struct single *o, const Starling__MqttAdoptReply *reply)
+{
+	bool more = !reply->complete && reply->n_sessions > 0;
+
+	for (size_t i = 0; i < reply->n_sessions; i++) {
+		load(o->broker, reply->sessions[i]);
+		more &= strcmp(reply->sessions[i]->name, o->name) != 0;
+	}
+	if (more) {
+		mem_free(o->after);
+		o->after = mem_strdup(reply->sessions[reply->n_sessions - 1]->name);
+	}
+	return more;
+}
+
+/* One that is being opened is said to be here when it is. */
+static void settle_one(struct single *o)
+{
+	struct str id;
+	struct mq_tenant *t = mq_wire_tenant(o->broker, str_from(o->name), &id);
+	struct mq_session *s = t ? mq_names_get(&t->sessions, id) : NULL;
+
+	if (s && s->lasting && s->lasting->state == MQ_LASTING_READY)
+		mq_settle_name(s);
 }
 
 static void on_one(const struct ipc_result *result, const Starling__MqttAdoptReply *reply, void *ctx)
 {
 	struct single *o = ctx;
 	struct mq_broker *b = o->broker;
-	struct mq_tenant *t = NULL;
-	struct str id;
 
-	if (!b->stopped && !ipc_ok(result)) {
+	if (b->stopped) {
+		single_free(o);
+		return;
+	}
+	if (!ipc_ok(result)) {
 		net_timer_set(b->net, &o->timer, RETRY_MS);
 		return;
 	}
-	for (size_t i = 0; !b->stopped && i < reply->n_sessions; i++)
-		load(b, reply->sessions[i]);
-	if (!b->stopped)
-		t = mq_wire_tenant(b, str_from(o->name), &id);
-	if (t && mq_names_get(&t->sessions, id))
-		mq_settle_name(mq_names_get(&t->sessions, id));
+	if (take_page(o, reply)) {
+		ask_one(o);
+		return;
+	}
+	if (o->again) {
+		start_before(o);
+		ask_one(o);
+		return;
+	}
+	settle_one(o);
 	single_free(o);
+	mq_adopt_look(b);
 }
 
 static void ask_one(struct single *o)
@@ -247,19 +320,28 @@ static void ask_one(struct single *o)
 	request.instance = ipc_bus_instance(b->bus);
 	request.alive = alive;
 	request.n_alive = mq_alive(b, alive, MQ_BROKERS_MAX);
-	request.after = (char *)(uintptr_t) "";
+	request.after = o->after;
 	request.limit = PAGE;
 	call_storage_mqtt_adopt(b->bus, ipc_any("storage"), &opts, &request, on_one, o);
 }
 
 void mq_adopt_name(struct mq_broker *b, const char *name)
 {
-	struct single *o = mem_new(struct single);
+	struct single *o;
 
+	list_for_each (n, &b->several->singles) {
+		o = list_entry(n, struct single, node);
+		if (strcmp(o->name, name) == 0) {
+			o->again = true;
+			return;
+		}
+	}
+	o = mem_new(struct single);
 	list_push_back(&b->several->singles, &o->node);
 	o->broker = b;
 	o->name = mem_strdup(name);
 	wheel_timer_init(&o->timer, on_single_timer);
+	start_before(o);
 	ask_one(o);
 }
 

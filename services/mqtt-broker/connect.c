@@ -214,6 +214,8 @@ void mq_connect_accept(struct mq_client *c)
 		return;
 	else if (!mq_quota_enter(c, s && s->client))
 		mq_connect_refuse(c, MQTT_QUOTA_EXCEEDED, "too many connections of this user");
+	else if (!s && mq_hold(c))
+		return;
 	else if (s || !c->broker->several->peer_n)
 		mq_open(c, c->broker->several->unsettled);
 	else
@@ -225,7 +227,7 @@ void mq_connect_claimed(struct mq_client *c, bool known, struct mq_sent sent)
 	c->login->sent = sent;
 	if (c->broker->draining)
 		mq_connect_refuse(c, MQTT_SERVER_SHUTTING_DOWN, "");
-	else
+	else if (!mq_hold(c))
 		mq_open(c, known);
 }
 

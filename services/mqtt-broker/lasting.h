@@ -45,6 +45,8 @@ struct mq_lasting {
 	bool fetching;            /* stored.c: a page is being read, up to */
 	uint64_t fetch_to;        /* this seq, at most; 0: it is of no use any more */
 	bool doubt;               /* open.c: the answer to a call was lost */
+	bool known;               /* who had it has let it go for us, or may have */
+	bool counted;             /* in mq_several.opening */
 	bool exists;              /* another broker has it: it is claimed anew */
 	uint64_t asked_for;       /* open.c: mq_client.number of whom the store is asked for */
 	struct wheel_timer retry; /* for what failed last, by the state */
@@ -105,6 +107,8 @@ void mq_away_on_due(struct wheel_timer *t);
 void mq_open_call(struct mq_session *s);
 /* The store has what the opener changed about it. */
 void mq_open_saved(struct mq_session *s);
+/* It is here now, or never will be. */
+void mq_open_counted(struct mq_lasting *l);
 
 /* --- full.c ---------------------------------------------------------------------------------------------------------- */
 

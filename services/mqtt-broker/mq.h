@@ -179,9 +179,9 @@ struct mq_sent {
 
 struct mq_login {
 	struct mq_client *client;
-	struct list_node waiting;
-	struct str id; /* client identifier, and */
-	char *user;    /* bare JID; NULL: anonymous, or not known yet; both owned, of a CONNECT: later they are the session's */
+	struct list_node waiting; /* for its turn at auth (login.c), or for a death to be over (hold.c) */
+	struct str id;            /* client identifier, and */
+	char *user;               /* bare JID; NULL: anonymous, or not known yet; both owned, of a CONNECT: later they are the session's */
 	struct mq_session *opening; /* that the client waits for; NULL: none */
 	struct mq_claim *claim;     /* on its client identifier, that it waits for; NULL: none */
 	char *method;               /* NULL: user name and password */

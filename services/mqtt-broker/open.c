@@ -28,6 +28,33 @@ uint32_t mq_alive(struct mq_broker *b, uint64_t *out, uint32_t max)
 	return used;
 }
 
+/* Who begins anew asks for no filters that anybody could miss. */
+static void count(struct mq_lasting *l)
+{
+	l->broker->several->opening += !l->counted;
+	l->counted = true;
+}
+
+void mq_open_counted(struct mq_lasting *l)
+{
+	if (!l->counted)
+		return;
+	l->counted = false;
+	l->broker->several->opening--;
+	mq_adopt_look(l->broker);
+}
+
+/* Nobody waits for it any more. If the store has given it to us, or somebody has let it go for us, it is taken all the same. */
+static void abandon(struct mq_session *s)
+{
+	char *name = mq_wire_name(s->tenant, s->id);
+
+	if (s->lasting->doubt || s->lasting->known)
+		mq_adopt_name(s->lasting->broker, name);
+	mem_free(name);
+	mq_session_end(s);
+}
+
 /* What whoever had it before left. Who is back before its delay is over left nothing; of a session that is over it is due. */
 static void former_will(struct mq_session *s, bool present, uint32_t delay_s)
 {
@@ -62,6 +89,7 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	l->opener = NULL;
 	l->broker->several->epoch++;
 	mq_settle_name(s);
+	mq_open_counted(l);
 	mq_claimed_look(l->broker);
 	if (c)
 		c->login->opening = NULL;
@@ -93,9 +121,11 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 	struct mq_client *c = l->opener;
 
 	l->doubt |= mq_wire_doubtful(result->code);
-	if (c && (result->code == STARLING__CODE__CODE_EXISTS || mq_wire_doubtful(result->code))) {
+	if (c && (result->code == STARLING__CODE__CODE_EXISTS || (l->doubt && mq_wire_passing(result->code)))) {
 		/* Its broker has died and is not known to have, or has adopted it just now. Or nobody knows whether it was opened. */
 		l->exists = result->code == STARLING__CODE__CODE_EXISTS;
+		if (l->exists)
+			mq_open_counted(l);
 		net_timer_set(l->broker->net, &l->retry, RETRY_MS);
 		return;
 	}
@@ -109,7 +139,7 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 		mq_connect_done(c, s, false);
 		return;
 	}
-	mq_session_end(s);
+	abandon(s);
 	if (!c)
 		return;
 	if (result->code == STARLING__CODE__CODE_DENIED) {
@@ -156,7 +186,7 @@ void mq_open_call(struct mq_session *s)
 	struct mq_wire wire = { 0 };
 
 	if (!c) {
-		mq_session_end(s);
+		abandon(s);
 		return;
 	}
 	if (l->exists) {
@@ -166,6 +196,8 @@ void mq_open_call(struct mq_session *s)
 		mq_connect_accept(c);
 		return;
 	}
+	if (!c->login->clean)
+		count(l);
 	l->asked_for = c->number;
 	l->expiry_s = c->login->session_expiry;
 	row.name = mq_wire_name(s->tenant, s->id);
@@ -275,7 +307,7 @@ void mq_open(struct mq_client *c, bool stored)
 		mq_connect_done(c, s, false);
 		return;
 	}
-	mq_lasting_new(s);
+	mq_lasting_new(s)->known = stored;
 	wait_for(c, s);
 	mq_open_call(s);
 }

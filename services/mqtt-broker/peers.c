@@ -79,6 +79,8 @@ static void meet(struct mq_broker *b, uint64_t instance)
 	struct mq_peer *p = mq_peer_new(b, instance);
 
 	p->given_up = has(s->given_up, MQ_GIVEN_UP, instance);
+	/* One may have died before we came, and its death not be over. */
+	s->unsettled |= b->start != NULL;
 	list_push_back(&s->peers, &p->node);
 	s->peer_n++;
 	log_info(b->log, "another broker instance=%016llx", (unsigned long long)instance);
@@ -124,7 +126,7 @@ void mq_peers_update(struct mq_broker *b)
 		s->view = view_of(b, list, n);
 		s->ask++;
 		/* At start its own steps lead to it. */
-		if (!b->start || s->adopting.after)
+		if (!b->start || s->adopts)
 			mq_adopt_begin(b);
 		net_defer(b->net, &s->tell_task);
 	}
@@ -224,6 +226,7 @@ static void on_look(struct net_task *t)
 		log_info(b->log, "all sessions are with brokers that live");
 		s->unsettled = false;
 		mq_ghosts_settle_lost(b);
+		mq_held_go_on(b);
 	}
 	mq_several_count(b);
 	if (mq_several_settled(b))
@@ -267,6 +270,7 @@ void mq_several_new(struct mq_broker *b)
 	list_init(&s->yielding);
 	list_init(&s->retaining);
 	list_init(&s->singles);
+	list_init(&s->held);
 	mq_names_init(&s->filters);
 	net_task_init(&s->look_task, on_look);
 	net_task_init(&s->tell_task, on_tell);

@@ -193,12 +193,13 @@ static bool has(const uint64_t *list, size_t n, uint64_t session)
 static bool settle_reply(struct mq_queueing *q, struct mq_target *t, const Starling__MqttQueueReply *reply)
 {
 	struct mq_session *s = t->session;
+	bool early = has(reply->early, reply->n_early, t->row), fenced = has(reply->fenced, reply->n_fenced, t->row);
 
-	if (!s->ended && has(reply->early, reply->n_early, t->row))
+	if (!s->ended && early)
 		return false;
-	if (s->ended || has(reply->fenced, reply->n_fenced, t->row)) {
-		/* Where it is now, if it is, it has to be found anew. */
-		if (has(reply->fenced, reply->n_fenced, t->row) && (!s->ended || s->elsewhere))
+	if (s->ended || fenced) {
+		/* It has no row here. Where the session is now, if it is, it has to be found anew. */
+		if ((early || fenced) && (!s->ended || s->elsewhere))
 			mq_wait_moved(q->wait);
 		mq_session_ref(s);
 		forget(t);

@@ -5,6 +5,7 @@
 #ifndef MQTT_BROKER_SEVERAL_H
 #define MQTT_BROKER_SEVERAL_H
 
+#include "common/base/hash.h"
 #include "ipc/gen/mqtt.client.h"
 #include "services/mqtt-broker/mq.h"
 
@@ -101,6 +102,7 @@ struct mq_several {
 	uint64_t ask;           /* rises with every view: who has answered it has settled since */
 	bool unsettled;         /* one has died, and not all have settled since */
 	bool doubted;           /* all filters are being said again */
+	bool adopts;            /* the start has come so far */
 	struct net_task look_task, tell_task;
 	uint64_t lost[MQ_GIVEN_UP], given_up[MQ_GIVEN_UP]; /* rings */
 	uint32_t lost_n, given_up_n;
@@ -125,13 +127,17 @@ struct mq_several {
 	struct list_node claimed;   /* claims of others that wait, */
 	struct list_node yielding;  /* and those whose session is being let go */
 	struct list_node singles;   /* adopt.c: names that are asked for */
+	struct list_node held;      /* hold.c: mq_login.waiting */
+	uint32_t opening;           /* open.c: sessions that the store has given us, or may have, and that are not here yet */
 	struct list_node retaining; /* retained messages on their way to peers */
 	struct net_task claimed_task;
 
 	struct {
 		struct wheel_timer timer;
-		char *after; /* the last name that was read; NULL: nothing runs */
-		bool again;  /* the view has changed meanwhile */
+		char *after;            /* the last name that was read; NULL: nothing runs */
+		bool again;             /* the view has changed meanwhile */
+		bool waits;             /* all is read, and others are on their way from the store (mq_adopt_look) */
+		bool slots[SLOT_COUNT]; /* asked for since a pass was last complete: one whose answer was lost may have given them to us */
 		uint64_t view;
 		uint64_t alive[MQ_BROKERS_MAX];
 		uint32_t alive_n, sessions;
@@ -174,6 +180,8 @@ bool mq_peer_lost(struct mq_broker *b, uint64_t instance);
 void mq_adopt_begin(struct mq_broker *b);
 /* What one name hides: a session that was let go for a client that is gone. */
 void mq_adopt_name(struct mq_broker *b, const char *name);
+/* A session that was on its way from the store is here, or is not ours. */
+void mq_adopt_look(struct mq_broker *b);
 void mq_adopt_end(struct mq_broker *b);
 
 /* --- spread.c, pass.c ----------------------------------------------------------------------------------------------------------- */
@@ -272,6 +280,12 @@ void mq_connect_claimed(struct mq_client *c, bool known, struct mq_sent sent);
 void mq_claimed_look(struct mq_broker *b);
 void mq_claimed_on_task(struct net_task *t);
 void mq_claimed_end(struct mq_broker *b);
+
+/* --- hold.c ------------------------------------------------------------------------------------------------------------------------ */
+
+/* True: it waits, and goes on by mq_connect_accept when a death is over. */
+bool mq_hold(struct mq_client *c);
+void mq_held_go_on(struct mq_broker *b);
 
 /* --- retaining.c ------------------------------------------------------------------------------------------------------------------- */
 

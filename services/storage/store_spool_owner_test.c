@@ -244,17 +244,21 @@ static struct store *second_store(struct fixture *f)
 	return second;
 }
 
-/* Appends by one instance, claims by another: after a claim's answer nothing of a lower epoch is added any more. */
+/*
+ * Appends by one instance, claims by another: after a claim's answer nothing of a lower epoch is added any more. A claim comes when
+ * some appends have been answered, more in each round, and there are rounds until it has come before some and behind others: how fast
+ * the machine is does not decide.
+ */
 static void test_claim_races_appends(void **state)
 {
 	static const char there[] = "race.example";
 	struct fixture *f = *state;
 	struct answer *a = mem_zalloc(MANY * sizeof *a), claim;
 	uint32_t slot = hash_slot(str_from(there));
-	long rows, stored = 0;
+	long rows, stored = 0, fenced = 0;
 	struct store *second = second_store(f);
 
-	for (uint64_t round = 0; round < 20; round++) {
+	for (int round = 0; round < 20 || (round < MANY && (!stored || !fenced)); round++) {
 		uint64_t epoch = spool_claim_call(f, there, round % 2 ? A : B, NULL, 0).epoch;
 
 		for (int i = 0; i < MANY; i++) {
@@ -262,7 +266,8 @@ static void test_claim_races_appends(void **state)
 			if (i % 20 == 0)
 				uv_run(&f->loop, UV_RUN_NOWAIT);
 		}
-		fixture_run_ms(f, round);
+		for (int i = 0; i < round; i++)
+			assert_true(fixture_until(f, &a[i].done));
 		claim = spool_claim_to(f, second, &slot, 1, C, NULL, 0);
 		assert_int_equal(((const Starling__SpoolOwnersReply *)claim.reply)->owners[0]->epoch, epoch + 1);
 		answer_free(&claim);
@@ -271,12 +276,13 @@ static void test_claim_races_appends(void **state)
 			assert_true(fixture_until(f, &a[i].done));
 			assert_true(a[i].code == OK || a[i].code == FENCED);
 			stored += a[i].code == OK;
+			fenced += a[i].code == FENCED;
 			answer_free(&a[i]);
 		}
 		assert_int_equal(fixture_sql(f, "SELECT count(*) FROM spool WHERE domain = 'race.example'"), rows);
 		assert_int_equal(rows, stored);
 	}
-	assert_true(stored > 0 && stored < 20 * MANY);
+	assert_true(stored > 0 && fenced > 0);
 	store_free(&second);
 	mem_free(a);
 }
