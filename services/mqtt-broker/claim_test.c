@@ -108,6 +108,46 @@ static void test_a_session_moves(void **state)
 	assert_true(list_empty(&fake.broker->several->ghosts));
 }
 
+/* What came too early for a session that has moved since has no row: it is not acknowledged before it is found elsewhere. */
+static void test_too_early_for_one_that_moves(void **state)
+{
+	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
+	char *names[] = { (char *)(uintptr_t) "a.test/b" };
+	struct ipc_call *call, told = { .source = OTHER };
+
+	(void)state;
+	meets(OTHER);
+	pair("01");
+	store.mode = STORE_AWAY;
+	say(0, "32 . s'x' 0001 () '1'");
+	turn();
+	store.mode = STORE_HOLDS;
+	say(0, "32 . s'x' 0002 () '2'");
+	call = claims(OTHER, "a.test/b", "romeo@a.test", 1);
+	turn();
+	store.mode = STORE_ANSWERS;
+	store_answer(0);
+	turn();
+	assert_true(((Starling__MqttClaimReply *)call->reply)->known);
+	call_drop(call);
+	later();
+	hear(0, "");
+	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
+	peers.holds = true;
+	r.known = true;
+	r.settled = names;
+	r.n_settled = 1;
+	on_mqtt_filters(&told, &r);
+	call_drop(&told);
+	hear(0, "");
+	assert_string_equal(peer_find("publish")->payload, "1");
+	peer_answer("publish", 0, NULL);
+	hear(0, "40 02 0001");
+	assert_string_equal(peer_find("publish")->payload, "2");
+	peer_answer("publish", 0, NULL);
+	hear(0, "40 02 0002");
+}
+
 /* What was sent already does not expire [MQTT-4.3.3-7], and only that is a duplicate: the broker that had the session says how far it was. */
 static void test_what_was_sent_elsewhere(void **state)
 {
@@ -157,6 +197,108 @@ static void test_adopts(void **state)
 	assert_int_equal(session_of("a")->subscriber.count, 1);
 	assert_false(fake.broker->several->unsettled);
 	assert_int_equal(fake.broker->others, 0);
+}
+
+/* The row of one that another broker has, or has let go: 0. */
+static void elsewhere(const char *id, uint64_t instance)
+{
+	struct mq_client *c;
+
+	last5(0, id, CONNACK_5);
+	say(0, "82 . 0001 () s'x' 01");
+	hear(0, "90 . 0001 () 01");
+	c = session_of(id)->client;
+	mq_session_end(session_of(id));
+	mq_client_end(c, MQTT_SESSION_TAKEN_OVER, "");
+	for (int i = 0; i < ROWS; i++) {
+		if (store.rows[i].session)
+			store.rows[i].instance = instance;
+	}
+	later();
+}
+
+/* What a client has had taken from the store is not there for those who look, and nobody has its filters: until it is here, the death is not over. */
+static void test_a_death_waits_for_who_is_on_its_way(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	meets(THIRD);
+	elsewhere("a", 0);
+	live5(1, "p");
+	store.mode = STORE_HOLDS;
+	join(2);
+	say(2, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'a' s'romeo' s'secret'");
+	assert_int_equal(store.answer_n, 1);
+	loses(OTHER);
+	assert_int_equal(store.answer_n, 2);
+	say(1, "32 . s'x' 0001 () 'm'");
+	store_answer_at(1);
+	answers(THIRD);
+	hear(1, "");
+	assert_true(fake.broker->several->unsettled);
+	store_answer_at(0);
+	store.mode = STORE_ANSWERS;
+	turn();
+	answers(THIRD);
+	hear(1, "40 02 0001");
+	hear(2, PRESENT_5G "32 (s'x' 0002 () 'm')");
+}
+
+/* Whose session may be the dead one's waits for that to be over; who begins anew does not. */
+static void test_who_comes_back_is_held(void **state)
+{
+	uint32_t opened;
+
+	(void)state;
+	meets(OTHER);
+	meets(THIRD);
+	elsewhere("a", OTHER);
+	loses(OTHER);
+	assert_non_null(session_of("a"));
+	opened = store.open_calls;
+	join(1);
+	say(1, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'b' s'romeo' s'secret'");
+	join(2);
+	say(2, "10 . s'MQTT' 05 C2 0000 (11 00000E10) s'c' s'romeo' s'secret'");
+	hear(2, CONNACK_5);
+	hear(1, "");
+	assert_int_equal(store.open_calls, opened + 1);
+	/* What is here is nobody else's. */
+	last5(3, "a", PRESENT_5);
+	answers(THIRD);
+	hear(1, CONNACK_5);
+	/* Two of one name: the later one, as always. */
+	meets(OTHER);
+	loses(OTHER);
+	for (int i = 1; i < 3; i++) {
+		join(i);
+		say(i, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'd' s'romeo' s'secret'");
+	}
+	answers(THIRD);
+	hear(1, "20 . 00 80 00");
+	gone(1);
+	hear(2, CONNACK_5);
+}
+
+/* The store is asked whose it is, when nobody waits for an answer that was lost: it may be ours. */
+static void test_abandoned_in_doubt(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	elsewhere("a", 0);
+	store.mode = STORE_LOSES;
+	join(1);
+	say(1, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'a' s'romeo' s'secret'");
+	turn();
+	close(fake.peers[1]);
+	fake.peers[1] = -1;
+	turn();
+	store.mode = STORE_ANSWERS;
+	later();
+	later();
+	assert_non_null(session_of("a"));
+	assert_int_equal(session_of("a")->subscriber.count, 1);
+	assert_int_equal(fake.broker->several->opening, 0);
 }
 
 /* --- retained ----------------------------------------------------------------------------------------------------- */
@@ -215,8 +357,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_claimed, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_claims_at_a_time, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_session_moves, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_too_early_for_one_that_moves, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_sent_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_a_death_waits_for_who_is_on_its_way, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_who_comes_back_is_held, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_abandoned_in_doubt, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),
 	};
 

@@ -101,6 +101,18 @@ static inline int store_says(void (*done)(void), void *ctx, int code, const void
 	return 0;
 }
 
+/* The answer to one call, before those to earlier ones. */
+static inline void store_answer_at(uint32_t i)
+{
+	__typeof__(store.answers[0]) a = store.answers[i];
+	struct ipc_result result = { .code = a.code, .text = "" };
+
+	assert_true(i < store.answer_n);
+	memmove(&store.answers[i], &store.answers[i + 1], (--store.answer_n - i) * sizeof(a));
+	a.done(&result, result.code ? NULL : a.reply, a.ctx);
+	store_drop(a.reply);
+}
+
 static inline void store_answer(int code)
 {
 	uint32_t n = store.answer_n;
@@ -194,6 +206,15 @@ static inline Starling__MqttSession *store_whole(const struct store_row *r)
 	return out;
 }
 
+static inline bool store_lists(const uint64_t *list, size_t n, uint64_t instance)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == instance)
+			return true;
+	}
+	return false;
+}
+
 int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *opts, const Starling__MqttOpenRequest *q,
                            storage_mqtt_open_fn done, void *ctx)
 {
@@ -207,10 +228,8 @@ int call_storage_mqtt_open(struct ipc_bus *bus, struct ipc_target to, const stru
 	store.open_calls++;
 	if (!store_asked((void (*)(void))done, ctx))
 		return 0;
-	for (size_t i = 0; r && i < q->n_alive; i++) {
-		if (q->alive[i] == r->instance)
-			return store_says((void (*)(void))done, ctx, STARLING__CODE__CODE_EXISTS, NULL);
-	}
+	if (r && store_lists(q->alive, q->n_alive, r->instance))
+		return store_says((void (*)(void))done, ctx, STARLING__CODE__CODE_EXISTS, NULL);
 	if (r && strcmp(r->row->user, q->session->user) != 0)
 		return store_says((void (*)(void))done, ctx, STARLING__CODE__CODE_DENIED, NULL);
 	reply.present = r && !q->clean;
@@ -291,11 +310,13 @@ int call_storage_mqtt_adopt(struct ipc_bus *bus, struct ipc_target to, const str
 	reply.sessions = list;
 	reply.complete = true;
 	for (int i = 0; i < ROWS; i++) {
-		if (!store.rows[i].session)
+		struct store_row *r = &store.rows[i];
+
+		if (!r->session || store_lists(q->alive, q->n_alive, r->instance))
 			continue;
-		store.rows[i].epoch++;
-		store.rows[i].instance = q->instance;
-		list[reply.n_sessions++] = store_whole(&store.rows[i]);
+		r->epoch += r->instance != q->instance;
+		r->instance = q->instance;
+		list[reply.n_sessions++] = store_whole(r);
 	}
 	store_says((void (*)(void))done, ctx, 0, &reply);
 	for (size_t i = 0; i < reply.n_sessions; i++)

@@ -153,6 +153,7 @@ struct mq_session {
 	bool ended;                 /* nothing is left of it but references, */
 	bool elsewhere;             /* and another broker has it, or may have */
 	bool spreading;             /* spread.c: held messages are being begun */
+	uint32_t redo_n;            /* spread.c: of them, those that are to be matched anew */
 	bool here;                  /* filters.c: counted as having a client */
 	struct list_node spreads;   /* struct mq_spread.node: messages of this publisher, in order */
 	struct mq_ghost *ghost;     /* its filters are still here; NULL: not */

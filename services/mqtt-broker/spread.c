@@ -107,13 +107,27 @@ static void to_own_groups(struct mq_spread *s, struct mq_publication *p)
 
 static void next_held(struct mq_session *from);
 
+static void redo_add(struct mq_spread *s)
+{
+	list_push_back(&s->broker->several->redo, &s->again_node);
+	if (s->from)
+		s->from->redo_n++;
+}
+
+static void redo_remove(struct mq_spread *s)
+{
+	if (s->from && !list_unlinked(&s->again_node))
+		s->from->redo_n--;
+	list_remove(&s->again_node);
+}
+
 static void spread_free(struct mq_spread *s)
 {
 	struct mq_broker *b = s->broker;
 
 	list_remove(&s->node);
 	list_remove(&s->all);
-	list_remove(&s->again_node);
+	redo_remove(s);
 	b->several->spread_n--;
 	mq_storing(b, -(int64_t)s->bytes);
 	picks_free(s);
@@ -126,8 +140,11 @@ static void finish(struct mq_spread *s, enum mqtt_reason reason)
 {
 	struct mq_session *from = s->from;
 	struct mq_wait *outer = s->outer;
+	struct mq_broker *b = s->broker;
 
 	spread_free(s);
+	if (!list_empty(&b->several->redo))
+		mq_several_look(b);
 	mq_wait_close(outer, reason);
 	if (from)
 		next_held(from);
@@ -147,7 +164,7 @@ static void on_round(void *ctx, enum mqtt_reason reason)
 	}
 	s->again = true;
 	s->round++;
-	list_push_back(&b->several->redo, &s->again_node);
+	redo_add(s);
 	mq_several_look(b);
 }
 
@@ -192,19 +209,51 @@ static uint32_t begin(struct mq_spread *s)
 	return matched;
 }
 
+/* --- order -------------------------------------------------------------------------------------------------------- */
+
+/* Those before it are matched anew first, and none of them is out by older filters: it may have to be matched anew as well. */
+static bool may_redo(const struct mq_spread *s)
+{
+	if (list_unlinked(&s->node))
+		return true;
+	for (const struct list_node *n = s->node.prev; n != &s->from->spreads; n = n->prev) {
+		const struct mq_spread *before = list_entry(n, struct mq_spread, node);
+
+		if (!list_unlinked(&before->again_node) || before->epoch != s->broker->several->epoch)
+			return false;
+	}
+	return true;
+}
+
+/* Once over all; behind who began now others may be next. */
 void mq_spread_redo(struct mq_broker *b)
 {
 	struct mq_several *s = b->several;
+	struct list_node now;
+	bool begun = false;
 
-	while (!list_empty(&s->redo) && mq_several_settled(b)) {
-		struct mq_spread *one = list_entry(s->redo.next, struct mq_spread, again_node);
+	list_init(&now);
+	while (!list_empty(&s->redo)) {
+		struct list_node *n = s->redo.next;
 
-		list_remove(&one->again_node);
+		list_remove(n);
+		list_push_back(&now, n);
+	}
+	while (!list_empty(&now)) {
+		struct mq_spread *one = list_entry(now.next, struct mq_spread, again_node);
+
+		redo_remove(one);
+		if (!mq_several_settled(b) || !may_redo(one)) {
+			redo_add(one);
+			continue;
+		}
+		begun = true;
+		one->epoch = s->epoch;
 		begin(one);
 	}
+	if (begun && !list_empty(&s->redo))
+		mq_several_look(b);
 }
-
-/* --- order -------------------------------------------------------------------------------------------------------- */
 
 static bool may_begin(const struct mq_spread *s)
 {
@@ -213,7 +262,7 @@ static bool may_begin(const struct mq_spread *s)
 	if (list_unlinked(&s->node) || s->from->spreads.next == &s->node)
 		return true;
 	before = list_entry(s->node.prev, struct mq_spread, node);
-	return !before->held && before->epoch == s->broker->several->epoch &&
+	return !before->held && !s->from->redo_n && before->epoch == s->broker->several->epoch &&
 	       list_entry(s->from->spreads.next, struct mq_spread, node)->epoch == s->broker->several->epoch;
 }
 
