@@ -244,6 +244,35 @@ static void test_a_death_waits_for_who_is_on_its_way(void **state)
 	hear(2, PRESENT_5G "32 (s'x' 0002 () 'm')");
 }
 
+/* Until all have heard of a session that has come here, nothing for it goes past what still waits where it was. */
+static void test_who_arrives_is_served_when_all_know(void **state)
+{
+	Starling__MqttClaimReply was = STARLING__MQTT_CLAIM_REPLY__INIT;
+
+	(void)state;
+	meets(OTHER);
+	elsewhere("a", 0);
+	live5(1, "p");
+	live5(3, "s");
+	say(3, "82 . 0001 () s'x' 01");
+	hear(3, "90 . 0001 () 01");
+	peers.holds = true;
+	join(2);
+	say(2, "10 . s'MQTT' 05 C0 0000 (11 00000E10) s'a' s'romeo' s'secret'");
+	was.known = true;
+	peer_answer("claim", 0, &was);
+	hear(2, PRESENT_5);
+	/* That there was one with this filter before does not keep it from being told. */
+	assert_int_equal(((const Starling__MqttFiltersRequest *)peer_find("filters")->request)->n_filters, 1);
+	say(1, "32 . s'x' 0001 () 'm'");
+	hear(3, "32 . s'x' 0001 () 'm'");
+	hear(1, "");
+	peer_answer("filters", 0, NULL);
+	hear(2, "32 . s'x' 0002 () 'm'");
+	hear(1, "40 02 0001");
+	hear(3, "");
+}
+
 /* Whose session may be the dead one's waits for that to be over; who begins anew does not. */
 static void test_who_comes_back_is_held(void **state)
 {
@@ -361,6 +390,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_sent_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_death_waits_for_who_is_on_its_way, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_who_arrives_is_served_when_all_know, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_who_comes_back_is_held, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_abandoned_in_doubt, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_retained, fake_setup, fake_teardown),

@@ -106,6 +106,10 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 		}
 		return;
 	}
+	if (s->lasts && f->p->qos > 0 && sub->qos > 0 && mq_arrival_wait(s, f->wait)) {
+		f->ghosts++;
+		return;
+	}
 	if (s->fan_mark != f->mark) {
 		s->fan_mark = f->mark;
 		s->fan_at = add_match(f, s);

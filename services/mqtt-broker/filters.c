@@ -3,6 +3,7 @@
  * filters: what the sessions of this broker subscribed to, counted, so that other brokers hear of the first and the last alone, and of a group's members. All
  * stand in one list in the order of their last change: what a peer has not heard is what stands behind its mark. */
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/several.h"
 
 struct str mq_filter_key(const struct mq_tenant *t, struct str group, struct str filter)
@@ -61,7 +62,8 @@ static void changed(struct mq_broker *b, struct mq_filter *f)
 		net_defer(b->net, &s->tell_task);
 }
 
-static void count(struct mq_tenant *t, struct str group, struct str filter, int by, int here)
+/* anew: all are to hear of it, whatever they know. */
+static void count(struct mq_tenant *t, struct str group, struct str filter, int by, int here, bool anew)
 {
 	struct mq_several *s = t->broker->several;
 	struct str key = mq_filter_key(t, group, filter);
@@ -76,7 +78,7 @@ static void count(struct mq_tenant *t, struct str group, struct str filter, int 
 	f->here = (uint32_t)((int64_t)f->here + here);
 	if (group.n)
 		mq_peer_set(s->self, t, group, filter, f->members, f->here);
-	if (group.n || before == 0 || f->members == 0)
+	if (group.n || before == 0 || f->members == 0 || anew)
 		changed(t->broker, f);
 }
 
@@ -85,7 +87,7 @@ enum index_subs_change mq_subs_add(struct mq_session *s, struct str group, struc
 	enum index_subs_change change = index_subs_add(s->tenant->subs, &s->subscriber, group, filter, options);
 
 	if (change == INDEX_SUBS_ADDED || change == INDEX_SUBS_FIRST)
-		count(s->tenant, group, filter, 1, s->here);
+		count(s->tenant, group, filter, 1, s->here, s->lasting && s->lasting->arrival);
 	return change;
 }
 
@@ -94,7 +96,7 @@ enum index_subs_change mq_subs_remove(struct mq_session *s, struct str group, st
 	enum index_subs_change change = index_subs_remove(s->tenant->subs, &s->subscriber, group, filter);
 
 	if (change == INDEX_SUBS_REMOVED || change == INDEX_SUBS_LAST)
-		count(s->tenant, group, filter, -1, -s->here);
+		count(s->tenant, group, filter, -1, -s->here, false);
 	return change;
 }
 
@@ -103,7 +105,7 @@ static void on_removed(void *ctx, struct str group, struct str filter, const str
 	struct mq_session *s = ctx;
 
 	(void)subscription;
-	count(s->tenant, group, filter, -1, -s->here);
+	count(s->tenant, group, filter, -1, -s->here, false);
 }
 
 void mq_subs_remove_all(struct mq_session *s)
@@ -118,7 +120,7 @@ static void on_here(void *ctx, struct str group, struct str filter, const struct
 
 	(void)subscription;
 	if (group.n)
-		count(s->tenant, group, filter, 0, s->here ? 1 : -1);
+		count(s->tenant, group, filter, 0, s->here ? 1 : -1, false);
 }
 
 void mq_subs_here(struct mq_session *s, bool here)

@@ -90,6 +90,7 @@ void mq_lasting_free(struct mq_lasting **out)
 	list_remove(&l->node);
 	l->broker->lasting_count--;
 	mq_open_counted(l);
+	mq_arrival_end(&l->arrival);
 	net_timer_cancel(net, &l->retry);
 	net_timer_cancel(net, &l->due);
 	net_timer_cancel(net, &l->tell_timer);
@@ -183,8 +184,11 @@ void mq_lasting_load(struct mq_session *s, const Starling__MqttSession *row)
 	l->sent = l->box.next_seq - 1;
 	mq_full_begin(s);
 	l->sent_known = 0;
+	if (row->n_subscriptions > 0)
+		mq_arrival_begin(s);
 	for (size_t i = 0; i < row->n_subscriptions; i++)
 		load_subscription(s, row->subscriptions[i]);
+	mq_arrival_ready(s);
 	for (size_t i = 0; i < row->n_received; i++)
 		mq_received_add(&l->unsure, (uint16_t)row->received[i]);
 	mq_will_free(&s->will);

@@ -61,6 +61,8 @@ struct mq_lasting {
 	uint64_t passed;          /* full.c: all up to this seq may be under way to the client, or is no longer wanted */
 	struct list_node pending; /* struct mq_target.node by rising seq: on its way to the store */
 
+	struct mq_arrival *arrival; /* NULL: all have heard of it */
+
 	struct mq_news done, got;      /* done.c: complete; PUBREC */
 	struct mq_news told, told_got; /* of the call that is on its way */
 	bool telling;

@@ -219,6 +219,7 @@ static void on_look(struct net_task *t)
 	if (!telling_all(s)) {
 		mq_filters_forget(b, told);
 		mq_told_end(b, told, MQTT_SUCCESS);
+		mq_arrivals_told(b, told);
 	}
 	if (s->doubted && mq_peers_joined(b))
 		s->doubted = false;
@@ -264,6 +265,7 @@ void mq_several_new(struct mq_broker *b)
 	list_init(&s->spreads);
 	list_init(&s->redo);
 	list_init(&s->ghosts);
+	list_init(&s->arrivals);
 	list_init(&s->claims);
 	list_init(&s->claimed);
 	list_init(&s->questions);

@@ -9,6 +9,7 @@
 #include "ipc/gen/mqtt.client.h"
 #include "services/mqtt-broker/mq.h"
 
+struct mq_arrival;
 struct mq_ghost;
 struct mq_pass;
 struct mq_spread;
@@ -122,6 +123,7 @@ struct mq_several {
 
 	struct mq_taken *taken;
 	struct list_node ghosts;    /* struct mq_ghost.node */
+	struct list_node arrivals;  /* struct mq_arrival.node */
 	struct list_node claims;    /* struct mq_claim.node: ours */
 	struct list_node questions; /* claim.c: what others are asked */
 	struct list_node claimed;   /* claims of others that wait, */
@@ -252,6 +254,18 @@ void mq_ghost_settle(struct mq_ghost *g);
 /* Those of claimants that are gone. */
 void mq_ghosts_settle_lost(struct mq_broker *b);
 void mq_ghosts_settle_of(struct mq_broker *b, uint64_t claimant);
+
+/* --- arrival.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* Before its filters are there, and when they are. */
+void mq_arrival_begin(struct mq_session *s);
+void mq_arrival_ready(struct mq_session *s);
+/* True: it is not served yet; wait is told when it is, with `moved`. False as well if nobody would. */
+bool mq_arrival_wait(struct mq_session *s, struct mq_wait *wait);
+/* It is served, or over; NULL: nothing. */
+void mq_arrival_end(struct mq_arrival **a);
+/* All peers have filters up to this version. */
+void mq_arrivals_told(struct mq_broker *b, uint64_t told);
 
 /* --- claim.c, claimed.c ------------------------------------------------------------------------------------------------------------ */
 

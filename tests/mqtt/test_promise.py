@@ -250,6 +250,8 @@ class Client(threading.Thread):
 class Publisher(Client):
     """Message after message, some at a time; each until it is complete."""
 
+    window = 5
+
     def __init__(self, flock, topic, qos, count):
         super().__init__(flock, topic + "-p")
         self.topic, self.qos, self.count = topic, qos, count
@@ -268,7 +270,7 @@ class Publisher(Client):
             else:
                 self.send(raw, number, True)
         while not self.done():
-            while len(self.open) < 5 and self.next < self.count:
+            while len(self.open) < self.window and self.next < self.count:
                 self.open[self.next] = False
                 self.next += 1
                 self.send(raw, self.next - 1, False)

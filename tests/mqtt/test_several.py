@@ -250,7 +250,7 @@ def test_a_broker_that_was_held_for_dead(flock, at, name):
     a = at(0).lasting(name)
     a.subscribed((name, 1))
     p = at(1).live(client=name + "-p")
-    with flock.expect(LOST, "held this one for dead"):
+    with flock.expect(LOST, "held this one for dead", r"\[%s\] event loop stalled" % BROKERS[0]):
         paused = flock.children()[BROKERS[0]]
         os.kill(paused, signal.SIGSTOP)
         p.send(publish(name, b"1", 1))
@@ -260,6 +260,39 @@ def test_a_broker_that_was_held_for_dead(flock, at, name):
         os.kill(paused, signal.SIGCONT)
         whole(flock, 0, paused)
         a.nothing_more()
+
+
+class Mover(Subscriber):
+    """Never long at one broker."""
+
+    def talk(self, raw):
+        following, until = raw.next, time.monotonic() + random.random() * 0.02
+
+        def moving():
+            if time.monotonic() > until and b"%d" % (self.count - 1) not in self.got:
+                raise EOFError
+            return following()
+        raw.next = moving
+        super().talk(raw)
+
+
+# [MQTT-4.6.0-6]
+@pytest.mark.parametrize("qos", (1, 2))
+def test_order_while_a_session_moves(flock, at, name, qos):
+    """Other sessions have the same filter at all brokers, so that publishers need not hear of it to find the session where it is now."""
+    topic, count = "%s-%d-" % (name, qos), 8000
+    for i in range(3):
+        at(i).lasting("%s-%d" % (name, i)).subscribed((topic, 0))
+    at(0).lasting(topic).subscribed((topic, qos))
+    publisher, mover = Publisher(flock, topic, qos, count), Mover(flock, topic, count)
+    publisher.window = 200  # ours is 256
+    for thread in (publisher, mover):
+        thread.start()
+    for thread in (publisher, mover):
+        thread.join(60)
+        assert thread.error is None, thread.error
+        assert not thread.is_alive(), (thread.client, len(mover.got))
+    assert list(dict.fromkeys(int(x) for x in mover.got)) == list(range(count))
 
 
 def test_history(flock, name):

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * arrival: a session that was another broker's, until all others have heard of it. What comes for it with QoS 1 and 2 waits meanwhile, and is then matched anew, by
+ * who published it and in its order: a message before it may still wait where the session was (ghost.c). Whoever has heard of it holds back what comes
+ * behind that (spread.c). */
+#include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
+#include "services/mqtt-broker/several.h"
+
+struct mq_arrival {
+	struct list_node node; /* of the broker's, by rising version */
+	struct mq_session *session;
+	uint64_t version; /* of its last filter (filters.c) */
+	struct mq_wait **waits;
+	uint32_t wait_n, wait_cap;
+};
+
+void mq_arrival_begin(struct mq_session *s)
+{
+	if (s->lasting->arrival || s->tenant->broker->several->peer_n == 0)
+		return;
+	s->lasting->arrival = mem_new(struct mq_arrival);
+	s->lasting->arrival->session = s;
+	list_init(&s->lasting->arrival->node);
+}
+
+void mq_arrival_ready(struct mq_session *s)
+{
+	struct mq_broker *b = s->tenant->broker;
+	struct mq_arrival *a = s->lasting->arrival;
+
+	if (!a)
+		return;
+	a->version = b->several->version;
+	list_push_back(&b->several->arrivals, &a->node);
+	mq_several_look(b);
+}
+
+bool mq_arrival_wait(struct mq_session *s, struct mq_wait *wait)
+{
+	struct mq_arrival *a = s->lasting ? s->lasting->arrival : NULL;
+
+	if (!a || !wait)
+		return false;
+	if (a->wait_n == a->wait_cap) {
+		a->wait_cap = a->wait_cap ? a->wait_cap * 2 : 8;
+		a->waits = mem_realloc(a->waits, a->wait_cap * sizeof(struct mq_wait *));
+	}
+	a->waits[a->wait_n++] = wait;
+	mq_wait_open(wait);
+	return true;
+}
+
+void mq_arrival_end(struct mq_arrival **out)
+{
+	struct mq_arrival *a = *out;
+
+	*out = NULL;
+	if (!a)
+		return;
+	list_remove(&a->node);
+	for (uint32_t i = 0; i < a->wait_n; i++) {
+		mq_wait_moved(a->waits[i]);
+		mq_wait_close(a->waits[i], MQTT_SUCCESS);
+	}
+	mem_free(a->waits);
+	mem_free(a);
+}
+
+void mq_arrivals_told(struct mq_broker *b, uint64_t told)
+{
+	struct list_node *all = &b->several->arrivals;
+
+	while (!list_empty(all) && list_entry(all->next, struct mq_arrival, node)->version <= told) {
+		struct mq_arrival *a = list_entry(all->next, struct mq_arrival, node);
+
+		mq_arrival_end(&a->session->lasting->arrival);
+	}
+}
