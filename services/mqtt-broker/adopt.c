@@ -278,6 +278,8 @@ static void settle_one(struct single *o)
 
 	if (s && s->lasting && s->lasting->state == MQ_LASTING_READY)
 		mq_settle_name(s);
+	else if (t && !s && mq_ghost_find(t, id))
+		mq_ghost_elsewhere(mq_ghost_find(t, id));
 }
 
 static void on_one(const struct ipc_result *result, const Starling__MqttAdoptReply *reply, void *ctx)

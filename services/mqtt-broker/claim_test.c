@@ -108,6 +108,39 @@ static void test_a_session_moves(void **state)
 	assert_true(list_empty(&fake.broker->several->ghosts));
 }
 
+/* Nothing is heard of who was to have it: it is taken back, or known to be another's. */
+static void test_a_session_that_nobody_took(void **state)
+{
+	struct ipc_call *call;
+
+	(void)state;
+	meets(OTHER);
+	pair("01");
+	for (uint64_t owner = 0; owner <= OTHER; owner += OTHER) {
+		call = claims(OTHER, "a.test/b", "romeo@a.test", 1);
+		turn();
+		turn();
+		assert_true(((Starling__MqttClaimReply *)call->reply)->known);
+		call_drop(call);
+		assert_null(session_of("b"));
+		store_named("a.test/b")->instance = owner;
+		say(0, owner ? "32 . s'x' 0002 () '2'" : "32 . s'x' 0001 () '1'");
+		for (int i = 0; i < 4; i++) {
+			hear(0, "");
+			later();
+		}
+		if (owner == 0) {
+			hear(0, "40 02 0001");
+			assert_non_null(session_of("b"));
+		}
+	}
+	assert_true(list_empty(&fake.broker->several->ghosts));
+	assert_null(session_of("b"));
+	hear(0, "");
+	says_filters(OTHER, filter_of("a.test/x", "", 1), true);
+	hear(0, "40 02 0002");
+}
+
 /* What came too early for a session that has moved since has no row: it is not acknowledged before it is found elsewhere. */
 static void test_too_early_for_one_that_moves(void **state)
 {
@@ -386,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_claimed, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_claims_at_a_time, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_session_moves, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_a_session_that_nobody_took, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_too_early_for_one_that_moves, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_sent_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),

@@ -212,8 +212,6 @@ static void take(struct mq_peer *p, const Starling__MqttFiltersRequest *r)
 	p->ask_view = r->view;
 	p->ask = r->ask;
 	p->answer = r->answer;
-	if (r->all && p->here)
-		mq_ghosts_settle_of(b, p->instance);
 	mq_settle_names(b, r->settled, r->n_settled);
 }
 
