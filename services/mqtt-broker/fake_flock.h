@@ -23,6 +23,7 @@
 #include "ipc/gen/mqttadmin.server.h"
 #include "ipc/runtime/ipc_for_test.h"
 #include "services/mqtt-broker/fake_peers.h"
+#include "services/mqtt-broker/fake_retained.h"
 #include "services/mqtt-broker/fake_store.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/several.h"

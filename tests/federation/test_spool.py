@@ -115,7 +115,7 @@ def test_storage_is_frozen_over_an_append(place):
     starling, store, keeper, away = place
     servers = [away() for _ in range(8)]
     frozen = starling.flock.pid("storage-1")
-    with starling.flock.expect(*AWAY):
+    with starling.flock.expect(*AWAY, r"\[storage-1\] event loop stalled"):
         os.kill(frozen, signal.SIGSTOP)
         try:
             for server in servers:
