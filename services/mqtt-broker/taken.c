@@ -270,6 +270,7 @@ void on_mqtt_publish(struct ipc_call *call, const Starling__MqttPublishRequest *
 	if (o) {
 		ipc_fail(o->call, STARLING__CODE__CODE_TIMEOUT, "asked again");
 		o->call = call;
+		mq_wait_moved(o->wait); /* who asks anew may mean those that have come since it was matched */
 		return;
 	}
 	if (!make(b, call, request, &p, &t)) {

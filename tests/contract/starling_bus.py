@@ -262,7 +262,7 @@ class Bus:
         try:
             link.socket.send(frame, zmq.DONTWAIT)
         except zmq.Again:
-            pass  # no connection: whoever waits for an answer will time out
+            pass  # no connection, or one that was refused: whoever waits for an answer will time out
 
     # receiving
 
@@ -399,7 +399,7 @@ class Direct:
     def post(self, method, message, kind=E.KIND_EVENT, call=0, source=None, to=None):
         envelope = E.Envelope(kind=kind, method=METHODS[method].number, source=source or self.source, destination=to or self.to, call=call,
                               deadline_ms=5000 if kind == E.KIND_CALL else 0)
-        self.socket.send(pack_frame([Record(envelope, message.SerializeToString(), b"")]))
+        Bus.raw(self, pack_frame([Record(envelope, message.SerializeToString(), b"")]))
 
     def marker(self, timeout=3.0):
         """Waits for the other end's marker, which comes through a router; True when it names this connection."""
