@@ -28,7 +28,7 @@ struct mq_fanout {
 	struct id *ids;
 	uint32_t *list; /* those of one receiver */
 	uint32_t n, cap, ids_n, ids_cap, list_cap;
-	uint32_t ghosts; /* that matched */
+	uint32_t ghosts; /* that matched, and arrivals: who is not served here, or not yet */
 	uint64_t mark;   /* of the publication; rises */
 	const struct mq_publication *p;
 	struct mq_tenant *tenant;

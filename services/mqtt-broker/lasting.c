@@ -89,7 +89,7 @@ void mq_lasting_free(struct mq_lasting **out)
 
 	list_remove(&l->node);
 	l->broker->lasting_count--;
-	mq_open_counted(l);
+	mq_open_over(l);
 	mq_arrival_end(&l->arrival);
 	net_timer_cancel(net, &l->retry);
 	net_timer_cancel(net, &l->due);

@@ -110,7 +110,7 @@ void mq_open_call(struct mq_session *s);
 /* The store has what the opener changed about it. */
 void mq_open_saved(struct mq_session *s);
 /* It is here now, or never will be. */
-void mq_open_counted(struct mq_lasting *l);
+void mq_open_over(struct mq_lasting *l);
 
 /* --- full.c ---------------------------------------------------------------------------------------------------------- */
 

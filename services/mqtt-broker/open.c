@@ -29,13 +29,13 @@ uint32_t mq_alive(struct mq_broker *b, uint64_t *out, uint32_t max)
 }
 
 /* Who begins anew asks for no filters that anybody could miss. */
-static void count(struct mq_lasting *l)
+static void count_opening(struct mq_lasting *l)
 {
 	l->broker->several->opening += !l->counted;
 	l->counted = true;
 }
 
-void mq_open_counted(struct mq_lasting *l)
+void mq_open_over(struct mq_lasting *l)
 {
 	if (!l->counted)
 		return;
@@ -89,7 +89,7 @@ static void opened(struct mq_session *s, const Starling__MqttOpenReply *reply)
 	l->opener = NULL;
 	l->broker->several->epoch++;
 	mq_settle_name(s);
-	mq_open_counted(l);
+	mq_open_over(l);
 	mq_claimed_look(l->broker);
 	if (c)
 		c->login->opening = NULL;
@@ -125,7 +125,7 @@ static void refused(struct mq_session *s, const struct ipc_result *result)
 		/* Its broker has died and is not known to have, or has adopted it just now. Or nobody knows whether it was opened. */
 		l->exists = result->code == STARLING__CODE__CODE_EXISTS;
 		if (l->exists)
-			mq_open_counted(l);
+			mq_open_over(l);
 		net_timer_set(l->broker->net, &l->retry, RETRY_MS);
 		return;
 	}
@@ -197,7 +197,7 @@ void mq_open_call(struct mq_session *s)
 		return;
 	}
 	if (!c->login->clean)
-		count(l);
+		count_opening(l);
 	l->asked_for = c->number;
 	l->expiry_s = c->login->session_expiry;
 	row.name = mq_wire_name(s->tenant, s->id);

@@ -128,7 +128,7 @@ struct mq_several {
 	struct list_node questions; /* claim.c: what others are asked */
 	struct list_node claimed;   /* claims of others that wait, */
 	struct list_node yielding;  /* and those whose session is being let go */
-	struct list_node singles;   /* adopt.c: names that are asked for */
+	struct list_node singles;   /* adopt_one.c: names that are asked for */
 	struct list_node held;      /* hold.c: mq_login.waiting */
 	uint32_t opening;           /* open.c: sessions that the store has given us, or may have, and that are not here yet */
 	struct list_node retaining; /* retained messages on their way to peers */
@@ -180,11 +180,17 @@ bool mq_peer_lost(struct mq_broker *b, uint64_t instance);
 
 /* Sessions that nobody alive owns, as far as they are ours to adopt; settled is the view then. */
 void mq_adopt_begin(struct mq_broker *b);
-/* What one name hides: a session that was let go for a client that is gone. */
-void mq_adopt_name(struct mq_broker *b, const char *name);
 /* A session that was on its way from the store is here, or is not ours. */
 void mq_adopt_look(struct mq_broker *b);
 void mq_adopt_end(struct mq_broker *b);
+/* A session that the store has given us; one that is here already is passed over. */
+void mq_adopt_load(struct mq_broker *b, const Starling__MqttSession *row);
+
+/* --- adopt_one.c -------------------------------------------------------------------------------------------------------------- */
+
+/* What one name hides: a session that was let go for a client that is gone. */
+void mq_adopt_name(struct mq_broker *b, const char *name);
+void mq_adopt_names_end(struct mq_broker *b);
 
 /* --- spread.c, pass.c ----------------------------------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import LOST, restart
-from raw import CONNACK, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, packet, publish, varint
+from raw import CONNACK, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Raw, ack, connect, packet, publish, varint
 
 GONE = (EOFError, OSError)
 
@@ -275,6 +275,8 @@ class Publisher(Client):
                 self.next += 1
                 self.send(raw, self.next - 1, False)
             p = raw.next()
+            if p.kind == DISCONNECT:
+                return
             number = next(n for n in self.open if n % 1000 + 1 == struct.unpack(">H", p.body[:2])[0])
             assert len(p.body) == 2 or p.body[2] < 0x80 or p.kind == PUBCOMP, p
             if p.kind == PUBREC:
@@ -303,6 +305,8 @@ class Subscriber(Client):
                 raw.send(packet(PINGREQ))
                 asked = True
             p = raw.next()
+            if p.kind == DISCONNECT:
+                return
             if p.kind == PINGRESP:
                 self.over = True
             elif p.kind == PUBLISH and p.qos == 1:

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import LOST, Flock, settings
 from raw import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, UNSUBACK, Raw, ack, publish, unsubscribe
-from test_promise import Publisher, Subscriber
+from test_promise import Publisher, Subscriber, hang
 
 BROKERS = ["mqtt-broker-1", "mqtt-broker-2", "mqtt-broker-3"]
 TRIES = 200
@@ -195,15 +195,25 @@ def test_retained_everywhere(at, name):
             c.expect(UNSUBACK)
 
 
+def running(flock, name):
+    """Its pid. One that has ended is started again soon."""
+    deadline = time.monotonic() + 60
+    while not (pid := flock.children().get(name)):
+        assert time.monotonic() < deadline, flock.tails()
+        time.sleep(0.05)
+    return pid
+
+
 def kill(flock, which):
-    pid = flock.children()[BROKERS[which]]
+    pid = running(flock, BROKERS[which])
     os.kill(pid, signal.SIGKILL)
     return pid
 
 
 def whole(flock, which, before):
-    deadline = time.monotonic() + 60
-    while flock.children().get(BROKERS[which], before) == before:
+    """which: the number of a broker, or a daemon's name."""
+    deadline, name = time.monotonic() + 60, BROKERS[which] if isinstance(which, int) else which
+    while flock.children().get(name, before) == before:
         assert time.monotonic() < deadline, flock.tails()
         time.sleep(0.05)
     flock.wait_healthy()
@@ -295,8 +305,8 @@ def test_order_while_a_session_moves(flock, at, name, qos):
     assert list(dict.fromkeys(int(x) for x in mover.got)) == list(range(count))
 
 
-def test_history(flock, name):
-    """Brokers are killed under traffic, and clients come back at whichever the kernel chooses."""
+def history(flock, name, faults):
+    """Under the traffic of clients that come back at whichever broker the kernel chooses, one fault after the other."""
     count, subscribers, publishers = 400, [], []
     for qos in (1, 2):
         for k in range(2):
@@ -306,18 +316,48 @@ def test_history(flock, name):
             a.close()
             subscribers.append(Subscriber(flock, topic, count))
             publishers.append(Publisher(flock, topic, qos, count))
-    with flock.expect(LOST):
-        for thread in subscribers + publishers:
-            thread.start()
-        for i in range(3):
-            while min(len(p.heard) for p in publishers) < count * (i + 1) / 5 and all(p.is_alive() for p in publishers):
-                publishers[0].join(0.01)
-            which = random.randrange(3)
-            whole(flock, which, kill(flock, which))
-        for thread in publishers + subscribers:
-            thread.join(60)
-            assert thread.error is None, thread.error
-            assert not thread.is_alive(), (thread.client, vars(thread))
+    for thread in subscribers + publishers:
+        thread.start()
+    for i, fault in enumerate(faults):
+        while min(len(p.heard) for p in publishers) < count * (i + 1) / (len(faults) + 2) and all(p.is_alive() for p in publishers):
+            publishers[0].join(0.01)
+        fault()
+    for thread in publishers + subscribers:
+        thread.join(60)
+        assert thread.error is None, thread.error
+        assert not thread.is_alive(), (thread.client, vars(thread))
+    flock.wait_healthy()
     for s in subscribers:
         got = [int(x) for x in s.got]
         assert (list(dict.fromkeys(got)) if "-1-" in s.topic else got) == list(range(count)), s.topic
+
+
+def test_history(flock, name):
+    def fault():
+        which = random.randrange(3)
+        whole(flock, which, kill(flock, which))
+    with flock.expect(LOST):
+        history(flock, name, [fault] * 3)
+
+
+def test_history_of_everything(flock, name):
+    """In any order: a broker is killed, one pauses until it is held for dead, or for less, the store is killed, the database hangs."""
+    def a_broker():
+        which = random.randrange(3)
+        whole(flock, which, kill(flock, which))
+
+    def pause(seconds):
+        pid = running(flock, random.choice(BROKERS))
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGCONT)
+        flock.wait_healthy()
+
+    def the_store():
+        before = running(flock, "storage-1")
+        os.kill(before, signal.SIGKILL)
+        whole(flock, "storage-1", before)
+    faults = [a_broker, lambda: pause(5), lambda: pause(random.random()), the_store, lambda: hang(flock, 2 * random.random())]
+    random.shuffle(faults)
+    with flock.expect(LOST, "held this one for dead", "event loop stalled"):
+        history(flock, name, faults)
