@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * arrival: a session that was another broker's, until all others have heard of it. What comes for it with QoS 1 and 2 waits meanwhile, and is then matched anew, by
- * who published it and in its order: a message before it may still wait where the session was (ghost.c). Whoever has heard of it holds back what comes
- * behind that (spread.c). */
+ * arrival: a session that was another broker's, until all others have heard of it. A peer that has heard of it holds back what comes behind messages of the same
+ * publisher that may still wait where the session was (ghost.c, spread.c); what one passes that has not goes past them: with QoS 1 and 2 it waits here, and is then
+ * matched anew, by the peer and in its publisher's order. */
 #include "common/base/mem.h"
 #include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/several.h"
@@ -36,11 +36,11 @@ void mq_arrival_ready(struct mq_session *s)
 	mq_several_look(b);
 }
 
-bool mq_arrival_wait(struct mq_session *s, struct mq_wait *wait)
+bool mq_arrival_wait(struct mq_session *s, const struct mq_publication *p, struct mq_wait *wait)
 {
 	struct mq_arrival *a = s->lasting ? s->lasting->arrival : NULL;
 
-	if (!a || !wait)
+	if (!a || !wait || !p->by || p->by->told >= a->version)
 		return false;
 	if (a->wait_n == a->wait_cap) {
 		a->wait_cap = a->wait_cap ? a->wait_cap * 2 : 8;

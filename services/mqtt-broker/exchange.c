@@ -30,10 +30,10 @@ static bool may_answer(const struct mq_peer *p)
 	return p->ask != p->answer_told && p->ask_view == s->view && s->settled == s->view;
 }
 
-static void drop_names(char ***names, uint32_t *n)
+static void drop_names(struct mq_settled **names, uint32_t *n)
 {
 	for (uint32_t i = 0; i < *n; i++)
-		mem_free((*names)[i]);
+		mq_settled_fini(&(*names)[i]);
 	mem_free(*names);
 	*names = NULL;
 	*n = 0;
@@ -56,10 +56,10 @@ void mq_exchange_begin(struct mq_peer *p)
 	net_defer(p->broker->net, &s->tell_task);
 }
 
-void mq_exchange_names(struct mq_peer *p, const char *name)
+void mq_exchange_names(struct mq_peer *p, const struct mq_settled *one)
 {
 	p->names = mem_realloc(p->names, (p->name_n + 1) * sizeof(*p->names));
-	p->names[p->name_n++] = mem_strdup(name);
+	p->names[p->name_n++] = (struct mq_settled){ mem_strdup(one->name), mq_session_ref(one->session) };
 	net_defer(p->broker->net, &p->broker->several->tell_task);
 }
 
@@ -81,7 +81,7 @@ static void failed(struct mq_peer *p, const struct ipc_result *result)
 {
 	log_debug(p->broker->log, "a broker was not told of filters: %s %s", ipc_code_name(result->code), result->text);
 	for (uint32_t i = 0; i < p->telling_n; i++)
-		mq_exchange_names(p, p->telling[i]);
+		mq_exchange_names(p, &p->telling[i]);
 	drop_names(&p->telling, &p->telling_n);
 	mq_exchange_begin(p);
 	net_timer_set(p->broker->net, &p->retry, RETRY_MS);
@@ -146,6 +146,20 @@ static void fill(struct mq_peer *p, struct request *r)
 	list_insert_before(n, &p->mark.node);
 }
 
+/* Those that are still so. The caller frees the list. */
+static void fill_names(struct mq_peer *p, Starling__MqttFiltersRequest *r)
+{
+	p->telling = p->names;
+	p->telling_n = p->name_n;
+	p->names = NULL;
+	p->name_n = 0;
+	r->settled = mem_alloc((p->telling_n + 1) * sizeof(*r->settled));
+	for (uint32_t i = 0; i < p->telling_n; i++) {
+		if (mq_settled_holds(&p->telling[i]))
+			r->settled[r->n_settled++] = p->telling[i].name;
+	}
+}
+
 static void call(struct mq_peer *p)
 {
 	struct mq_broker *b = p->broker;
@@ -168,14 +182,10 @@ static void call(struct mq_peer *p)
 	if (may_answer(p))
 		p->answer_told = p->ask;
 	r->body.answer = p->answer_told;
-	p->telling = p->names;
-	p->telling_n = p->name_n;
-	p->names = NULL;
-	p->name_n = 0;
-	r->body.settled = p->telling;
-	r->body.n_settled = p->telling_n;
+	fill_names(p, &r->body);
 	p->asking = true;
 	call_mqtt_filters(b->bus, ipc_instance(p->instance), &opts, &r->body, on_told, a);
+	mem_free(r->body.settled);
 	mem_free(r);
 }
 

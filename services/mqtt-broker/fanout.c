@@ -106,7 +106,7 @@ static void on_subscription(void *ctx, const struct index_subscription *sub)
 		}
 		return;
 	}
-	if (s->lasts && f->p->qos > 0 && sub->qos > 0 && mq_arrival_wait(s, f->wait)) {
+	if (s->lasts && f->p->qos > 0 && sub->qos > 0 && mq_arrival_wait(s, f->p, f->wait)) {
 		f->ghosts++;
 		return;
 	}

@@ -14,6 +14,8 @@ struct mq_message {
 	uint32_t refs;
 };
 
+struct mq_peer;
+
 /* A message on its way to its receivers. */
 struct mq_publication {
 	struct mqtt_message m;   /* views */
@@ -25,9 +27,10 @@ struct mq_publication {
 	bool retain;    /* as published */
 	bool asked;     /* a part of the retained ones that a subscription asked for: not dropped for a connection that is full by then */
 	bool no_groups; /* shared subscriptions are left out (several.h) */
-	bool only_lasting;    /* it has been handed out: only to sessions that last, in case they lack it */
-	struct str publisher; /* client identifier of who published it at another broker, for no-local */
-	const void *from;     /* struct mq_session of the publisher, for no-local; NULL: none of them */
+	bool only_lasting;        /* it has been handed out: only to sessions that last, in case they lack it */
+	struct str publisher;     /* client identifier of who published it at another broker, for no-local */
+	const void *from;         /* struct mq_session of the publisher, for no-local; NULL: none of them */
+	const struct mq_peer *by; /* that has passed it; NULL: it was published here */
 };
 
 struct mq_message *mq_message_new(const struct mqtt_message *m, uint64_t expires_ms);

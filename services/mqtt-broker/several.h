@@ -58,6 +58,12 @@ struct mq_group {
 	uint32_t id, members, here;
 };
 
+/* A session of which all have the filters. The object stands for one stay of it here. */
+struct mq_settled {
+	char *name;                 /* owned */
+	struct mq_session *session; /* a reference */
+};
+
 /* Another broker, or, for groups alone, this one. */
 struct mq_peer {
 	struct list_node node;
@@ -73,7 +79,7 @@ struct mq_peer {
 	uint64_t told, asked;                /* versions that it has, and that it is being told */
 	uint64_t ask_view, ask, answer_told; /* what it asks, and the last that was answered */
 	uint64_t answer, ask_told;           /* what it has answered; what it was asked */
-	char **names, **telling;             /* sessions that are settled: to be told; being told */
+	struct mq_settled *names, *telling;  /* to be told; being told */
 	uint32_t name_n, telling_n;
 	bool asking, all;   /* a call is on its way; the next one is to begin anew, */
 	bool parts;         /* of all not every part has been answered */
@@ -115,8 +121,9 @@ struct mq_several {
 
 	struct list_node spreads, redo; /* struct mq_spread: all; those that are to be matched anew when all is settled */
 	uint32_t spread_n;
-	uint32_t pass_n;     /* of all peers */
-	uint64_t epoch;      /* rises when filters are added: spread.c */
+	uint32_t pass_n; /* of all peers */
+	uint64_t epoch;  /* rises when filters are added: spread.c */
+	uint64_t redo_pass;
 	uint64_t match_mark; /* of the last matching */
 	struct mq_peer *matched[MQ_BROKERS_MAX];
 	uint32_t matched_n;
@@ -167,11 +174,14 @@ void mq_told_end(struct mq_broker *b, uint64_t told, enum mqtt_reason reason);
 void mq_peers_doubt(struct mq_broker *b);
 /* All of ours that live have the session's filters: who had it may forget it. */
 void mq_settle_name(struct mq_session *s);
+/* Is it to be said? Not of one that another broker has claimed meanwhile: what waits then waits for that one. */
+bool mq_settled_holds(const struct mq_settled *one);
+void mq_settled_fini(struct mq_settled *one);
 void mq_settle_names(struct mq_broker *b, char **names, size_t n);
 
 void mq_exchange_begin(struct mq_peer *p);
 void mq_exchange_tell(struct mq_peer *p);
-void mq_exchange_names(struct mq_peer *p, const char *name);
+void mq_exchange_names(struct mq_peer *p, const struct mq_settled *one);
 void mq_exchange_free(struct mq_peer *p);
 /* Why to retry a call to a peer at all. */
 bool mq_peer_lost(struct mq_broker *b, uint64_t instance);
@@ -214,6 +224,7 @@ struct mq_spread {
 	struct mq_session *from; /* a reference; NULL: none */
 	struct mq_wait *wait, *outer;
 	uint64_t key_origin, key_number, epoch;
+	uint64_t pass; /* mq_several.redo_pass in which it was last matched anew; 0: none */
 	struct mq_pick *picks;
 	uint32_t pick_n, round, matched;
 	size_t bytes;
@@ -268,9 +279,9 @@ void mq_ghosts_settle_lost(struct mq_broker *b);
 /* Before its filters are there, and when they are. */
 void mq_arrival_begin(struct mq_session *s);
 void mq_arrival_ready(struct mq_session *s);
-/* True: it is not served yet; wait is told when it is, with `moved`. False as well if nobody would. */
-bool mq_arrival_wait(struct mq_session *s, struct mq_wait *wait);
-/* It is served, or over; NULL: nothing. */
+/* True: nothing of who passed this is taken yet; wait is told when all is, with `moved`. */
+bool mq_arrival_wait(struct mq_session *s, const struct mq_publication *p, struct mq_wait *wait);
+/* All is taken, or it is over; NULL: nothing. */
 void mq_arrival_end(struct mq_arrival **a);
 /* All peers have filters up to this version. */
 void mq_arrivals_told(struct mq_broker *b, uint64_t told);

@@ -211,22 +211,24 @@ static uint32_t begin(struct mq_spread *s)
 
 /* --- order -------------------------------------------------------------------------------------------------------- */
 
-/* Those before it are matched anew first, and none of them is out by older filters: it may have to be matched anew as well. */
+/* Those before it are through, or are matched anew in the same pass: one of an earlier pass may wait where this one would not. */
 static bool may_redo(const struct mq_spread *s)
 {
+	if (s->pass == s->broker->several->redo_pass)
+		return false; /* it was, and wants it again */
 	if (list_unlinked(&s->node))
 		return true;
 	for (const struct list_node *n = s->node.prev; n != &s->from->spreads; n = n->prev) {
 		const struct mq_spread *before = list_entry(n, struct mq_spread, node);
 
-		if (!list_unlinked(&before->again_node) || before->epoch != s->broker->several->epoch)
+		if (!list_unlinked(&before->again_node) || before->pass != s->broker->several->redo_pass)
 			return false;
 	}
 	return true;
 }
 
-/* Once over all; behind who began now others may be next. */
-void mq_spread_redo(struct mq_broker *b)
+/* Once over all. True: one has begun, and behind it others may be next. */
+static bool redo_some(struct mq_broker *b)
 {
 	struct mq_several *s = b->several;
 	struct list_node now;
@@ -248,9 +250,20 @@ void mq_spread_redo(struct mq_broker *b)
 			continue;
 		}
 		begun = true;
-		one->epoch = s->epoch;
+		one->pass = s->redo_pass;
 		begin(one);
 	}
+	return begun;
+}
+
+void mq_spread_redo(struct mq_broker *b)
+{
+	struct mq_several *s = b->several;
+	bool begun = false;
+
+	s->redo_pass++;
+	while (!list_empty(&s->redo) && redo_some(b))
+		begun = true;
 	if (begun && !list_empty(&s->redo))
 		mq_several_look(b);
 }

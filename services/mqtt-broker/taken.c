@@ -182,6 +182,7 @@ static bool make(struct mq_broker *b, struct ipc_call *call, const Starling__Mqt
 		.m = m->m, .kept = m, .expires_ms = m->expires_ms, .qos = r->message->qos & 3, .retain = r->message->retain
 	};
 	p->publisher = id;
+	p->by = mq_peer_find(b, ipc_call_source(call));
 	p->key_origin = r->key_origin;
 	p->key_number = r->key_number;
 	p->again = r->again;

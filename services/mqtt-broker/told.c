@@ -2,6 +2,7 @@
  *
  * told: what waits until all other brokers have this one's filters: SUBACK, and that a session that has moved is said to be here. */
 #include "common/base/mem.h"
+#include "services/mqtt-broker/lasting.h"
 #include "services/mqtt-broker/route.h"
 #include "services/mqtt-broker/several.h"
 #include "services/mqtt-broker/wire.h"
@@ -47,20 +48,31 @@ void mq_told_end(struct mq_broker *b, uint64_t told, enum mqtt_reason reason)
 
 struct naming {
 	struct mq_broker *broker;
-	char *name;
+	struct mq_settled one;
 };
+
+bool mq_settled_holds(const struct mq_settled *one)
+{
+	return !one->session->ended || !one->session->elsewhere;
+}
+
+void mq_settled_fini(struct mq_settled *one)
+{
+	mem_free(one->name);
+	mq_session_unref(&one->session);
+}
 
 static void on_name_told(void *ctx, enum mqtt_reason reason)
 {
 	struct naming *o = ctx;
 
 	(void)reason;
-	if (!o->broker->stopped) {
+	if (!o->broker->stopped && mq_settled_holds(&o->one)) {
 		list_for_each (n, &o->broker->several->peers)
-			mq_exchange_names(list_entry(n, struct mq_peer, node), o->name);
-		mq_settle_names(o->broker, &o->name, 1);
+			mq_exchange_names(list_entry(n, struct mq_peer, node), &o->one);
+		mq_settle_names(o->broker, &o->one.name, 1);
 	}
-	mem_free(o->name);
+	mq_settled_fini(&o->one);
 	mem_free(o);
 }
 
@@ -74,7 +86,7 @@ void mq_settle_name(struct mq_session *s)
 		return;
 	o = mem_new(struct naming);
 	o->broker = b;
-	o->name = mq_wire_name(s->tenant, s->id);
+	o->one = (struct mq_settled){ mq_wire_name(s->tenant, s->id), mq_session_ref(s) };
 	wait = mq_wait_new(on_name_told, o);
 	mq_told(b, wait);
 	mq_wait_close(wait, MQTT_SUCCESS);

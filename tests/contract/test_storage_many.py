@@ -145,7 +145,7 @@ def test_postgresql_is_killed(flock, accounts):
     with flock.expect(".*"):
         writers = [Worker(flock, n, write, accounts, 30 + n, 200) for n in range(2)]
         time.sleep(0.5)
-        os.kill(flock.children()["postgres"], signal.SIGQUIT)
+        os.kill(flock.pid("postgres"), signal.SIGQUIT)
         for w in writers:
             w.finish()
         flock.wait_healthy()

@@ -77,7 +77,7 @@ def restart(flock, *names, then=lambda: None):
         os.kill(pid, signal.SIGKILL)
     then()
     deadline = time.monotonic() + 60
-    while any(flock.pid(name) in (pid, None, 0) for name, pid in before.items()):
+    while any(flock.pid(name) == pid for name, pid in before.items()):
         assert time.monotonic() < deadline, flock.tails()
         time.sleep(0.1)
     flock.wait_healthy()

@@ -54,14 +54,15 @@ def at(flock):
     clients = []
 
     def make(which):
-        pids = flock.children()
+        running = flock.children()
+        pids = [running.get(b, 0) for b in BROKERS]
         for _ in range(TRIES):
             client = Raw(flock.address, flock.mqtt["tcp"])
             client.send(b"\x10")  # so it is accepted before it is looked for
             deadline = time.monotonic() + 10
-            while not (found := owner(client, [pids[b] for b in BROKERS])) and time.monotonic() < deadline:
+            while not (found := owner(client, pids)) and time.monotonic() < deadline:
                 time.sleep(0.01)
-            if found == pids[BROKERS[which]]:
+            if found == pids[which]:
                 clients.append(Begun(client))
                 return clients[-1]
             client.close()
@@ -195,17 +196,8 @@ def test_retained_everywhere(at, name):
             c.expect(UNSUBACK)
 
 
-def running(flock, name):
-    """Its pid. One that has ended is started again soon."""
-    deadline = time.monotonic() + 60
-    while not (pid := flock.children().get(name)):
-        assert time.monotonic() < deadline, flock.tails()
-        time.sleep(0.05)
-    return pid
-
-
 def kill(flock, which):
-    pid = running(flock, BROKERS[which])
+    pid = flock.pid(BROKERS[which])
     os.kill(pid, signal.SIGKILL)
     return pid
 
@@ -261,7 +253,7 @@ def test_a_broker_that_was_held_for_dead(flock, at, name):
     a.subscribed((name, 1))
     p = at(1).live(client=name + "-p")
     with flock.expect(LOST, "held this one for dead", r"\[%s\] event loop stalled" % BROKERS[0]):
-        paused = flock.children()[BROKERS[0]]
+        paused = flock.pid(BROKERS[0])
         os.kill(paused, signal.SIGSTOP)
         p.send(publish(name, b"1", 1))
         p.expect(PUBACK)
@@ -347,14 +339,14 @@ def test_history_of_everything(flock, name):
         whole(flock, which, kill(flock, which))
 
     def pause(seconds):
-        pid = running(flock, random.choice(BROKERS))
+        pid = flock.pid(random.choice(BROKERS))
         os.kill(pid, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(pid, signal.SIGCONT)
         flock.wait_healthy()
 
     def the_store():
-        before = running(flock, "storage-1")
+        before = flock.pid("storage-1")
         os.kill(before, signal.SIGKILL)
         whole(flock, "storage-1", before)
     faults = [a_broker, lambda: pause(5), lambda: pause(random.random()), the_store, lambda: hang(flock, 2 * random.random())]

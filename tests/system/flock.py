@@ -140,13 +140,19 @@ class Flock:
         """The rows of starlingctl status, also when some are unwell."""
         return json.loads(self.run("status", "--dir", self.state, "--json").stdout)["instances"]
 
-    def pid(self, name):
-        return next(i["pid"] for i in self.status() if i["name"] == name)
+    def pid(self, name, timeout=60):
+        """Of a process that the supervisor runs. One that has ended is waited for: it is started anew."""
+        deadline = time.monotonic() + timeout
+        while not (pid := self.children().get(name)):
+            assert time.monotonic() < deadline, "%s does not run\n%s" % (name, self.tails())
+            time.sleep(0.05)
+        return pid
 
     def children(self):
-        """Pids of all that the supervisor runs, databases too: {name: pid}."""
+        """Pids of all that the supervisor runs, databases too: {name: pid}. Not of what has ended: that pid would be 0, and to os.kill everybody."""
         with open(os.path.join(self.state, "run", "children")) as f:
-            return {line.split()[0]: int(line.split()[3]) for line in f}
+            rows = [line.split() for line in f]
+        return {row[0]: int(row[3]) for row in rows if int(row[3]) > 1}
 
     def names(self, role):
         return [i["name"] for i in self.status() if i["role"] == role]

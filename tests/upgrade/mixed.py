@@ -64,7 +64,7 @@ class Mixed(Flock):
 
     def build_of(self, name):
         """Of the process that runs."""
-        program = os.path.dirname(os.readlink("/proc/%d/exe" % self.children()[name]))
+        program = os.path.dirname(os.readlink("/proc/%d/exe" % self.pid(name)))
         return next(b for b, folder in self.sources.items() if os.path.realpath(folder) == program)
 
     def up_mixed(self, scale, builds):
@@ -87,7 +87,7 @@ class Mixed(Flock):
 
     def replace(self, name, build, timeout=60):
         """One instance after the other, as docs/operations.md says."""
-        before = self.children()[name]
+        before = self.pid(name)
         self.install(name, build)
         self.drain(name)
         deadline = time.monotonic() + timeout
