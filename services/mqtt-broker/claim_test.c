@@ -134,6 +134,9 @@ static void test_a_session_that_nobody_took(void **state)
 			assert_non_null(session_of("b"));
 		}
 	}
+	/* It has the time to be told so. */
+	assert_false(list_empty(&fake.broker->several->ghosts));
+	mq_ghost_elsewhere(mq_ghost_find(&fake.broker->tenants[0], str_from("b")));
 	assert_true(list_empty(&fake.broker->several->ghosts));
 	assert_null(session_of("b"));
 	hear(0, "");

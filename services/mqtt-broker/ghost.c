@@ -8,6 +8,7 @@
 #include "services/mqtt-broker/wire.h"
 
 #define OVERDUE_MS 4000u
+#define AGAIN_MS   12000u /* whoever has it has heard so from the store by then: a call's deadline (wire.c), and asking again */
 
 struct mq_ghost *mq_ghost_find(struct mq_tenant *t, struct str id)
 {
@@ -35,6 +36,11 @@ void mq_ghost_elsewhere(struct mq_ghost *g)
 {
 	struct mq_broker *b = g->session->tenant->broker;
 
+	if (!g->asked) {
+		g->asked = true;
+		net_timer_set(b->net, &g->overdue, AGAIN_MS);
+		return;
+	}
 	mq_peers_doubt(b);
 	mq_ghost_settle(g);
 }

@@ -261,6 +261,7 @@ struct mq_ghost {
 	uint64_t claimant;
 	int64_t since_us;
 	struct wheel_timer overdue;
+	bool asked; /* the store said that it is another's */
 };
 
 /* The session is over here, but its filters stay. */
@@ -269,7 +270,7 @@ struct mq_ghost *mq_ghost_find(struct mq_tenant *t, struct str id);
 /* wait: is told when it is settled, with `moved`. */
 void mq_ghost_wait(struct mq_ghost *g, struct mq_wait *wait);
 void mq_ghost_settle(struct mq_ghost *g);
-/* The store says that it is another's: before what waits is matched anew, all filters are said again. */
+/* The store says that it is another's. The second time, what waits is matched anew, when all filters have been said again. */
 void mq_ghost_elsewhere(struct mq_ghost *g);
 /* Those of claimants that are gone. */
 void mq_ghosts_settle_lost(struct mq_broker *b);
