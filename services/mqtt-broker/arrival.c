@@ -11,8 +11,7 @@ struct mq_arrival {
 	struct list_node node; /* of the broker's, by rising version */
 	struct mq_session *session;
 	uint64_t version; /* of its last filter (filters.c) */
-	struct mq_wait **waits;
-	uint32_t wait_n, wait_cap;
+	struct mq_waits waits;
 };
 
 void mq_arrival_begin(struct mq_session *s)
@@ -42,12 +41,7 @@ bool mq_arrival_wait(struct mq_session *s, const struct mq_publication *p, struc
 
 	if (!a || !wait || !p->by || p->by->told >= a->version)
 		return false;
-	if (a->wait_n == a->wait_cap) {
-		a->wait_cap = a->wait_cap ? a->wait_cap * 2 : 8;
-		a->waits = mem_realloc(a->waits, a->wait_cap * sizeof(struct mq_wait *));
-	}
-	a->waits[a->wait_n++] = wait;
-	mq_wait_open(wait);
+	mq_waits_add(&a->waits, wait);
 	return true;
 }
 
@@ -59,11 +53,7 @@ void mq_arrival_end(struct mq_arrival **out)
 	if (!a)
 		return;
 	list_remove(&a->node);
-	for (uint32_t i = 0; i < a->wait_n; i++) {
-		mq_wait_moved(a->waits[i]);
-		mq_wait_close(a->waits[i], MQTT_SUCCESS);
-	}
-	mem_free(a->waits);
+	mq_waits_moved(&a->waits);
 	mem_free(a);
 }
 

@@ -74,9 +74,7 @@ static void test_claims_at_a_time(void **state)
 /* A lasting session is let go, and what comes for it meanwhile waits until whoever has it has told its filters. */
 static void test_a_session_moves(void **state)
 {
-	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
-	char *names[] = { (char *)(uintptr_t) "a.test/b" };
-	struct ipc_call *call, told = { .source = OTHER }, *passed;
+	struct ipc_call *call, *passed;
 
 	(void)state;
 	meets(OTHER);
@@ -94,11 +92,7 @@ static void test_a_session_moves(void **state)
 	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
 	hear(0, "");
 	peers.holds = true;
-	r.known = true;
-	r.settled = names;
-	r.n_settled = 1;
-	on_mqtt_filters(&told, &r);
-	call_drop(&told);
+	says_settled(OTHER, "a.test/b");
 	hear(0, "");
 	assert_true(((Starling__MqttPublishReply *)passed->reply)->moved);
 	call_drop(passed);
@@ -106,6 +100,27 @@ static void test_a_session_moves(void **state)
 	peers_answer(0);
 	hear(0, "40 02 0001");
 	assert_true(list_empty(&fake.broker->several->ghosts));
+}
+
+/* Asked anew while it is on its way: it may be meant for one that has come since, and is to be matched anew. */
+static void test_asked_anew_on_its_way(void **state)
+{
+	struct ipc_call *first, *second;
+
+	(void)state;
+	meets(OTHER);
+	pair("01");
+	store.mode = STORE_HOLDS;
+	first = passes("a.test/x", "m", 1, false, NULL);
+	assert_false(first->answered);
+	second = passes("a.test/x", "m", 1, true, NULL);
+	assert_int_equal(first->code, STARLING__CODE__CODE_TIMEOUT);
+	store.mode = STORE_ANSWERS;
+	store_answer(0);
+	turn();
+	assert_true(((Starling__MqttPublishReply *)second->reply)->moved);
+	call_drop(first);
+	call_drop(second);
 }
 
 /* Nothing is heard of who was to have it: it is taken back, or known to be another's. */
@@ -147,9 +162,7 @@ static void test_a_session_that_nobody_took(void **state)
 /* What came too early for a session that has moved since has no row: it is not acknowledged before it is found elsewhere. */
 static void test_too_early_for_one_that_moves(void **state)
 {
-	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
-	char *names[] = { (char *)(uintptr_t) "a.test/b" };
-	struct ipc_call *call, told = { .source = OTHER };
+	struct ipc_call *call;
 
 	(void)state;
 	meets(OTHER);
@@ -170,11 +183,7 @@ static void test_too_early_for_one_that_moves(void **state)
 	hear(0, "");
 	says_filters(OTHER, filter_of("a.test/x", "", 1), false);
 	peers.holds = true;
-	r.known = true;
-	r.settled = names;
-	r.n_settled = 1;
-	on_mqtt_filters(&told, &r);
-	call_drop(&told);
+	says_settled(OTHER, "a.test/b");
 	hear(0, "");
 	assert_string_equal(peer_find("publish")->payload, "1");
 	peer_answer("publish", 0, NULL);
@@ -251,6 +260,26 @@ static void elsewhere(const char *id, uint64_t instance)
 			store.rows[i].instance = instance;
 	}
 	later();
+}
+
+/* One that was missed, and is back before its sessions are ours, is told so all the same. */
+static void test_back_before_it_was_given_up(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	store.mode = STORE_HOLDS;
+	loses(OTHER);
+	peers.holds = true;
+	peers.there[0] = OTHER;
+	mq_peers_update(fake.broker);
+	turn();
+	assert_false(((const Starling__MqttFiltersRequest *)peer_find("filters")->request)->given_up);
+	store.mode = STORE_ANSWERS;
+	store_answer(0);
+	turn();
+	peer_answer("filters", 0, NULL);
+	turn();
+	assert_true(((const Starling__MqttFiltersRequest *)peer_find("filters")->request)->given_up);
 }
 
 /* What a client has had taken from the store is not there for those who look, and nobody has its filters: until it is here, the death is not over. */
@@ -429,10 +458,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_claimed, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_claims_at_a_time, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_session_moves, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_asked_anew_on_its_way, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_session_that_nobody_took, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_too_early_for_one_that_moves, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_sent_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_back_before_it_was_given_up, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_death_waits_for_who_is_on_its_way, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_who_arrives_is_served_when_the_peer_knows, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_who_comes_back_is_held, fake_setup, fake_teardown),

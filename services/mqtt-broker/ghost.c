@@ -65,11 +65,8 @@ void mq_ghost_new(struct mq_session *s, uint64_t claimant, int64_t since_us)
 
 void mq_ghost_wait(struct mq_ghost *g, struct mq_wait *wait)
 {
-	if (!wait)
-		return;
-	g->waits = mem_realloc(g->waits, (g->wait_n + 1) * sizeof(struct mq_wait *));
-	g->waits[g->wait_n++] = wait;
-	mq_wait_open(wait);
+	if (wait)
+		mq_waits_add(&g->waits, wait);
 }
 
 void mq_ghost_settle(struct mq_ghost *g)
@@ -81,11 +78,7 @@ void mq_ghost_settle(struct mq_ghost *g)
 	net_timer_cancel(b->net, &g->overdue);
 	s->ghost = NULL;
 	mq_subs_remove_all(s);
-	for (uint32_t i = 0; i < g->wait_n; i++) {
-		mq_wait_moved(g->waits[i]);
-		mq_wait_close(g->waits[i], MQTT_SUCCESS);
-	}
-	mem_free(g->waits);
+	mq_waits_moved(&g->waits);
 	mem_free(g);
 	mq_session_unref(&s);
 	mq_several_count(b);

@@ -48,6 +48,26 @@ void mq_wait_close(struct mq_wait *w, enum mqtt_reason reason)
 	mem_free(w);
 }
 
+void mq_waits_add(struct mq_waits *all, struct mq_wait *w)
+{
+	if (all->n == all->cap) {
+		all->cap = all->cap ? all->cap * 2 : 8;
+		all->list = mem_realloc(all->list, all->cap * sizeof(struct mq_wait *));
+	}
+	all->list[all->n++] = w;
+	mq_wait_open(w);
+}
+
+void mq_waits_moved(struct mq_waits *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		mq_wait_moved(all->list[i]);
+		mq_wait_close(all->list[i], MQTT_SUCCESS);
+	}
+	mem_free(all->list);
+	*all = (struct mq_waits){ 0 };
+}
+
 /* --- the way ------------------------------------------------------------------------------------------------------ */
 
 enum mqtt_reason mq_route(struct mq_tenant *t, struct mq_publication *p, struct mq_wait *wait)

@@ -35,6 +35,16 @@ void mq_wait_close(struct mq_wait *w, enum mqtt_reason reason);
 /* w may be NULL. */
 void mq_wait_moved(struct mq_wait *w);
 
+/* Those that wait for one session. */
+struct mq_waits {
+	struct mq_wait **list;
+	uint32_t n, cap;
+};
+
+void mq_waits_add(struct mq_waits *all, struct mq_wait *w);
+/* All are told, as moved. */
+void mq_waits_moved(struct mq_waits *all);
+
 /* So much more is on its way to the store, or less. */
 void mq_storing(struct mq_broker *b, int64_t bytes);
 /* The client has published: it is read no further while too much is on its way. */

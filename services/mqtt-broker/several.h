@@ -8,6 +8,7 @@
 #include "common/base/hash.h"
 #include "ipc/gen/mqtt.client.h"
 #include "services/mqtt-broker/mq.h"
+#include "services/mqtt-broker/route.h"
 
 struct mq_arrival;
 struct mq_ghost;
@@ -256,8 +257,7 @@ void mq_taken_group_note(struct mq_broker *b, uint64_t origin, uint64_t number, 
 struct mq_ghost {
 	struct list_node node;
 	struct mq_session *session;
-	struct mq_wait **waits;
-	uint32_t wait_n;
+	struct mq_waits waits;
 	uint64_t claimant;
 	int64_t since_us;
 	struct wheel_timer overdue;

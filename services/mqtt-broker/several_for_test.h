@@ -40,6 +40,20 @@ static inline int says_filters(uint64_t who, Starling__MqttFilter *f, bool all)
 	return code;
 }
 
+/* It has a session now, and all have heard of it. */
+static inline void says_settled(uint64_t who, const char *name)
+{
+	struct ipc_call call = { .source = who };
+	Starling__MqttFiltersRequest r = STARLING__MQTT_FILTERS_REQUEST__INIT;
+	char *names[] = { (char *)(uintptr_t)name };
+
+	r.known = true;
+	r.settled = names;
+	r.n_settled = 1;
+	on_mqtt_filters(&call, &r);
+	call_drop(&call);
+}
+
 static inline void answers(uint64_t who)
 {
 	struct ipc_call call = { .source = who };

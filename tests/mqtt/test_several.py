@@ -324,20 +324,18 @@ def history(flock, name, faults):
         assert (list(dict.fromkeys(got)) if "-1-" in s.topic else got) == list(range(count)), s.topic
 
 
+def a_broker(flock):
+    which = random.randrange(3)
+    whole(flock, which, kill(flock, which))
+
+
 def test_history(flock, name):
-    def fault():
-        which = random.randrange(3)
-        whole(flock, which, kill(flock, which))
     with flock.expect(LOST):
-        history(flock, name, [fault] * 3)
+        history(flock, name, [lambda: a_broker(flock)] * 3)
 
 
 def test_history_of_everything(flock, name):
     """In any order: a broker is killed, one pauses until it is held for dead, or for less, the store is killed, the database hangs."""
-    def a_broker():
-        which = random.randrange(3)
-        whole(flock, which, kill(flock, which))
-
     def pause(seconds):
         pid = flock.pid(random.choice(BROKERS))
         os.kill(pid, signal.SIGSTOP)
@@ -349,7 +347,7 @@ def test_history_of_everything(flock, name):
         before = flock.pid("storage-1")
         os.kill(before, signal.SIGKILL)
         whole(flock, "storage-1", before)
-    faults = [a_broker, lambda: pause(5), lambda: pause(random.random()), the_store, lambda: hang(flock, 2 * random.random())]
+    faults = [lambda: a_broker(flock), lambda: pause(5), lambda: pause(random.random()), the_store, lambda: hang(flock, 2 * random.random())]
     random.shuffle(faults)
     with flock.expect(LOST, "held this one for dead", "event loop stalled"):
         history(flock, name, faults)
