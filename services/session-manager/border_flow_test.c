@@ -136,21 +136,21 @@ static void an_owner_that_starts_while_all_s2s_are_down(void **state)
 	assert_int_equal(fake_accepted(A), 0);
 }
 
-static void comes_in(uint64_t stream, uint64_t number, bool again)
+static void comes_in(uint64_t source, const char *from, uint64_t number, bool again)
 {
-	struct ipc_call call = { .source = S2S, .payload = STR("<message>in</message>"), .code = -1 };
+	struct ipc_call call = { .source = source, .payload = STR("<message>in</message>"), .code = -1 };
 	Starling__RouteRequest r = STARLING__ROUTE_REQUEST__INIT;
 	Starling__StanzaMeta meta = STARLING__STANZA_META__INIT;
 
 	meta.kind = KIND_MESSAGE;
 	meta.type = TYPE_CHAT;
-	meta.from = TEXT(STRANGER "/r");
+	meta.from = TEXT(from);
 	meta.to = TEXT("b@h.test");
 	meta.flags = STARLING__STANZA_FLAG__FLAG_BODY;
 	r.meta = &meta;
 	r.hops = 1;
 	r.epoch = 5;
-	r.key_stream = stream;
+	r.key_stream = 77;
 	r.key_number = number;
 	r.again = again;
 	on_stanza_route(&call, &r);
@@ -164,11 +164,24 @@ static void the_first_try_behind_the_second(void **state)
 {
 	(void)state;
 	begin();
-	comes_in(77, 1, true);
-	comes_in(77, 1, false);
-	comes_in(77, 2, false);
+	comes_in(S2S, STRANGER "/r", 1, true);
+	comes_in(S2S, STRANGER "/r", 1, false);
+	comes_in(S2S, STRANGER "/r", 2, false);
 	assert_int_equal(fake.row_count, 2);
 	assert_false(fake.rows[1].request->key_number == 1);
+}
+
+/* From a router that died. What comes once is not looked for. */
+static void an_owner_s_first_try_behind_the_second(void **state)
+{
+	(void)state;
+	begin();
+	comes_in(OTHER, "c@h.test/r", 1, true);
+	comes_in(OTHER, "c@h.test/r", 1, false);
+	comes_in(OTHER, "c@h.test/r", 2, false);
+	assert_int_equal(fake.row_count, 2);
+	assert_false(fake.rows[1].request->key_number == 1);
+	assert_false(fake.rows[1].request->check);
 }
 
 int main(void)
@@ -182,6 +195,7 @@ int main(void)
 		TEST(without_s2s_for_now),
 		TEST(an_owner_that_starts_while_all_s2s_are_down),
 		TEST(the_first_try_behind_the_second),
+		TEST(an_owner_s_first_try_behind_the_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "services/session-manager/carbons.h"
 #include "services/session-manager/edge.h"
 #include "services/session-manager/later.h"
+#include "services/session-manager/msglog.h"
 #include "services/session-manager/outbox.h"
 #include "services/session-manager/session.h"
 #include "services/session-manager/sm.h"
@@ -65,7 +66,13 @@ static const Starling__LogEntry *find(const Starling__LogFetchReply *reply, uint
 	return NULL;
 }
 
-/* What the list says is next, as long as it is in the reply. What was asked for and is not there was erased meanwhile. */
+/* What was asked for and is not there was erased meanwhile; and what was left over by another session its client may have from the archive. */
+static bool is_done(const struct session *s, const struct unacked_entry *e, const Starling__LogEntry *entry)
+{
+	return !entry || (e->form == FORM(DELAYED) && entry->archived && e->log_id <= s->archive_read);
+}
+
+/* What the list says is next, as long as it is in the reply. */
 static void send_read(struct session *s, const Starling__LogFetchReply *reply, uint64_t last_asked)
 {
 	struct buf bytes = { 0 }, extra = { 0 };
@@ -81,8 +88,9 @@ static void send_read(struct session *s, const Starling__LogFetchReply *reply, u
 		if (!e->log_id || e->log_id > last || e->log_id < before)
 			break;
 		before = e->log_id;
-		if (!entry) {
+		if (is_done(s, e, entry)) {
 			unacked_skip(&s->list);
+			msglog_acked(s->account, before);
 			continue;
 		}
 		outbox_build(s, entry, (uint32_t)e->form, &meta, &bytes, &extra, &p);

@@ -104,9 +104,8 @@ static bool is_new(struct resent *r, uint32_t slot, uint64_t epoch, uint64_t now
 	return now_ms - r->slots[slot].since_ms < RESENT_NEW_MS;
 }
 
-bool resent_look(struct resent *r, uint32_t slot, uint64_t epoch, struct packet_key key, bool again, uint64_t now_ms, uint64_t *out_age_ms)
+bool resent_seen(struct resent *r, struct packet_key key, bool again, uint64_t now_ms, uint64_t *out_age_ms)
 {
-	bool fresh = is_new(r, slot, epoch, now_ms);
 	const struct name *n;
 
 	expire(r, now_ms);
@@ -117,7 +116,16 @@ bool resent_look(struct resent *r, uint32_t slot, uint64_t epoch, struct packet_
 	n = find(r, key);
 	if (n)
 		*out_age_ms = now_ms - n->since_ms + 1;
-	else if (fresh)
+	return n != NULL;
+}
+
+bool resent_look(struct resent *r, uint32_t slot, uint64_t epoch, struct packet_key key, bool again, uint64_t now_ms, uint64_t *out_age_ms)
+{
+	bool fresh = is_new(r, slot, epoch, now_ms);
+
+	if (resent_seen(r, key, again, now_ms, out_age_ms))
+		return true;
+	if (fresh)
 		*out_age_ms = RESENT_NEW_MS;
-	return n || fresh;
+	return fresh;
 }

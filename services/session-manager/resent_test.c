@@ -66,6 +66,22 @@ static void test_the_first_behind_the_second(void **state)
 	assert_false(look(2, 1, false, &age));
 }
 
+/* Nothing is looked for because the slot is new. */
+static void test_what_others_of_ours_sent(void **state)
+{
+	uint64_t age = 0;
+
+	(void)state;
+	now -= RESENT_NEW_MS;
+	assert_false(resent_seen(r, (struct packet_key){ 1, 1 }, false, now, &age));
+	assert_true(resent_seen(r, (struct packet_key){ 1, 1 }, true, now, &age));
+	assert_int_equal(age, 0);
+	now += 500;
+	assert_true(resent_seen(r, (struct packet_key){ 1, 1 }, false, now, &age));
+	assert_int_equal(age, 501);
+	assert_false(resent_seen(r, (struct packet_key){ 1, 2 }, false, now, &age));
+}
+
 static void test_forgotten_after_a_while(void **state)
 {
 	uint64_t age;
@@ -111,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_comes_once_is_not_looked_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_first_behind_the_second, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_others_of_ours_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forgotten_after_a_while, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_so_many_and_no_more, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_slot_that_was_another_s, set_up, tear_down),

@@ -278,15 +278,24 @@ static bool maybe_again(const struct sm *sm, const struct ipc_call *call)
 	return !peer || (version > 0 && !peer_takes(peer));
 }
 
-/* Whether it may be in the log already. Of another server's messages a first try may come behind the second. */
+/* A first try may come behind the second. */
+static bool was_resent(struct sm *sm, const Starling__RouteRequest *r, struct packet_key key, uint64_t now_ms, uint64_t *out_age_ms)
+{
+	uint32_t slot = hash_slot(str_from(r->meta->to));
+
+	if (key.stream == 0 || r->n_targets > 0)
+		return false;
+	if (sm_local_host(sm, jid_view_domain(str_from(r->meta->from))))
+		return resent_seen(sm->resent_here, key, r->again, now_ms, out_age_ms);
+	return resent_look(sm->resent, slot, ownership_epoch(sm, slot), key, r->again, now_ms, out_age_ms);
+}
+
+/* Whether it may be in the log already. */
 static void set_again(struct sm *sm, const struct ipc_call *call, const Starling__RouteRequest *r, struct packet *p)
 {
 	uint64_t now_ms = clock_mono_ms(), age_ms = 0;
-	uint32_t slot = hash_slot(str_from(r->meta->to));
 
-	p->again = r->again || maybe_again(sm, call);
-	if (p->key.stream && r->n_targets == 0 && !sm_local_host(sm, jid_view_domain(str_from(r->meta->from))))
-		p->again = resent_look(sm->resent, slot, ownership_epoch(sm, slot), p->key, r->again, now_ms, &age_ms) || p->again;
+	p->again = was_resent(sm, r, p->key, now_ms, &age_ms) || r->again || maybe_again(sm, call);
 	if (r->again)
 		age_ms = r->age_ms;
 	if (!p->again || age_ms)

@@ -148,6 +148,7 @@ int sm_start(struct daemon *d, void **out_state, struct err *e)
 	msglog_init(sm);
 	append_init(sm);
 	sm->resent = resent_new();
+	sm->resent_here = resent_new();
 	ownership_init(sm);
 	counters_register(sm);
 	ipc_bus_set_domains(sm->bus, (const char *const *)shared->hosts.items, (uint32_t)shared->hosts.count);
@@ -203,6 +204,7 @@ void sm_stop(void *state)
 	all_slots(sm);
 	append_fini(sm);
 	resent_free(&sm->resent);
+	resent_free(&sm->resent_here);
 	lane_fini_all(sm);
 	edge_fini_all(sm);
 	account_warm_stop(sm);

@@ -48,7 +48,8 @@ struct sm {
 	uint64_t fenced[SLOT_COUNT];        /* under this epoch the store refuses all former ones */
 	uint64_t sender_epochs[SLOT_COUNT]; /* highest seen of the owners that send for each slot: a former one's requests are refused */
 	struct list_node dirty_edges;       /* edges with something to be told at the end of this loop turn */
-	struct resent *resent;              /* what other servers sent again */
+	struct resent *resent;              /* what other servers sent again, */
+	struct resent *resent_here;         /* and other owners */
 	struct external_services *external; /* XEP-0215 */
 	bool federates;                     /* an s2s has been seen, here or by another owner */
 	uint64_t federates_told_ms;         /* when Redis was told so */

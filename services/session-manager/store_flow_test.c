@@ -274,6 +274,34 @@ static void what_was_not_acknowledged_stays(void **state)
 	assert_non_null(fake_delivered(14, "stored", 0));
 }
 
+/* The first of them is in the archive, and the next client reads that before its presence. The other goes to it, and both are done with. */
+static void what_was_left_and_read_in_the_archive(void **state)
+{
+	(void)state;
+	log_in_both();
+	fake_chat(A, 1, "c@h.test", "<message>kept</message>");
+	fake_chat(A, 2, "c@h.test", "<message>off the record</message>");
+	fake_turns(4);
+	((Starling__LogAppendRequest *)fake.rows[0].request)->archived = true;
+	((Starling__LogAppendRequest *)fake.rows[1].request)->archived = false;
+	fake_open(13, "c@h.test", "r", NULL);
+	fake_presence(13, 1, TYPE_NONE, "", 0);
+	assert_non_null(fake_delivered(13, "off the record", 0));
+	fake_close(13, "c@h.test/r", false);
+	fake_turns(4);
+	assert_int_equal(fake.hole_count, 2);
+	fake_open(14, "c@h.test", "s", NULL);
+	msglog_archive_read(session_find(fake.sm, 14)->account, session_find(fake.sm, 14), fake.rows[1].id);
+	fake_presence(14, 1, TYPE_NONE, "", 0);
+	fake_turns(4);
+	assert_non_null(fake_delivered(14, "off the record", 0));
+	assert_null(fake_delivered(14, "kept", 0));
+	fake_acked(14, 2); /* behind its own presence */
+	fake_close(14, "c@h.test/s", false);
+	fake_turns(4);
+	assert_int_equal(fake.hole_count, 0);
+}
+
 /* Somebody else of the account is there: it goes to him at once. */
 static void what_was_not_acknowledged_goes_to_another_reader(void **state)
 {
@@ -318,14 +346,23 @@ static void a_lost_edge_leaves_it_in_the_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_accepted_before_it_is_stored), TEST(nothing_is_delivered_before_it_is_stored),
-		TEST(what_is_not_stored_overtakes_nothing),    TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
-		TEST(a_copy_in_line_is_the_next_owners),       TEST(a_store_that_is_away_is_waited_for),
-		TEST(a_lost_answer_doubles_nothing),           TEST(a_full_store_bounces),
-		TEST(too_much_pending_holds_the_clients),      TEST(stored_messages_come_first),
-		TEST(a_page_that_failed_is_read_again),        TEST(pages_follow_as_they_are_acknowledged),
-		TEST(what_was_not_acknowledged_stays),         TEST(what_was_not_acknowledged_goes_to_another_reader),
-		TEST(negative_priority_gets_nothing),          TEST(a_lost_edge_leaves_it_in_the_log),
+		TEST(nothing_is_accepted_before_it_is_stored),
+		TEST(nothing_is_delivered_before_it_is_stored),
+		TEST(what_is_not_stored_overtakes_nothing),
+		TEST(a_copy_of_what_was_sent_overtakes_nothing_received),
+		TEST(a_copy_in_line_is_the_next_owners),
+		TEST(a_store_that_is_away_is_waited_for),
+		TEST(a_lost_answer_doubles_nothing),
+		TEST(a_full_store_bounces),
+		TEST(too_much_pending_holds_the_clients),
+		TEST(stored_messages_come_first),
+		TEST(a_page_that_failed_is_read_again),
+		TEST(pages_follow_as_they_are_acknowledged),
+		TEST(what_was_not_acknowledged_stays),
+		TEST(what_was_left_and_read_in_the_archive),
+		TEST(what_was_not_acknowledged_goes_to_another_reader),
+		TEST(negative_priority_gets_nothing),
+		TEST(a_lost_edge_leaves_it_in_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
