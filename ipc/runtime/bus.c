@@ -37,8 +37,7 @@ static void on_later(uv_idle_t *handle)
 	uv_idle_stop(handle);
 	if (bus->direct)
 		direct_settle(bus->direct);
-	membership_run_news(bus);
-	calls_run_failed(&bus->calls);
+	membership_report(bus);
 	receive_local(bus);
 	if (bus->news_count > 0 || !list_empty(&bus->calls.failed) || bus->local_count > 0)
 		bus_later(bus);

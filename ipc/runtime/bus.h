@@ -48,6 +48,8 @@ struct ipc_opts {
 	uint32_t deadline_ms; /* calls: 0 means 5000 */
 	uint64_t trace;
 	struct str payload; /* copied before the function returns */
+	/* Calls: what comes behind it must not arrive without it. If its time is over while it waits for credit, it goes out nevertheless. */
+	bool in_line;
 };
 
 /* --- results ---------------------------------------------------------------------------------------------------- */
@@ -139,7 +141,7 @@ struct ipc_bus_hooks {
 	/* The queue to a peer passed half of its limit (true), or fell under a quarter again (false): read less of what feeds it. */
 	void (*on_pressure)(uint64_t instance, bool high, void *ctx);
 	/* The instance lives, but a router or a direct connection on the way to or from it broke: events that were on the way may be lost in either
-	 * direction (calls on the way have ended with PEER_LOST). Who numbers its events checks and repairs now. May be NULL. */
+	 * direction (calls on the way have ended with PEER_LOST), and all that was sent since is lost as well. Who numbers its events checks and repairs now. May be NULL. */
 	void (*on_reset)(uint64_t instance, void *ctx);
 };
 

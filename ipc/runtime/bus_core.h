@@ -105,6 +105,13 @@ static inline uint64_t bus_now(const struct ipc_bus *bus)
 void bus_later(struct ipc_bus *bus); /* something waits for the next turn */
 void bus_tick_soon(struct ipc_bus *bus);
 
+/* Records to or from a peer may be lost. */
+struct breach {
+	uint64_t links; /* of the routers, on the way through them, */
+	bool direct;    /* or by the direct connection */
+	bool out;       /* what we sent was on that way: so all that we gave to the bus since is lost with it (order) */
+};
+
 /* membership.c */
 extern const struct link_events membership_link_events;
 extern const struct directory_events membership_directory_events;
@@ -114,9 +121,9 @@ bool membership_complete(const struct ipc_bus *bus); /* every wanted link is joi
 void membership_announce(struct ipc_bus *bus);
 void membership_record(struct ipc_bus *bus, struct link *l, const struct envelope *e, const struct frame_record *r);
 void membership_leave(struct ipc_bus *bus);
-void membership_run_news(struct ipc_bus *bus);
-/* Records to or from the peer may be lost: on the way through these routers, or by the direct connection. */
-void membership_reset(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
+/* The daemon hears what happened: hooks first, then the calls that failed by it. */
+void membership_report(struct ipc_bus *bus);
+void membership_reset(struct ipc_bus *bus, struct peer *p, const struct breach *b);
 
 /* registration.c */
 void registration_init(struct ipc_bus *bus, const struct ipc_config *config);
@@ -129,6 +136,7 @@ struct post {
 	const ProtobufCMessage *message; /* or NULL */
 	struct str payload;
 	struct call *call; /* a CALL's, else NULL */
+	bool in_line;      /* as in struct ipc_opts */
 };
 int send_post(struct ipc_bus *bus, struct peer *p, struct post *post);
 /* A record to the router at the other end of a link. */
@@ -142,7 +150,7 @@ void send_arm_deadlines(struct ipc_bus *bus);
 void send_tell_pressure(struct ipc_bus *bus, const struct peer *p, enum flow_pressure pressure);
 
 /* losses.c */
-void losses_broken(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct);
+void losses_broken(struct ipc_bus *bus, struct peer *p, const struct breach *b);
 void losses_gone(struct ipc_bus *bus, struct peer *p);
 void losses_undeliverable(struct ipc_bus *bus, const Starling__UndeliverableEvent *event);
 
@@ -157,7 +165,11 @@ bool way_find(struct ipc_bus *bus, struct peer *p, struct way *out); /* false: n
 void way_wrote(const struct way *w);
 void way_event(struct ipc_bus *bus, struct peer *p, enum path_event event);
 void way_remind(struct ipc_bus *bus, struct peer *p);
+/* Our records to the peer take a way that leads through one of these routers. */
+bool way_leads_through(const struct peer *p, uint64_t links);
 void way_broken(struct ipc_bus *bus, struct peer *p, uint64_t links);
+/* Of what is held only answers and credit are left. */
+void way_drop_held(struct peer *p);
 
 /* receive.c */
 struct origin {

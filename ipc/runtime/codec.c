@@ -5,7 +5,6 @@
 #include "ipc/runtime/codec.h"
 
 #include "common/base/mem.h"
-#include "ipc/proto/envelope.pb-c.h"
 
 enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 

@@ -10,6 +10,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/str.h"
+#include "ipc/proto/envelope.pb-c.h"
 #include "ipc/runtime/frame.h"
 
 #define CODEC_TEXT_MAX 1024u /* a failure's text is cut here */
@@ -26,6 +27,12 @@ struct envelope {
 	struct str text; /* read: a view into the record */
 	uint32_t credit;
 };
+
+/* Calls and events do; answers and grants go without. */
+static inline bool envelope_needs_credit(const struct envelope *e)
+{
+	return e->kind == STARLING__KIND__KIND_CALL || e->kind == STARLING__KIND__KIND_EVENT;
+}
 
 /* Strict: false on a field that is cut short or has a wrong wire type. Unknown fields are skipped (evolution). */
 bool envelope_read(struct str bytes, struct envelope *out);

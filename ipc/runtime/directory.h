@@ -40,6 +40,7 @@ struct peer {
 	struct buf hold;       /* frame of what is held while the path switches */
 	uint64_t link_refused; /* revision of the registration whose link cannot be used */
 	bool lingers;          /* the connection stands */
+	bool severed;          /* what we sent was lost, and the daemon has yet to hear of it: what it sends until then is lost, too */
 	uint64_t last_sent_ms;
 	struct list_node calls; /* open calls to it */
 	struct list_node owing; /* in the bus's list of peers that get credit at the end of this turn */

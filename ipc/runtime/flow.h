@@ -31,6 +31,7 @@ struct flow_waiting {
 	uint64_t call; /* 0: an event */
 	uint64_t deadline_ms;
 	size_t size;
+	bool in_line; /* sent also when its call has ended */
 };
 
 enum flow_pressure { FLOW_SAME, FLOW_HIGH, FLOW_LOW };

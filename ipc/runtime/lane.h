@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lane: things for whoever owns a slot, in order. Some are on the way at a time, all to one owner under one epoch, which each names: so none of those behind a
- * refused one can be taken. After a failure the lane waits until all on the way were answered, then sends what is left again, in order, to whoever
+ * refused one can be taken, and of those behind a lost one none arrives (ipc/README.md, order; they are to be sent with in_line). After a failure the lane waits until all on the way were answered, then sends what is left again, in order, to whoever
  * has the slot then. No I/O: what is sent, and how, is its user's. */
 #ifndef IPC_RUNTIME_LANE_H
 #define IPC_RUNTIME_LANE_H

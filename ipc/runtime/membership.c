@@ -199,7 +199,7 @@ static void on_directory(struct ipc_bus *bus, struct link *l, const Starling__Di
 	{
 		send_pump(bus, bus->directory.peers.cells[i].value);
 	}
-	membership_run_news(bus);
+	membership_report(bus);
 	if (!bus->was_joined) {
 		bus->was_joined = true;
 		if (bus->hooks.on_joined)
@@ -257,9 +257,9 @@ static void peer_gone(struct peer *p, void *ctx)
 	add_news(ctx, NEWS_LOST, p);
 }
 
-void membership_reset(struct ipc_bus *bus, struct peer *p, uint64_t links, bool direct)
+void membership_reset(struct ipc_bus *bus, struct peer *p, const struct breach *b)
 {
-	losses_broken(bus, p, links, direct);
+	losses_broken(bus, p, b);
 	add_news(bus, NEWS_RESET, p);
 }
 
@@ -267,13 +267,21 @@ static void peer_broken(struct peer *p, uint64_t links, void *ctx)
 {
 	/* Where both directions are direct, routers may come and go. */
 	if (!path_settled(&p->path))
-		membership_reset(ctx, p, links, false);
+		membership_reset(ctx, p, &(struct breach){ .links = links, .out = way_leads_through(p, links) });
 	way_broken(ctx, p, links);
 }
 
 const struct directory_events membership_directory_events = { peer_came, peer_gone, peer_broken };
 
-void membership_run_news(struct ipc_bus *bus)
+static void mend(struct ipc_bus *bus, const struct bus_news *news)
+{
+	struct peer *p = directory_find(&bus->directory, news->instance);
+
+	if (p)
+		p->severed = false;
+}
+
+static void run_news(struct ipc_bus *bus)
 {
 	struct bus_news *news = bus->news;
 	uint32_t count = bus->news_count;
@@ -283,6 +291,8 @@ void membership_run_news(struct ipc_bus *bus)
 	directory_index(&bus->directory);
 	bus->news = NULL;
 	bus->news_count = 0;
+	for (uint32_t i = 0; i < count; i++)
+		mend(bus, &news[i]);
 	for (uint32_t i = 0; i < count; i++) {
 		if (news[i].kind == NEWS_LOST && bus->hooks.on_lost)
 			bus->hooks.on_lost(news[i].instance, news[i].role, bus->ctx);
@@ -291,6 +301,13 @@ void membership_run_news(struct ipc_bus *bus)
 		mem_free(news[i].role);
 	}
 	mem_free(news);
+}
+
+/* All at once: between the two a record could be sent by somebody who does not know what was lost before it. */
+void membership_report(struct ipc_bus *bus)
+{
+	run_news(bus);
+	calls_run_failed(&bus->calls);
 }
 
 /* --- reading the directory -------------------------------------------------------------------------------------- */

@@ -198,6 +198,7 @@ void pair_lost(struct pair *c, const char *why)
 {
 	struct ipc_bus *bus = c->bus;
 	struct peer *p = c->peer;
+	struct breach breach = { .direct = true, .out = p->path.out == PATH_DIRECT };
 	bool lossy = path_disconnected(&p->path);
 
 	if (!bus->ending)
@@ -210,7 +211,7 @@ void pair_lost(struct pair *c, const char *why)
 		pair_free(c, 0);
 	way_event(bus, p, PATH_DOWN);
 	if (lossy)
-		membership_reset(bus, p, 0, true);
+		membership_reset(bus, p, &breach);
 	if (p->leaving) {
 		p->limbo_until_ms = 1; /* it is gone with the next tick; not now, for our link may be on the stack */
 		bus_tick_soon(bus);

@@ -54,7 +54,9 @@ void send_tell_pressure(struct ipc_bus *bus, const struct peer *p, enum flow_pre
 
 static int put_waiting(struct ipc_bus *bus, struct peer *p, const struct post *post)
 {
-	struct flow_waiting w = { .call = post->call ? post->call->id : 0, .deadline_ms = post->call ? post->call->deadline_ms : 0 };
+	struct flow_waiting w = { .call = post->call ? post->call->id : 0,
+		                  .deadline_ms = post->call ? post->call->deadline_ms : 0,
+		                  .in_line = post->in_line };
 	struct str frame;
 
 	if (flow_full(&p->flow)) {
@@ -70,20 +72,26 @@ static int put_waiting(struct ipc_bus *bus, struct peer *p, const struct post *p
 	return IPC_SENT;
 }
 
-static bool needs_credit(const struct post *post)
-{
-	return post->envelope.kind == STARLING__KIND__KIND_CALL || post->envelope.kind == STARLING__KIND__KIND_EVENT;
-}
-
 /* May a record that needs credit go out now? What is held while the path switches is bounded like any queue. */
 static bool is_open(const struct peer *p, const struct way *w)
 {
 	return flow_open(&p->flow) && (w->out != &p->hold || p->hold.n < HOLD_BYTES);
 }
 
+/* Accepted, and lost with what went before it. */
+static int lose(struct ipc_bus *bus, const struct post *post)
+{
+	if (post->call) {
+		bus->stats.calls_lost++;
+		calls_fail_later(&bus->calls, post->call, STARLING__CODE__CODE_PEER_LOST, "the connection has just broken");
+		bus_later(bus);
+	}
+	return IPC_SENT;
+}
+
 int send_post(struct ipc_bus *bus, struct peer *p, struct post *post)
 {
-	bool credit = needs_credit(post), found;
+	bool credit = envelope_needs_credit(&post->envelope), found;
 	struct way w;
 
 	post->envelope.source = bus->instance;
@@ -93,6 +101,8 @@ int send_post(struct ipc_bus *bus, struct peer *p, struct post *post)
 	if (p->self)
 		return put_local(bus, post);
 	pair_want(bus, p);
+	if (credit && p->severed)
+		return lose(bus, post);
 	found = way_find(bus, p, &w);
 	if (credit && (!found || p->flow.queued > 0 || !is_open(p, &w)))
 		return put_waiting(bus, p, post);
@@ -136,7 +146,7 @@ void send_pump(struct ipc_bus *bus, struct peer *p)
 	while (is_open(p, &way) && flow_peek(&p->flow, &w, &record)) {
 		struct call *call = w.call ? calls_find(&bus->calls, w.call) : NULL;
 
-		if (!w.call || call) {
+		if (!w.call || call || w.in_line) {
 			put_waited(bus, &way, &w, record, call);
 			p->flow.outstanding++;
 			bus->stats.records_out++;
@@ -254,7 +264,7 @@ int ipc_call(struct ipc_bus *bus, struct ipc_target to, const struct ipc_opts *o
 	uint32_t deadline_ms = o->deadline_ms ? o->deadline_ms : BUS_DEADLINE_MS;
 	struct call *call = calls_open(&bus->calls, ipc_method_find(method), method, done, ctx, bus_now(bus), bus_now(bus) + deadline_ms);
 	struct peer *p = resolve(bus, to, method);
-	struct post post = { .message = request, .payload = o->payload, .call = call };
+	struct post post = { .message = request, .payload = o->payload, .call = call, .in_line = o->in_line };
 	int rc = IPC_NOBODY;
 
 	if (p) {

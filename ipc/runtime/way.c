@@ -92,6 +92,22 @@ static void release(struct ipc_bus *bus, struct peer *p, const struct way *w)
 	}
 }
 
+void way_drop_held(struct peer *p)
+{
+	struct str held = buf_str(&p->hold);
+	struct frame_reader reader = { (const uint8_t *)held.p + FRAME_HEAD, held.n > FRAME_HEAD ? held.n - FRAME_HEAD : 0 };
+	struct frame_record r;
+	struct envelope e;
+	struct buf kept = { 0 };
+
+	while (frame_next(&reader, &r)) {
+		if (envelope_read(r.envelope, &e) && !envelope_needs_credit(&e))
+			frame_append(&kept, r.whole);
+	}
+	buf_fini(&p->hold);
+	p->hold = kept;
+}
+
 static void forget_held(struct peer *p)
 {
 	buf_clear(&p->hold);
@@ -137,6 +153,11 @@ void way_remind(struct ipc_bus *bus, struct peer *p)
 {
 	if (p->path.out == PATH_SWITCHING)
 		way_event(bus, p, PATH_REMIND);
+}
+
+bool way_leads_through(const struct peer *p, uint64_t links)
+{
+	return p->path.out != PATH_DIRECT && p->route >= 0 && (links >> p->route & 1);
 }
 
 /* A router broke that was on a way of the pair. */

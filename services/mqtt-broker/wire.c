@@ -97,7 +97,7 @@ struct mq_message *mq_wire_message(struct mq_broker *b, const Starling__MqttMess
 
 struct ipc_opts mq_wire_opts(struct mq_broker *b)
 {
-	return (struct ipc_opts){ .deadline_ms = DEADLINE_MS, .trace = mq_trace(b) };
+	return (struct ipc_opts){ .deadline_ms = DEADLINE_MS, .in_line = true, .trace = mq_trace(b) };
 }
 
 bool mq_wire_doubtful(int code)

@@ -167,16 +167,21 @@ static inline void on_done(const struct ipc_result *result, const ProtobufCMessa
 		snprintf(c->text, sizeof(c->text), "%s", ((const Starling__StatusReply *)reply)->role);
 }
 
-static inline int call(struct client *c, struct ipc_target to, uint32_t method, uint32_t deadline_ms)
+static inline int call_with(struct client *c, struct ipc_target to, uint32_t method, struct ipc_opts opts)
 {
 	Starling__MechanismsRequest request;
-	struct ipc_opts opts = { .deadline_ms = deadline_ms, .payload = STR("ballast") };
 
+	opts.payload = STR("ballast");
 	starling__mechanisms_request__init(&request);
 	request.host = (char *)"example.org";
 	c->done = 0;
 	c->code = -1;
 	return ipc_call(c->bus, to, &opts, method, &request.base, on_done, c);
+}
+
+static inline int call(struct client *c, struct ipc_target to, uint32_t method, uint32_t deadline_ms)
+{
+	return call_with(c, to, method, (struct ipc_opts){ .deadline_ms = deadline_ms });
 }
 
 static inline int deliver(struct client *c, uint64_t instance, uint64_t number)

@@ -102,6 +102,31 @@ static void test_waiting_calls_time_out(void **state)
 	end(server);
 }
 
+/* The same where those behind must not arrive without it: all arrive, in order, though nobody waits for the answers any more. */
+static void test_waiting_in_line(void **state)
+{
+	struct server s = { 0 };
+	struct ipc_bus *server = server_new(&s, "auth", 4);
+	struct client c;
+
+	(void)state;
+	client_new(&c, 0);
+	client_find(&c, "auth");
+	for (int i = 0; i < 10; i++)
+		call_with(&c, ipc_any("auth"), METHOD_AUTH_SASL, (struct ipc_opts){ .deadline_ms = 150, .in_line = true });
+	assert_true(flock_run(&flock, &c.done, 10, 2000));
+	assert_int_equal(c.code, STARLING__CODE__CODE_TIMEOUT);
+	for (unsigned answered = 0; answered < 10; answered++) {
+		assert_true(flock_run(&flock, &s.held_count, answered + 1, 2000));
+		ipc_fail(s.held[answered], STARLING__CODE__CODE_EXISTS, "late");
+	}
+	call(&c, ipc_any("auth"), METHOD_AUTH_MECHANISMS, 1000);
+	assert_true(flock_run(&flock, &c.done, 1, 2000));
+	assert_int_equal(c.code, 0);
+	end(c.bus);
+	end(server);
+}
+
 static void test_events_by_credit(void **state)
 {
 	struct server s = { 0 };
@@ -252,6 +277,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_invalid),
 		cmocka_unit_test(test_timeout_once),
 		cmocka_unit_test(test_waiting_calls_time_out),
+		cmocka_unit_test(test_waiting_in_line),
 		cmocka_unit_test(test_events_by_credit),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_hold),

@@ -62,7 +62,19 @@ static void test_last_words(void **state)
 	end(server);
 }
 
-/* Between machines: a TCP port of an interface. The server has the higher number, so that the client connects to it. */
+/* A server with the higher number, so that the client connects to it. */
+static struct ipc_bus *server_to_connect_to(struct client *c, struct server *s)
+{
+	struct ipc_bus *server;
+
+	while ((server = server_new(s, "storage", 0)) && ipc_bus_instance(server) < ipc_bus_instance(c->bus))
+		end(server);
+	for (int i = 0; i < 200 && !ipc_bus_find(c->bus, ipc_bus_instance(server)); i++)
+		flock_run(&flock, NULL, 0, 10);
+	return server;
+}
+
+/* Between machines: a TCP port of an interface. */
 static void test_tcp(void **state)
 {
 	struct server s = { 0 };
@@ -72,11 +84,8 @@ static void test_tcp(void **state)
 	(void)state;
 	client_new(&c, 0);
 	server_link = "lo";
-	while ((server = server_new(&s, "storage", 0)) && ipc_bus_instance(server) < ipc_bus_instance(c.bus))
-		end(server);
+	server = server_to_connect_to(&c, &s);
 	server_link = "";
-	for (int i = 0; i < 200 && !ipc_bus_find(c.bus, ipc_bus_instance(server)); i++)
-		flock_run(&flock, NULL, 0, 10);
 	for (uint64_t i = 1; i <= 1000; i++)
 		deliver(&c, ipc_bus_instance(server), i);
 	assert_true(flock_run(&flock, &s.events, 1000, 5000));
@@ -128,6 +137,59 @@ static void test_break_and_again(void **state)
 		ipc_fail(s.held[0], STARLING__CODE__CODE_EXISTS, "late");
 		finish(&c, server);
 	}
+}
+
+/* What waits behind lost calls is lost with them: else it would arrive before they are sent again. */
+static void test_break_takes_what_waits(void **state)
+{
+	struct server s = { 0 };
+	struct ipc_bus *server = server_new(&s, "storage", 4);
+	struct client c;
+	uint64_t to;
+
+	(void)state;
+	client_new(&c, 0);
+	to = c.only = client_find(&c, "storage");
+	for (int i = 0; i < 10; i++)
+		call(&c, ipc_instance(to), METHOD_AUTH_SASL, 30000);
+	assert_true(flock_run(&flock, &s.held_count, 4, 2000));
+	assert_true(settled(c.bus, to));
+	assert_int_equal(stats_of(c.bus).queued, 6);
+	break_at(c.bus, to);
+	assert_true(flock_run(&flock, &c.done, 10, 2000));
+	assert_int_equal(c.code, STARLING__CODE__CODE_PEER_LOST);
+	assert_int_equal(stats_of(c.bus).queued, 0);
+	call(&c, ipc_instance(to), METHOD_AUTH_MECHANISMS, 0);
+	assert_true(flock_run(&flock, &c.done, 1, 2000));
+	assert_int_equal(c.code, 0);
+	assert_int_equal(s.held_count, 4);
+	for (unsigned i = 0; i < 4; i++)
+		ipc_fail(s.held[i], STARLING__CODE__CODE_EXISTS, "late");
+	finish(&c, server);
+}
+
+/* So is what a daemon sends before it has heard of the break. */
+static void test_break_not_heard_yet(void **state)
+{
+	struct ipc_bus *server;
+	struct server s;
+	struct client c;
+	uint64_t to = couple(&c, &s, &server, "storage");
+
+	(void)state;
+	break_at(c.bus, to);
+	assert_int_equal(call(&c, ipc_instance(to), METHOD_AUTH_SASL, 30000), IPC_SENT);
+	assert_int_equal(deliver(&c, to, 1), IPC_SENT);
+	assert_int_equal(c.done + c.reset, 0);
+	assert_true(flock_run(&flock, &c.done, 1, 2000));
+	assert_int_equal(c.code, STARLING__CODE__CODE_PEER_LOST);
+	assert_int_equal(c.reset, 1);
+	for (uint64_t i = 1; i <= 5; i++)
+		deliver(&c, to, i);
+	assert_true(flock_run(&flock, &s.events, 5, 2000));
+	assert_int_equal(s.out_of_order, 0);
+	assert_int_equal(s.held_count, 0);
+	finish(&c, server);
 }
 
 /* No new connection is possible: all goes through the router. */
@@ -187,6 +249,40 @@ static void test_router_killed(void **state)
 	assert_true(flock_run(&flock, &c.done, 1, 2000));
 	assert_int_equal(c.code, 0);
 	assert_int_equal(c.reset + c.lost, 0);
+	finish(&c, server);
+}
+
+/* The only router hangs in the middle of a switch, and dies with what it had: what was held behind that does not arrive either. */
+static void test_router_killed_in_the_switch(void **state)
+{
+	struct server s = { 0 };
+	struct ipc_bus *server;
+	struct client c;
+	uint64_t to;
+
+	(void)state;
+	client_new(&c, 0);
+	server = server_to_connect_to(&c, &s);
+	to = c.only = ipc_bus_instance(server);
+	kill(flock.router, SIGSTOP);
+	for (int i = 0; i < 3; i++)
+		call(&c, ipc_instance(to), METHOD_AUTH_SASL, 30000);
+	for (int i = 0; i < 100 && peer_of(c.bus, to)->path.out != PATH_SWITCHING; i++)
+		flock_run(&flock, NULL, 0, 10);
+	assert_int_equal(peer_of(c.bus, to)->path.out, PATH_SWITCHING);
+	for (int i = 0; i < 3; i++)
+		call(&c, ipc_instance(to), METHOD_AUTH_SASL, 30000);
+	assert_true(peer_of(c.bus, to)->hold.n > 0);
+	assert_int_equal(c.done, 0);
+	flock_end(flock.router, SIGKILL);
+	assert_true(flock_run(&flock, &c.done, 6, 5000));
+	assert_int_equal(c.code, STARLING__CODE__CODE_PEER_LOST);
+	assert_int_equal(c.reset, 1);
+	call(&c, ipc_instance(to), METHOD_AUTH_MECHANISMS, 0);
+	assert_true(flock_run(&flock, &c.done, 1, 2000));
+	assert_int_equal(c.code, 0);
+	assert_int_equal(s.held_count, 0);
+	flock.router = flock_start_router(&flock, "r1");
 	finish(&c, server);
 }
 
@@ -315,8 +411,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_break_and_again),
+		cmocka_unit_test(test_break_takes_what_waits),
+		cmocka_unit_test(test_break_not_heard_yet),
 		cmocka_unit_test(test_break_for_good),
 		cmocka_unit_test(test_router_killed),
+		cmocka_unit_test(test_router_killed_in_the_switch),
 		cmocka_unit_test(test_one_end_without_links),
 		cmocka_unit_test(test_key_revoked),
 	};

@@ -115,7 +115,7 @@ static enum ipc_lane_sent send_letter(struct ipc_lane *lane, struct ipc_lane_ite
 	struct s2s_lane *l = lane_of(lane);
 	struct letter *e = list_entry(item, struct letter, base);
 	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
-	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = e->trace, .payload = e->bytes };
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .in_line = true, .trace = e->trace, .payload = e->bytes };
 
 	request.meta = &e->meta;
 	request.hops = 1;

@@ -128,7 +128,7 @@ static void call_append(struct s2s_item *i, uint64_t store)
 	const struct s2s_config *c = l->s2s->config;
 	Starling__SpoolAppendRequest request = STARLING__SPOOL_APPEND_REQUEST__INIT;
 	Starling__Fence fence = STARLING__FENCE__INIT;
-	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .payload = i->bytes };
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .in_line = true, .payload = i->bytes };
 
 	if (!i->key_stream) { /* it must have a name to be asked for */
 		i->key_stream = l->s2s->append_stream;

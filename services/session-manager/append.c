@@ -167,7 +167,7 @@ static void send_item(struct item *i, uint64_t store)
 	char sender[JID_TEXT_MAX + 1];
 	Starling__Fence fence = STARLING__FENCE__INIT;
 	Starling__LogAppendRequest request = STARLING__LOG_APPEND_REQUEST__INIT;
-	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .in_line = true, .trace = p->trace, .payload = p->bytes };
 
 	memcpy(sender, from.p, from.n);
 	sender[from.n] = '\0';

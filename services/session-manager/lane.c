@@ -134,7 +134,7 @@ static enum ipc_lane_sent send_item(struct ipc_lane *lane, struct ipc_lane_item 
 	struct item *i = item_of(item);
 	const struct packet *p = &i->parcel->packet;
 	Starling__RouteRequest request = STARLING__ROUTE_REQUEST__INIT;
-	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .trace = p->trace, .payload = p->bytes };
+	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS, .in_line = true, .trace = p->trace, .payload = p->bytes };
 	int sent;
 
 	request.meta = (Starling__StanzaMeta *)p->meta;
