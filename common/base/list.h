@@ -57,6 +57,13 @@ static inline void list_remove(struct list_node *n)
 	list_init(n);
 }
 
+/* All of a list, in its order, into one that need not be initialised: what is added to the first while they are dealt with waits for the next time. */
+static inline void list_take(struct list_node *from, struct list_node *into)
+{
+	list_insert_before(from, into);
+	list_remove(from);
+}
+
 #define list_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 #define list_for_each(it, head)        for (struct list_node *it = (head)->next; it != (head); it = it->next)
 /* The current node may be removed and freed in the body. */

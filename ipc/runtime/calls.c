@@ -121,9 +121,7 @@ bool calls_run_failed(struct calls *c)
 	if (list_empty(&c->failed))
 		return false;
 	/* What these completions add waits for another turn. */
-	list_init(&now);
-	list_insert_before(&c->failed, &now);
-	list_remove(&c->failed);
+	list_take(&c->failed, &now);
 	while (!list_empty(&now)) {
 		struct call *call = list_entry(now.next, struct call, due);
 

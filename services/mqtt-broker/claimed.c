@@ -151,13 +151,7 @@ void mq_claimed_on_task(struct net_task *t)
 	struct mq_several *s = list_entry(t, struct mq_several, claimed_task);
 	struct list_node now;
 
-	list_init(&now);
-	while (!list_empty(&s->claimed)) {
-		struct list_node *n = s->claimed.next;
-
-		list_remove(n);
-		list_push_back(&now, n);
-	}
+	list_take(&s->claimed, &now);
 	while (!list_empty(&now)) {
 		struct claimed *o = list_entry(now.next, struct claimed, node);
 

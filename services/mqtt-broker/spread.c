@@ -234,13 +234,7 @@ static bool redo_some(struct mq_broker *b)
 	struct list_node now;
 	bool begun = false;
 
-	list_init(&now);
-	while (!list_empty(&s->redo)) {
-		struct list_node *n = s->redo.next;
-
-		list_remove(n);
-		list_push_back(&now, n);
-	}
+	list_take(&s->redo, &now);
 	while (!list_empty(&now)) {
 		struct mq_spread *one = list_entry(now.next, struct mq_spread, again_node);
 

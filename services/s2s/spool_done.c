@@ -89,13 +89,7 @@ void s2s_spool_flush(struct s2s *s2s)
 {
 	struct list_node all;
 
-	list_init(&all);
-	while (!list_empty(&s2s->dones)) {
-		struct list_node *n = s2s->dones.next;
-
-		list_remove(n);
-		list_push_back(&all, n);
-	}
+	list_take(&s2s->dones, &all);
 	while (!list_empty(&all)) {
 		struct dones *d = list_entry(all.next, struct dones, node);
 

@@ -197,13 +197,7 @@ static void retry(void *ctx)
 	struct list_node now;
 
 	e->retrying = false;
-	list_init(&now);
-	while (!list_empty(&e->behind)) {
-		struct list_node *n = e->behind.next;
-
-		list_remove(n);
-		list_push_back(&now, n);
-	}
+	list_take(&e->behind, &now);
 	/* Those that still do not get through come back into the list, behind a new timer. */
 	while (!list_empty(&now)) {
 		struct session *s = list_entry(now.next, struct session, behind);
@@ -281,14 +275,8 @@ static void end_sessions_of(struct edge *e)
 	struct list_node all;
 	uint32_t ended = 0, parked = 0;
 
-	list_init(&all);
 	e->ending = e->swept = true;
-	while (!list_empty(&e->sessions)) {
-		struct session *s = list_entry(e->sessions.next, struct session, of_edge);
-
-		list_remove(&s->of_edge);
-		list_push_back(&all, &s->of_edge);
-	}
+	list_take(&e->sessions, &all);
 	while (!list_empty(&all)) {
 		struct session *s = list_entry(all.next, struct session, of_edge);
 

@@ -96,13 +96,7 @@ void msglog_save_all(struct sm *sm)
 {
 	struct list_node all;
 
-	list_init(&all);
-	while (!list_empty(&sm->dirty_logs)) {
-		struct list_node *n = sm->dirty_logs.next;
-
-		list_remove(n);
-		list_push_back(&all, n);
-	}
+	list_take(&sm->dirty_logs, &all);
 	while (!list_empty(&all)) {
 		struct msglog *log = list_entry(all.next, struct msglog, dirty);
 

@@ -38,13 +38,7 @@ void waiters_wake(struct list_node *waiters, struct account *a)
 	account_fn fn;
 	void *ctx;
 
-	list_init(&all);
-	while (!list_empty(waiters)) {
-		struct list_node *n = waiters->next;
-
-		list_remove(n);
-		list_push_back(&all, n);
-	}
+	list_take(waiters, &all);
 	while (waiters_pop(&all, &fn, &ctx))
 		fn(a->dead ? NULL : a, ctx);
 }
