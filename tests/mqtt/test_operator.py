@@ -56,11 +56,14 @@ def test_a_wrong_rule_changes_nothing(flock, raw):
 
 def test_drain_sends_clients_off(flock, raw):
     a, b = raw().live(client="a"), raw().live(4, client="b")
+    before = {name: flock.pid(name) for name in brokers(flock)}
     with flock.expect(r"mqtt-broker-\d ended \(status 0\)"):
-        for broker in brokers(flock):
+        for broker in before:
             flock.ctl("drain", broker)
         assert a.disconnected() == 0x8B
         assert b.disconnected() is None
+        for broker, pid in before.items():
+            flock.wait_replaced(broker, pid)
         flock.wait_healthy()
     raw().live(client="a").nothing_more()
 

@@ -57,6 +57,14 @@ def merge(into, other):
             into[key] = value
 
 
+def has_ended(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Flock:
     """settings: merged into starling.yml before the first start."""
     unless_said = ("s2s=0", "mqtt-broker=0")  # tests/federation and tests/mqtt have flocks of their own
@@ -148,6 +156,20 @@ class Flock:
             time.sleep(0.05)
         return pid
 
+    def wait_replaced(self, name, pid, timeout=60):
+        """Until the supervisor has seen that the process ended, said so, and started another."""
+        deadline = time.monotonic() + timeout
+        while self.pid(name, timeout) == pid:
+            assert time.monotonic() < deadline, "%s was not started anew\n%s" % (name, self.tails())
+            time.sleep(0.05)
+
+    def wait_noticed(self, timeout=10):
+        """Until the supervisor has seen, and said, which of its processes have ended."""
+        deadline = time.monotonic() + timeout
+        with contextlib.suppress(FileNotFoundError):  # it does not run
+            while any(has_ended(pid) for pid in self.children().values()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+
     def children(self):
         """Pids of all that the supervisor runs, databases too: {name: pid}. Not of what has ended: that pid would be 0, and to os.kill everybody."""
         with open(os.path.join(self.state, "run", "children")) as f:
@@ -189,6 +211,7 @@ class Flock:
         try:
             yield
         finally:
+            self.wait_noticed()
             fresh = self.fresh_complaints()
             del self.expected[len(self.expected) - len(patterns):]
             self.complaints += fresh

@@ -150,8 +150,8 @@ def test_drain(flock, account):
     pid = flock.pid(name)
     with flock.expect("%s ended" % name):
         flock.ctl("drain", "--timeout", "30s", name)
+        flock.wait_replaced(name, pid)
         flock.wait_healthy()
-        assert flock.pid(name) != pid
     online(flock, account()).close()
 
 

@@ -159,7 +159,7 @@ def test_drain(special):
         assert c.refresh().cls == SUCCESS
         assert c.refresh(0).cls == SUCCESS
         assert drain.wait(30) == 0
-        assert wait(lambda: relay.flock.pid("turn-relay-1") != pid)  # the supervisor has started another
+        relay.flock.wait_replaced("turn-relay-1", pid)
 
 
 @needs_ipv6
@@ -168,6 +168,7 @@ def test_drain_sends_elsewhere(special):
     relay = special({"alternates": ["192.0.2.7:3479", "2001:db8::7"]})
     relay.flock.configure({"drain": "60s"})
     relay.reload()
+    pid = relay.flock.pid("turn-relay-1")
     with relay.flock.expect("turn-relay-1 ended"), relay.client() as c, relay.client(name="late@turn.test") as late, relay.client(server="::1", name="six@turn.test") as six:
         c.allocate()
         six.challenge()
@@ -185,6 +186,7 @@ def test_drain_sends_elsewhere(special):
         assert six.allocate().plain_address(stun.ALTERNATE_SERVER) == ("2001:db8::7", 3478)
         assert c.refresh(0).cls == SUCCESS
         assert drain.wait(30) == 0
+        relay.flock.wait_replaced("turn-relay-1", pid)
 
 
 def test_killed_relay(special):
