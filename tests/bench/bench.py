@@ -31,8 +31,9 @@ def measure_one(args, kind, surroundings):
     system = kind(args, HOST, surroundings, False)
     try:
         system.register("load", range(max(args.users, args.idle)))
-        # First, in fresh processes: what a load leaves behind in a heap would serve the idle ones for nothing.
-        figures = {"idle_tls_kib": idle_kib(args, system, 1), "idle_kib": idle_kib(args, system, 0)}
+        # First, against fresh processes: what a load leaves behind in a heap would serve the idle ones for nothing.
+        fresh = pss_kib(system.pids())
+        figures = {"idle_kib": idle_kib(args, system, fresh, 0), "idle_tls_kib": idle_kib(args, system, fresh, 1)}
         figures.update(message_figures(args, [system], "", RATE)[kind.name])
         run(args, system, "login", users=args.users, count=args.users, tls=1)  # the first ones pay the client's PBKDF2
         result = run(args, system, "login", users=args.users, count=args.logins, tls=1)
@@ -44,11 +45,10 @@ def measure_one(args, kind, surroundings):
     return figures
 
 
-def idle_kib(args, system, secure):
-    before = pss_kib(system.pids())
+def idle_kib(args, system, fresh, secure):
     load = Load(args, system, "idle", users=args.idle, tls=secure, parallel=32)
     time.sleep(6)  # caches and buffers of the login settle; what a crowd needed is given back (services/c2s-edge/crowd.c)
-    each = (pss_kib(system.pids()) - before) / max(load.ready, 1)
+    each = (pss_kib(system.pids()) - fresh) / max(load.ready, 1)
     load.go()
     load.end()
     time.sleep(1)
