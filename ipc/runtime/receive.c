@@ -75,6 +75,9 @@ static void notice(struct ipc_bus *bus, struct origin o, const struct envelope *
 		return;
 	if (path_arrived(&p->path, o.pair != NULL))
 		pair_drop(p->pair, "overtaken: the other end has given it up");
+	/* It may know of the loss, and ask what was lost: the answer must not be lost with it. */
+	if (p->severed)
+		membership_report(bus);
 	bus->stats.direct_in += o.pair != NULL;
 	pair_want(bus, p);
 }

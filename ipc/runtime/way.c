@@ -160,11 +160,18 @@ bool way_leads_through(const struct peer *p, uint64_t links)
 	return p->path.out != PATH_DIRECT && p->route >= 0 && (links >> p->route & 1);
 }
 
-/* A router broke that was on a way of the pair. */
+/* In the middle of a switch the marker may be lost or not: what was held is (losses.c), and the other end would not hear of it if the marker had
+ * arrived. So the connection ends, which both hear. */
 void way_broken(struct ipc_bus *bus, struct peer *p, uint64_t links)
 {
+	bool ours = way_leads_through(p, links);
+
 	if (p->route >= 0 && (links >> p->route & 1))
 		p->route = -1;
-	if (p->path.out == PATH_SWITCHING)
+	if (p->path.out != PATH_SWITCHING)
+		return;
+	if (ours)
+		pair_drop(p->pair, "a router on the way broke");
+	else
 		way_event(bus, p, p->routers ? PATH_REMIND : PATH_UNROUTED);
 }

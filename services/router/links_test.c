@@ -192,6 +192,62 @@ static void test_break_not_heard_yet(void **state)
 	finish(&c, server);
 }
 
+static struct {
+	struct ipc_bus *server;
+	uint64_t client;
+	unsigned resets, heard_by_then;
+} loser;
+
+static void on_loser_reset(uint64_t instance, void *ctx)
+{
+	(void)ctx;
+	loser.resets += instance == loser.client;
+}
+
+/* Instead of on_sasl: the way to the client breaks. */
+static void lose_the_client(struct ipc_call *call, const ProtobufCMessage *m)
+{
+	(void)m;
+	membership_reset(loser.server, peer_of(loser.server, loser.client), &(struct breach){ .out = true });
+	ipc_fail(call, STARLING__CODE__CODE_EXISTS, "broken");
+}
+
+/* Instead of on_mechanisms: what it sends must not be lost any more. */
+static void ask_the_loser(struct ipc_call *call, const ProtobufCMessage *m)
+{
+	loser.heard_by_then = loser.resets;
+	assert_false(peer_of(loser.server, loser.client)->severed);
+	on_mechanisms(call, m);
+}
+
+/* In one frame with what breaks the way comes a question of the other end, which knows already: the daemon hears of the break first. */
+static void test_break_is_heard_before_a_question(void **state)
+{
+	static const struct ipc_bus_hooks reset_hook = { .on_reset = on_loser_reset };
+	struct ipc_config config = { .serves = serves, .serve_count = 2 };
+	struct server s = { 0 };
+	struct client c;
+	uint64_t to;
+
+	(void)state;
+	auth_methods[0].handler = ask_the_loser;
+	auth_methods[1].handler = lose_the_client;
+	loser.server = flock_bus(&flock, "storage", "storage", &config, &reset_hook, &s);
+	ipc_bus_set_state(loser.server, STARLING__INSTANCE_STATE__INSTANCE_READY);
+	client_new(&c, 0);
+	loser.client = ipc_bus_instance(c.bus);
+	to = c.only = client_find(&c, "storage");
+	for (int i = 0; i < 200 && !peer_of(loser.server, loser.client); i++)
+		flock_run(&flock, NULL, 0, 10);
+	call(&c, ipc_instance(to), METHOD_AUTH_SASL, 0);
+	call(&c, ipc_instance(to), METHOD_AUTH_MECHANISMS, 0);
+	assert_true(flock_run(&flock, &c.done, 2, 2000));
+	assert_int_equal(loser.heard_by_then, 1);
+	auth_methods[0].handler = on_mechanisms;
+	auth_methods[1].handler = on_sasl;
+	finish(&c, loser.server);
+}
+
 /* No new connection is possible: all goes through the router. */
 static void test_break_for_good(void **state)
 {
@@ -252,13 +308,14 @@ static void test_router_killed(void **state)
 	finish(&c, server);
 }
 
-/* The only router hangs in the middle of a switch, and dies with what it had: what was held behind that does not arrive either. */
+/* The only router hangs in the middle of a switch, and dies with what it had: what was held behind that does not arrive either. Their connection is
+ * another one then, so that both know. */
 static void test_router_killed_in_the_switch(void **state)
 {
 	struct server s = { 0 };
 	struct ipc_bus *server;
 	struct client c;
-	uint64_t to;
+	uint64_t to, connection;
 
 	(void)state;
 	client_new(&c, 0);
@@ -273,15 +330,19 @@ static void test_router_killed_in_the_switch(void **state)
 	for (int i = 0; i < 3; i++)
 		call(&c, ipc_instance(to), METHOD_AUTH_SASL, 30000);
 	assert_true(peer_of(c.bus, to)->hold.n > 0);
+	connection = peer_of(server, ipc_bus_instance(c.bus))->path.connection;
+	assert_true(connection != 0);
 	assert_int_equal(c.done, 0);
 	flock_end(flock.router, SIGKILL);
 	assert_true(flock_run(&flock, &c.done, 6, 5000));
 	assert_int_equal(c.code, STARLING__CODE__CODE_PEER_LOST);
-	assert_int_equal(c.reset, 1);
+	assert_true(c.reset > 0);
 	call(&c, ipc_instance(to), METHOD_AUTH_MECHANISMS, 0);
 	assert_true(flock_run(&flock, &c.done, 1, 2000));
 	assert_int_equal(c.code, 0);
 	assert_int_equal(s.held_count, 0);
+	assert_true(settled(c.bus, to));
+	assert_int_not_equal(peer_of(server, ipc_bus_instance(c.bus))->path.connection, connection);
 	flock.router = flock_start_router(&flock, "r1");
 	finish(&c, server);
 }
@@ -413,6 +474,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_break_and_again),
 		cmocka_unit_test(test_break_takes_what_waits),
 		cmocka_unit_test(test_break_not_heard_yet),
+		cmocka_unit_test(test_break_is_heard_before_a_question),
 		cmocka_unit_test(test_break_for_good),
 		cmocka_unit_test(test_router_killed),
 		cmocka_unit_test(test_router_killed_in_the_switch),
