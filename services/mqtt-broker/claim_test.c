@@ -244,6 +244,28 @@ static void test_adopts(void **state)
 	assert_int_equal(fake.broker->others, 0);
 }
 
+/* The answer is lost, and somebody has come meanwhile who shares the slots: what the store may have given us already is asked for once more, and then no longer. */
+static void test_an_adoption_whose_answer_was_lost(void **state)
+{
+	(void)state;
+	meets(OTHER);
+	store.mode = STORE_HOLDS;
+	loses(OTHER);
+	assert_int_equal(store.adopt_slots, SLOT_COUNT);
+	meets(THIRD);
+	store.adopt_slots = 0;
+	store_answer(STARLING__CODE__CODE_PEER_LOST);
+	store.mode = STORE_ANSWERS;
+	later();
+	answers(THIRD);
+	assert_int_equal(store.adopt_slots, SLOT_COUNT);
+	assert_false(fake.broker->several->unsettled);
+	meets(OTHER);
+	answers(OTHER);
+	loses(OTHER);
+	assert_in_range(store.adopt_slots, 1, SLOT_COUNT * 3 / 4);
+}
+
 /* The row of one that another broker has, or has let go: 0. */
 static void elsewhere(const char *id, uint64_t instance)
 {
@@ -463,6 +485,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_early_for_one_that_moves, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_sent_elsewhere, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_adopts, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_an_adoption_whose_answer_was_lost, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_back_before_it_was_given_up, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_a_death_waits_for_who_is_on_its_way, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_who_arrives_is_served_when_the_peer_knows, fake_setup, fake_teardown),

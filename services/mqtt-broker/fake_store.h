@@ -60,6 +60,7 @@ struct store {
 		ProtobufCMessage *reply;
 	} answers[ANSWERS];
 	uint32_t answer_n;
+	size_t adopt_slots; /* so many the last adoption was about */
 };
 
 static struct store store;
@@ -305,6 +306,7 @@ int call_storage_mqtt_adopt(struct ipc_bus *bus, struct ipc_target to, const str
 	(void)bus;
 	(void)to;
 	(void)opts;
+	store.adopt_slots = q->n_slots;
 	if (!store_asked((void (*)(void))done, ctx))
 		return 0;
 	reply.sessions = list;
