@@ -21,9 +21,8 @@ static void finish(struct session *s)
 	if (a->log->flusher == s->stream)
 		a->log->flusher = 0;
 	/* All that there is behind the tail, is handed out: to this reader at least. */
-	if (session_takes_messages(s) && s->catchup.start <= a->log->tail && a->log->flusher == 0) {
+	if (s->catchup.reader && s->catchup.start <= a->log->tail && a->log->flusher == 0)
 		msglog_none_behind(a);
-	}
 	s->catchup.mode = CATCHUP_NONE;
 	if (s->catchup.after > s->given)
 		s->given = s->catchup.after;
@@ -56,6 +55,7 @@ static void begin(struct session *s, enum catchup_mode mode, uint64_t after)
 		.began = mode == CATCHUP_OFFLINE ? s->account->log->last : after,
 		.turn = s->catchup.turn + 1,
 		.again = true,
+		.reader = session_takes_messages(s),
 	};
 	catchup_go_on(s);
 }
@@ -115,7 +115,9 @@ static void keep_own(struct session *s)
 	uint64_t from = c->after > c->began ? c->after : c->began;
 
 	cancel(s);
-	*c = (struct catchup){ .mode = CATCHUP_REBUILD, .start = from, .after = from, .began = from, .turn = c->turn, .again = true };
+	*c = (struct catchup){
+		.mode = CATCHUP_REBUILD, .start = from, .after = from, .began = from, .turn = c->turn, .again = true, .reader = c->reader
+	};
 }
 
 static void begin_offline(struct session *s)

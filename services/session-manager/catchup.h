@@ -25,7 +25,8 @@ struct catchup {
 	uint32_t turn;  /* tells answers for a former one */
 	uint32_t attempts;
 	bool fetching;
-	bool again; /* something was appended since the page was asked for */
+	bool reader; /* it has taken messages ever since it began: what it has read, a reader has been given */
+	bool again;  /* something was appended since the page was asked for */
 };
 
 /* A reader is about to come: notes from where on it will have been given all, before its record is written. */
@@ -43,7 +44,7 @@ void catchup_committed(struct account *a);
 void catchup_left(struct account *a);
 /* Its client is away: a reader who can go on takes over. */
 void catchup_park(struct session *s);
-/* The session ends: a reader who can go on takes over. was_reader: it took messages until now. */
+/* The session ends: a reader who can go on takes over. was_reader: catchup.reader, before its presence went. */
 void catchup_stop(struct session *s, bool was_reader);
 
 #endif

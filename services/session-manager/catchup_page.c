@@ -42,7 +42,7 @@ static uint32_t form_of_received(const struct session *s, const Starling__LogEnt
 
 	if (str_eq(resource, s->resource))
 		return FORM(PLAIN);
-	if (session_takes_messages(s) && (resource.n == 0 || !someone_at(s->account, resource)))
+	if (s->catchup.reader && (resource.n == 0 || !someone_at(s->account, resource)))
 		return FORM(PLAIN);
 	if (str_is(s->full, e->meta->from))
 		return SKIP;

@@ -225,6 +225,37 @@ static void a_new_owner_gives_what_waited_once_more(void **state)
 	assert_null(fake_delivered(C, "waited", 1));
 }
 
+/* Its presence was on its way when its owner went, and comes to the next one between two pages of what there is since its cursor: the first page was nothing
+ * for somebody who reads no messages, and is read once more. */
+static void who_becomes_a_reader_in_the_middle_misses_nothing(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake.options.offline_max = 1000;
+	for (uint64_t i = 1; i <= 150; i++)
+		fake_chat(A, i, "c@h.test", "<message>waited</message>");
+	fake_turns(400);
+	assert_int_equal(fake_open(C, "c@h.test", "three", NULL), 0);
+	fake_turns(2);
+	forget_everything();
+	fake.sm->ownership->slots[hash_slot(STR("c@h.test"))].epoch = 6;
+	fake.hold_pages = true;
+	assert_int_equal(fake_attach(C, "c@h.test/three", 0, 0, 0, NULL, 0), 0);
+	fake.hold_pages = false;
+	fake_turn();
+	fake.hold_pages = true;
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	fake_turns(2);
+	fake.hold_pages = false;
+	fake_turns(8);
+	assert_non_null(fake_delivered(C, "waited", 99));
+	for (uint64_t acked = 0; acked < 400; acked += 20) {
+		fake_acked(C, acked);
+		fake_turns(4);
+	}
+	assert_non_null(fake_delivered(C, "waited", 149));
+}
+
 static void a_submission_again_is_found_in_the_log(void **state)
 {
 	struct ipc_call call = { .source = EDGE, .payload = STR("<message>once</message>") };
@@ -362,7 +393,8 @@ static void what_a_reader_has_read_is_not_read_again(void **state)
 	fake_turns(4);
 	fake_acked(B, 100);
 	s = b();
-	s->catchup = (struct catchup){ .mode = CATCHUP_REBUILD, .after = s->account->log->last, .fetching = true, .turn = 7 };
+	s->catchup =
+	        (struct catchup){ .mode = CATCHUP_REBUILD, .after = s->account->log->last, .fetching = true, .turn = 7, .reader = true };
 	s->account->log->tail = 0;
 	s->account->log->behind = true;
 	fake_close(B, "b@h.test/two", false);
@@ -443,6 +475,7 @@ int main(void)
 		TEST(what_was_lost_is_not_taken_for_erased),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
 		TEST(a_new_owner_gives_what_waited_once_more),
+		TEST(who_becomes_a_reader_in_the_middle_misses_nothing),
 		TEST(a_submission_again_is_found_in_the_log),
 		TEST(an_older_edge_answers_written),
 		TEST(a_former_owners_request_is_fenced),

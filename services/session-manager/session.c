@@ -142,8 +142,10 @@ void session_set_presence(struct session *s, struct str bytes, int priority, uin
 	s->presence_flags = flags;
 	s->available = bytes.n > 0;
 	s->priority = (int8_t)(s->available ? priority : 0);
-	if (!session_takes_messages(s))
+	if (!session_takes_messages(s)) {
 		s->from = 0;
+		s->catchup.reader = false;
+	}
 }
 
 uint32_t session_count(const struct account *a)

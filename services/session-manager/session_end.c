@@ -25,7 +25,7 @@ void session_end(struct session *s, enum session_end_reason reason, const char *
 {
 	struct account *a = s->account;
 	struct unacked rest = s->list;
-	bool legacy, reader = session_takes_messages(s);
+	bool legacy, reader = s->catchup.reader;
 
 	account_pin(a);
 	if (condition[reason])
