@@ -42,7 +42,7 @@ static uint32_t form_of_received(const struct session *s, const Starling__LogEnt
 
 	if (str_eq(resource, s->resource))
 		return FORM(PLAIN);
-	if (s->catchup.reader && (resource.n == 0 || !someone_at(s->account, resource)))
+	if (session_takes_messages(s) && (resource.n == 0 || !someone_at(s->account, resource)))
 		return FORM(PLAIN);
 	if (str_is(s->full, e->meta->from))
 		return SKIP;
@@ -73,12 +73,20 @@ static uint32_t form_of(const struct session *s, const Starling__LogEntry *e)
 
 /* --- reading --- */
 
+/* It has become a reader in the middle: from here on it is given all, and what waits is read once more as far as it was passed over. */
+static void note_reader(struct session *s, uint64_t id)
+{
+	if (s->catchup.mode == CATCHUP_REBUILD && !s->catchup.reader && session_takes_messages(s) && !s->from)
+		s->from = id;
+}
+
 static void give(struct session *s, const Starling__LogEntry *e, struct buf *bytes, struct buf *extra)
 {
 	uint32_t form = form_of(s, e);
 	Starling__StanzaMeta meta;
 	struct packet p;
 
+	note_reader(s, e->id);
 	s->catchup.after = e->id;
 	if (s->catchup.mode == CATCHUP_OFFLINE)
 		msglog_move_tail(s->account, e->id);
