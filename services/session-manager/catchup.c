@@ -147,6 +147,9 @@ static bool set_from(struct session *s)
 	if (s->from)
 		return false;
 	s->from = (from > s->given ? from : s->given) + 1;
+	/* Before a record says the one without the other: what is behind the cursor of a new session is not what it has been given. */
+	if (s->cursor >= s->from)
+		s->cursor = s->from - 1;
 	return true;
 }
 

@@ -225,6 +225,26 @@ static void a_new_owner_gives_what_waited_once_more(void **state)
 	assert_null(fake_delivered(C, "waited", 1));
 }
 
+/* The same before the first of it was read from the log: what its edge remembers was written when its presence came. */
+static void a_new_owner_gives_what_waited_to_who_had_none_of_it(void **state)
+{
+	(void)state;
+	log_in_managed();
+	fake_chat(A, 1, "c@h.test", "<message>waited</message>");
+	fake_turns(4);
+	fake.hold_pages = true;
+	assert_int_equal(fake_open(C, "c@h.test", "three", NULL), 0);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	assert_null(fake_delivered(C, "waited", 0));
+	forget_everything();
+	fake.sm->ownership->slots[hash_slot(STR("c@h.test"))].epoch = 6;
+	fake.hold_pages = false;
+	assert_int_equal(fake_attach(C, "c@h.test/three", 0, 0, 0, NULL, 0), 0);
+	fake_turns(8);
+	assert_non_null(fake_delivered(C, "waited", 0));
+	assert_null(fake_delivered(C, "waited", 1));
+}
+
 /* Its presence was on its way when its owner went, and comes to the next one between two pages of what there is since its cursor: the first page was nothing
  * for somebody who reads no messages, and is read once more. */
 static void who_becomes_a_reader_in_the_middle_misses_nothing(void **state)
@@ -475,6 +495,7 @@ int main(void)
 		TEST(what_was_lost_is_not_taken_for_erased),
 		TEST(a_new_owner_reads_on_from_where_the_edge_is),
 		TEST(a_new_owner_gives_what_waited_once_more),
+		TEST(a_new_owner_gives_what_waited_to_who_had_none_of_it),
 		TEST(who_becomes_a_reader_in_the_middle_misses_nothing),
 		TEST(a_submission_again_is_found_in_the_log),
 		TEST(an_older_edge_answers_written),
