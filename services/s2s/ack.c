@@ -94,6 +94,8 @@ void s2s_ack_handled(struct s2s_stream *s, uint64_t number)
 	w->bits[number % w->cap] = 1;
 	while (w->done < w->taken && w->bits[(w->done + 1) % w->cap])
 		w->done++;
+	if (s->questions > 0)
+		s2s_lane_questions(s);
 	if (!s->conn || s->state == S2S_CLOSING)
 		return;
 	if (w->taken - w->done < (w->cap - 1) / 2)

@@ -313,6 +313,7 @@ static int set_up(void **state)
 	list_init(&s->streams);
 	list_init(&s->links);
 	list_init(&s->dones);
+	list_init(&s->questions);
 	s->buckets = mem_alloc(S2S_BUCKETS * sizeof(*s->buckets));
 	for (uint32_t i = 0; i < S2S_BUCKETS; i++)
 		list_init(&s->buckets[i]);

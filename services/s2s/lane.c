@@ -12,6 +12,7 @@
 #define PAUSE_MS     200u
 #define PAUSE_MAX_MS 2000u
 #define GIVE_UP_MS   30000u /* for what no stream counts: errors to our own users */
+#define QUESTIONS    8u     /* of one stream, that wait: a Starling has one at a time */
 
 struct letter {
 	struct ipc_lane_item base;
@@ -161,6 +162,28 @@ static struct s2s_lane *lane_for(struct s2s *s2s, uint32_t slot)
 	return l;
 }
 
+/* What the other server itself asks, such as whether we have read what it wrote (XEP-0199): without stream management it takes the answer for our word that we have
+ * it. So it is asked only when all that was before it on its stream is handled; else another lane would overtake that. */
+static bool is_to_wait(const struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *m)
+{
+	return from && m->kind == STARLING__STANZA_KIND__STANZA_IQ && m->type != STARLING__STANZA_TYPE__TYPE_RESULT &&
+	       m->type != STARLING__STANZA_TYPE__TYPE_ERROR && jid_view_local(str_from(m->from)).n == 0 &&
+	       jid_view_local(str_from(m->to)).n == 0 && from->window.done + 1 < number && from->questions < QUESTIONS;
+}
+
+void s2s_lane_questions(struct s2s_stream *s)
+{
+	list_for_each_safe (n, &s->s2s->questions) {
+		struct letter *e = list_entry(n, struct letter, base.node);
+
+		if (e->stream != s || e->number > s->window.done + 1)
+			continue;
+		list_remove(n);
+		s->questions--;
+		ipc_lane_add(&e->lane->base, &e->base);
+	}
+}
+
 void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *meta, struct str bytes,
                    const struct s2s_key *key)
 {
@@ -175,7 +198,12 @@ void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, co
 	e->again = e->key.again;
 	e->trace = s2s_trace(s2s);
 	e->since_ms = net_now(s2s->net);
-	ipc_lane_add(&l->base, &e->base);
+	if (!is_to_wait(from, number, meta)) {
+		ipc_lane_add(&l->base, &e->base);
+		return;
+	}
+	list_push_back(&s2s->questions, &e->base.node);
+	from->questions++;
 }
 
 /* At each tick. */
@@ -196,6 +224,8 @@ void s2s_lanes_wake(struct s2s *s2s)
 /* Calls have ended, and their answers were heard. */
 void s2s_lanes_fini(struct s2s *s2s)
 {
+	list_for_each_safe (n, &s2s->questions)
+		letter_free(list_entry(n, struct letter, base.node), false);
 	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
 		struct s2s_lane *l = s2s->lanes[slot];
 

@@ -221,6 +221,7 @@ struct s2s *s2s_new(struct daemon *d, struct err *e)
 	list_init(&s2s->streams);
 	list_init(&s2s->links);
 	list_init(&s2s->dones);
+	list_init(&s2s->questions);
 	s2s->buckets = mem_alloc(S2S_BUCKETS * sizeof(*s2s->buckets));
 	for (uint32_t i = 0; i < S2S_BUCKETS; i++)
 		list_init(&s2s->buckets[i]);

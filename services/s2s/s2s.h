@@ -228,8 +228,9 @@ struct s2s_stream {
 	uint64_t early_until_ms;      /* by then it has to be ready */
 	struct net_task flush;
 	uint32_t refs, holds, failures;
-	uint8_t state; /* enum s2s_state: set by s2s_stream_set_state alone */
-	uint8_t proof; /* outbound: how the other server is known; enum s2s_proof */
+	uint32_t questions; /* in s2s->questions */
+	uint8_t state;      /* enum s2s_state: set by s2s_stream_set_state alone */
+	uint8_t proof;      /* outbound: how the other server is known; enum s2s_proof */
 	bool outbound, direct_tls, header_sent, feeding, layered;
 	bool authenticated;                            /* outbound: we are accepted there */
 	bool has_dialback, has_sm, has_keys, has_bidi; /* what the other end offers */
@@ -288,7 +289,8 @@ struct s2s {
 	bool claiming;
 	uint64_t append_stream, append_number; /* names for what has none, in the store */
 	struct s2s_lane *lanes[SLOT_COUNT];
-	uint8_t secret[32]; /* of dialback keys: the same in all instances */
+	struct list_node questions; /* of other servers: letters that wait for what was written before them (lane.c) */
+	uint8_t secret[32];         /* of dialback keys: the same in all instances */
 	struct arena *arena;
 	struct buf scratch;
 	struct wheel_timer tick;
@@ -367,6 +369,8 @@ void s2s_bounce(struct s2s *s2s, const Starling__StanzaMeta *meta, struct str by
 /* lane.c: stanzas to local accounts; from: whose window counts it, may be NULL */
 void s2s_lane_send(struct s2s *s2s, struct s2s_stream *from, uint64_t number, const Starling__StanzaMeta *meta, struct str bytes,
                    const struct s2s_key *key);
+/* More of what the stream brought is handled: what was asked behind that goes on. */
+void s2s_lane_questions(struct s2s_stream *s);
 void s2s_lanes_wake(struct s2s *s2s);
 void s2s_lanes_fini(struct s2s *s2s);
 

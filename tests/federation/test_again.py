@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes again across the border is known by its name (docs/decisions/0032-federation.md), whoever had it in between."""
+import os
+import signal
+
 import pytest
 
 from peers import Starling
@@ -51,6 +54,39 @@ def test_names_on_the_way_back(wild, user, told):
     o.wait_named("enabled")
     user.message("a@" + name, "back")
     assert (o.wait_named("message").find("{urn:starling:s2s:0}key") is not None) == told
+
+
+def test_a_question_of_the_other_server_waits_for_what_it_wrote_before(wild, user):
+    """Without stream management it takes the answer for our word that we have all that; RFC 6120 orders nothing but a pair of addresses."""
+    name = wild.fresh()
+    flock = wild.starling.flock
+    o = wild.origin(name).secure(wild.certificate(name))
+    o.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    assert local(o.external()) == "success"
+    o.open()
+
+    def ask(question):
+        o.send("<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>" % (question, name, user.host))
+
+    def answered(question, timeout=None):
+        return o.wait(lambda e: local(e) == "iq" and e.get("id") == question, timeout)
+
+    ask("before")
+    answered("before")
+    frozen = [flock.pid(storage) for storage in flock.names("storage")]
+    with flock.expect(r"event loop stalled"):
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            o.send(message("a@" + name, user.jid, "waits"))
+            ask("behind")
+            with pytest.raises(AssertionError, match="did not come"):
+                answered("behind", 1)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        answered("behind")
+        user.wait_message("waits")
 
 
 @pytest.fixture(scope="module")
