@@ -18,9 +18,10 @@ SCALE = {"c2s-edge": 3, "router": 2, "session-manager": 2, "auth": 2, "storage":
 # Of a pair that federates: a big one, whose remote domains move between instances, and a small one.
 SCALES = ({**SCALE, "s2s": 2}, {"c2s-edge": 2, "router": 2, "session-manager": 2, "auth": 1, "storage": 1, "s2s": 1})
 PASSWORD = "secret"
-# What daemons may say when others die, hang or vanish. A sanitizer's report is never expected.
+# What daemons may say when others die, hang or vanish. A sanitizer's report is never expected. "User request" PostgreSQL calls its own time-out (nobody else cancels
+# anything) when it had been stopped for longer than that.
 EXPECTED = (r"(?i)lost|ended|unavailable|refused|reconnect|closed|gone|timed? ?out|unhealthy|not reachable|down|no such file|exited|killed|died|"
-            r"restart|terminat|stall|lease|epoch|owner|claim|stale|no answer|behind|slow|abort|reset|broken|away|again|recover|unexpected eof|in use|another",)
+            r"restart|terminat|stall|lease|epoch|owner|claim|stale|no answer|behind|slow|abort|reset|broken|away|again|recover|unexpected eof|in use|another|due to user request",)
 
 
 def wait_for_port(port, seconds=20):
