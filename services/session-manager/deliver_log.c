@@ -103,7 +103,8 @@ static void hand_out(struct account *a, const struct packet *p, uint64_t id, boo
 		if (!a->log->behind && !a->log->flusher)
 			msglog_move_tail(a, id);
 	} else {
-		msglog_keep_behind(a);
+		if (id > a->log->tail) /* else it was listed before we heard that it is committed (msglog_hold.c) */
+			msglog_keep_behind(a);
 		metric_inc(&counters.offline_stored);
 	}
 	send_copies(a, h.copies, h.copy_count, &out, id, FORM(CARBON_RECEIVED));

@@ -59,7 +59,7 @@ static void on_page(const struct ipc_result *result, const Starling__LogFetchRep
 		msglog_move_tail(a, reply->entries[i]->id);
 	}
 	if (reply->complete) {
-		a->log->behind = a->appending > 0;
+		a->log->behind = false; /* what is being appended now is handed out, or counted, when it is committed */
 		a->log->waiting = 0;
 		a->log->listing = false;
 		waiters_wake(&a->log->want_list, a);

@@ -103,6 +103,7 @@ static int log_in_to_mail(void **state)
 		fake.rows[i].stanza = mem_strdup(MESSAGE);
 	}
 	fake.row_count = 4;
+	fake.next_id = ID(4);
 	fake.delivered = ID(2);
 	fake.holes[0] = ID(1);
 	fake.hole_count = 1;
@@ -178,6 +179,25 @@ static void they_are_removed_from_a_list_to_come(void **state)
 	assert_int_equal(fake.holes[1], ID(4));
 }
 
+/* It was on its way into the log when the list was made, and its user is there when it comes. */
+static void what_came_meanwhile_is_not_among_them(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_open(B, "b@h.test", "two", NULL), 0);
+	fake.held_for = "a@h.test";
+	fake_chat(B, 1, "a@h.test", "<message>now</message>");
+	fake_turns(2);
+	offline(OFFLINE("get", "<fetch/>"));
+	fake_presence(A, session_find(fake.sm, A)->window.accepted + 1, TYPE_NONE, "", 0);
+	fake.held_for = NULL;
+	fake_turns(6);
+	assert_non_null(fake_delivered(A, "now", 0));
+	fake_forget();
+	ask("query", "http://jabber.org/protocol/disco#items",
+	    "<iq type='get' id='q'><query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/offline'/></iq>");
+	expect_text(got(0), "node='1700000000000004' name='b@h.test/two'/></query>");
+}
+
 static void bad_offline_requests(void **state)
 {
 	static const struct {
@@ -209,9 +229,15 @@ static void bad_offline_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FLOW(copies_are_turned_on_and_off),         FLOW(a_tombstone),          FLOW(a_retraction_is_tried_again),
-		MAIL(they_are_counted_and_listed),          MAIL(they_are_viewed),      MAIL(they_are_removed),
-		MAIL(they_are_removed_from_a_list_to_come), MAIL(bad_offline_requests),
+		FLOW(copies_are_turned_on_and_off),
+		FLOW(a_tombstone),
+		FLOW(a_retraction_is_tried_again),
+		MAIL(they_are_counted_and_listed),
+		MAIL(they_are_viewed),
+		MAIL(they_are_removed),
+		MAIL(they_are_removed_from_a_list_to_come),
+		MAIL(what_came_meanwhile_is_not_among_them),
+		MAIL(bad_offline_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
