@@ -61,7 +61,7 @@ static uint32_t form_of_waiting(const struct session *s, const Starling__LogEntr
 {
 	bool given = s->from && e->id >= s->from && e->id <= s->given && form_of_received(s, e) != SKIP;
 
-	return given || (e->archived && e->id <= s->archive_read) ? SKIP : FORM(DELAYED);
+	return given || session_has_read(s, e->id, e->archived) ? SKIP : FORM(DELAYED);
 }
 
 static uint32_t form_of(const struct session *s, const Starling__LogEntry *e)

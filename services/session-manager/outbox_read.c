@@ -66,13 +66,8 @@ static const Starling__LogEntry *find(const Starling__LogFetchReply *reply, uint
 	return NULL;
 }
 
-/* What was left over by another session its client may have from the archive. */
-static bool has_read(const struct session *s, const struct unacked_entry *e, const Starling__LogEntry *entry)
-{
-	return e->form == FORM(DELAYED) && entry->archived && e->log_id <= s->archive_read;
-}
-
-/* What the list says is next, as long as it is in the reply. What was asked for and is not there was erased meanwhile. */
+/* What the list says is next, as long as it is in the reply. What was asked for and is not there was erased meanwhile; and what was left over by another session
+ * its client may have from the archive. */
 static void send_read(struct session *s, const Starling__LogFetchReply *reply, uint64_t last_asked)
 {
 	struct buf bytes = { 0 }, extra = { 0 };
@@ -88,7 +83,7 @@ static void send_read(struct session *s, const Starling__LogFetchReply *reply, u
 		if (!e->log_id || e->log_id > last || e->log_id < before)
 			break;
 		before = e->log_id;
-		if (!entry || has_read(s, e, entry)) {
+		if (!entry || (e->form == FORM(DELAYED) && session_has_read(s, entry->id, entry->archived))) {
 			unacked_skip(&s->list);
 			if (entry)
 				msglog_acked(s->account, before);

@@ -426,42 +426,55 @@ static void what_a_reader_has_read_is_not_read_again(void **state)
 	assert_null(fake_delivered(C, "read", 0));
 }
 
-/* A client that cannot resume replaces its own parked session, around the moment in which a message is committed: before, behind, and before its presence. */
-static void a_replaced_session_leaves_all(void **state)
+enum moment { BEFORE_OPEN, BEFORE_PRESENCE, BEHIND_PRESENCE };
+
+static void commit_if(bool now)
+{
+	if (!now)
+		return;
+	fake.held_for = NULL;
+	fake_turn();
+}
+
+/* A client that cannot resume replaces its own parked session, around the moment in which a message is committed. */
+static void replace_while_committing(enum moment when)
+{
+	log_in_managed();
+	fake_close(B, "b@h.test/two", true);
+	fake_chat(A, 1, "b@h.test", "<message>waits</message>");
+	fake_turns(4);
+	fake.held_for = "b@h.test";
+	fake_chat(A, 2, "b@h.test", "<message>now</message>");
+	fake_turns(2);
+	fake_chat(A, 3, "b@h.test", "<message>late</message>");
+	fake_turns(2);
+	commit_if(when == BEFORE_OPEN);
+	assert_int_equal(fake_open(C, "b@h.test", "two", NULL), 0);
+	commit_if(when == BEFORE_PRESENCE);
+	fake_presence(C, 1, TYPE_NONE, "", 0);
+	commit_if(when == BEHIND_PRESENCE);
+	fake_turns(10);
+	assert_non_null(fake_delivered(C, "waits", 0));
+	assert_non_null(fake_delivered(C, "now", 0));
+	assert_non_null(fake_delivered(C, "late", 0));
+}
+
+static void a_replaced_session_leaves_what_was_just_committed(void **state)
 {
 	(void)state;
-	for (unsigned when = 0; when < 3; when++) {
-		char waits[32], now[32], late[32];
+	replace_while_committing(BEFORE_OPEN);
+}
 
-		if (when == 0)
-			log_in_managed();
-		fake_forget();
-		snprintf(waits, sizeof(waits), "<message>w%u</message>", when);
-		snprintf(now, sizeof(now), "<message>n%u</message>", when);
-		snprintf(late, sizeof(late), "<message>l%u</message>", when);
-		if (when > 0)
-			assert_int_equal(fake_enable(20 + when - 1, "b@h.test/two", 600, 1), 600);
-		fake_close(when == 0 ? B : 20 + when - 1, "b@h.test/two", true);
-		fake_turns(2);
-		fake_chat(A, when * 3 + 1, "b@h.test", waits);
-		fake_turns(4);
-		fake.held_for = "b@h.test";
-		fake_chat(A, when * 3 + 2, "b@h.test", now);
-		fake_turns(2);
-		fake_chat(A, when * 3 + 3, "b@h.test", late);
-		fake_turns(2);
-		if (when == 0)
-			fake.held_for = NULL, fake_turn();
-		assert_int_equal(fake_open(20 + when, "b@h.test", "two", NULL), 0);
-		if (when == 1)
-			fake.held_for = NULL, fake_turn();
-		fake_presence(20 + when, 1, TYPE_NONE, "", 0);
-		fake.held_for = NULL;
-		fake_turns(10);
-		assert_non_null(fake_delivered(20 + when, waits, 0));
-		assert_non_null(fake_delivered(20 + when, now, 0));
-		assert_non_null(fake_delivered(20 + when, late, 0));
-	}
+static void who_replaced_it_gets_what_is_committed_then(void **state)
+{
+	(void)state;
+	replace_while_committing(BEFORE_PRESENCE);
+}
+
+static void who_replaced_it_gets_what_is_committed_later(void **state)
+{
+	(void)state;
+	replace_while_committing(BEHIND_PRESENCE);
 }
 
 /* Two clients are away, and do not come back: a copy on the list of one does not mean that somebody is getting the message. */
@@ -541,7 +554,9 @@ int main(void)
 		TEST(nor_is_it_taken_from_whom_we_replaced),
 		TEST(what_was_left_to_a_reader_is_its_own),
 		TEST(what_a_reader_has_read_is_not_read_again),
-		TEST(a_replaced_session_leaves_all),
+		TEST(a_replaced_session_leaves_what_was_just_committed),
+		TEST(who_replaced_it_gets_what_is_committed_then),
+		TEST(who_replaced_it_gets_what_is_committed_later),
 		TEST(a_copy_is_not_the_message),
 	};
 

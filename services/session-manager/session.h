@@ -103,6 +103,11 @@ void session_move(struct session *s, uint64_t edge_instance);
 void session_free(struct session *s);
 /* The one way in which presence changes; bytes empty: unavailable. */
 void session_set_presence(struct session *s, struct str bytes, int priority, uint32_t flags);
+/* Its client has this message from the archive by itself. */
+static inline bool session_has_read(const struct session *s, uint64_t log_id, bool archived)
+{
+	return archived && log_id <= s->archive_read;
+}
 /* Reads messages sent to the bare JID (RFC 6121 section 8.5.2.1.1). */
 static inline bool session_takes_messages(const struct session *s)
 {
