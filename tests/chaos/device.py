@@ -186,7 +186,9 @@ class Device:
             self.begin()
 
     def on_enabling(self, e):
-        if e.tag == SM + "enabled":
+        if e.tag == CLIENT + "message":  # to this resource, which is connected (RFC 6121 section 8.5.3.1); not counted yet
+            self.on_message(e)
+        elif e.tag == SM + "enabled":
             self.sm_id = e.get("id") if e.get("resume") in ("true", "1") else None
             self.sent_h = self.seen_h = 0
             self.again += [entry for entry in self.unacked if entry[0]]

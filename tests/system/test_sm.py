@@ -243,6 +243,25 @@ def test_h_too_high(flock, account):
 
 # --- resumption --------------------------------------------------------------------------------------------------------
 
+def test_what_comes_before_enabling_does_not_count(flock, pair):
+    """A client that has bound its resource is there for whom writes to that (RFC 6121 section 8.5.3.1), before it enables anything."""
+    a, b = pair
+    c, d = Managed(flock).login(a.name, a.password), Client(flock).login(b.name, b.password).online()
+    d.message(c.jid, "early")
+    c.wait_message("early")
+    assert c.enable().tag == q(NS_SM, "enabled")
+    c.online()
+    d.message(c.jid, "counted")
+    c.wait_message("counted")
+    h = c.h - 1
+    c.abort()
+    c = c.again(a.name, h=h)
+    assert c.bodies(1) == ["counted"]
+    c.nothing(lambda e: local(e) == "message")
+    c.close()
+    d.close()
+
+
 def test_what_the_client_lacks_comes_once(flock, pair):
     a, b = pair
     c, d = managed(flock, a.name), Client(flock).login(b.name, b.password).online()
