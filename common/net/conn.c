@@ -33,12 +33,25 @@ static int wanted(const struct conn *c)
 	return events;
 }
 
+/* The socket has an error, and libuv has stopped to watch it. What came before the error is still to be had. */
+static void broken(struct conn *c, const char *why)
+{
+	uint64_t before;
+
+	do {
+		before = c->bytes_in;
+		if (c->state == CONN_OPEN && c->tls != CONN_TLS_SHAKING)
+			conn_read(c); /* which finds the end, and its reason */
+	} while (c->bytes_in > before);
+	conn_finish(c, CONN_END_BROKEN, why);
+}
+
 static void on_poll(uv_poll_t *h, int status, int events)
 {
 	struct conn *c = list_entry(h, struct conn, poll);
 
 	if (status < 0) {
-		conn_finish(c, CONN_END_BROKEN, uv_strerror(status));
+		broken(c, uv_strerror(status));
 		return;
 	}
 	if (c->tls == CONN_TLS_SHAKING && c->state == CONN_OPEN) {

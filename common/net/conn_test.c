@@ -239,6 +239,21 @@ static void drop_it(void)
 	conn_drop(&conn);
 }
 
+/* A peer that is gone with our bytes unread: its socket has an error, and its last words. */
+static void last_words_count_though_ours_were_not_read(void **state)
+{
+	(void)state;
+	buf_append_cstr(conn_output(conn), "unread");
+	turn(5);
+	assert_int_equal(send(peer, "last words", 10, 0), 10);
+	close(peer);
+	peer = -1;
+	turn(5);
+	check_seen("last words");
+	assert_true(ended);
+	assert_int_equal(end_how, CONN_END_BROKEN);
+}
+
 static void it_may_be_dropped_while_it_delivers(void **state)
 {
 	(void)state;
@@ -507,6 +522,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_client_that_does_not_close_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_has_parted_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_peer_may_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_words_count_though_ours_were_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_may_be_dropped_while_it_delivers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_socket_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_rate_slows_reading, setup, teardown),

@@ -18,7 +18,9 @@ static void on_events(uv_poll_t *handle, int status, int events)
 {
 	struct redis_poll *p = handle->data;
 
-	/* An error of the descriptor shows when it is read. */
+	/* An error of the descriptor shows when it is read, behind what came before it; libuv has stopped to watch it meanwhile. */
+	if (p->ac && status < 0)
+		uv_poll_start(handle, p->events, on_events);
 	if (p->ac && (status < 0 || (events & UV_READABLE)))
 		redisAsyncHandleRead(p->ac);
 	if (p->ac && (events & UV_WRITABLE))

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -322,6 +323,54 @@ static void freeing_ends_what_is_pending(void **state)
 	assert_int_equal(got.failures, 2);
 }
 
+/* It greets one client, and dies when that has asked for more: with one answer, and the rest unread, which is an error of the client's socket. */
+static void fake_server_start(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int l = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+	struct pollfd more;
+	char in[256];
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", socket_path);
+	unlink(socket_path);
+	assert_int_equal(bind(l, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(l, 1), 0);
+	server = fork();
+	assert_true(server >= 0);
+	if (server > 0) {
+		close(l);
+		return;
+	}
+	fd = accept(l, NULL, NULL);
+	close(l);
+	more = (struct pollfd){ .fd = fd, .events = POLLIN };
+	if (read(fd, in, sizeof(in)) <= 0 || write(fd, "+PONG\r\n", 7) != 7 || poll(&more, 1, (int)PATIENCE_MS) != 1 ||
+	    write(fd, "+first\r\n", 8) != 8)
+		_exit(1);
+	_exit(0);
+}
+
+static void dying_with_requests_unread_is_noticed(void **state)
+{
+	const char *const ping[] = { "PING" };
+
+	(void)state;
+	server_kill();
+	fake_server_start();
+	client_start(url, "", 60000);
+	run_until(&up_count, 1);
+	memset(&got, 0, sizeof(got));
+	for (int i = 0; i < 2; i++)
+		assert_true(redis_command(client, on_reply, NULL, 1, ping, NULL));
+	uv_run(&loop, UV_RUN_NOWAIT); /* writes them */
+	assert_int_equal(waitpid(server, NULL, 0), server);
+	server = -1;
+	run_until(&got.answers, 2);
+	assert_string_equal(got.text, "first");
+	assert_int_equal(got.failures, 1);
+	run_until(&down_count, 1);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -355,6 +404,7 @@ int main(void)
 		WITH_SERVER(nobody_there),
 		WITH_SERVER(names_are_resolved),
 		WITH_SERVER(freeing_ends_what_is_pending),
+		WITH_SERVER(dying_with_requests_unread_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

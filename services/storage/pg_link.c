@@ -10,6 +10,8 @@
 #include "common/base/mem.h"
 #include "services/storage/pg_resolve.h"
 
+#define READS_MAX 1000u /* of what a connection that has ended left; some 16 KiB each */
+
 enum link_state { LINK_STARTING, LINK_CONNECTING, LINK_UP, LINK_BROKEN };
 
 struct pg_link {
@@ -184,9 +186,16 @@ void pg_link_flush(struct pg_link *l)
 	}
 }
 
+static void read_rest(struct pg_link *l)
+{
+	for (unsigned i = 0; i < READS_MAX && PQconsumeInput(l->pg); i++)
+		;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct pg_link *l = poll->data;
+	bool alive;
 
 	if (!l)
 		return;
@@ -198,13 +207,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		pg_link_flush(l);
 	if (l->state != LINK_UP)
 		return;
-	if ((events & UV_READABLE || status < 0) && !PQconsumeInput(l->pg)) {
-		/* What arrived before the end counts: a commit may be among it. */
-		l->hooks.on_readable(l->ctx);
-		pg_link_break(l, NULL);
-		return;
-	}
+	alive = status == 0 && (!(events & UV_READABLE) || PQconsumeInput(l->pg));
+	/* An error of the descriptor: libuv watches it no more, so nobody would come again for what is left. */
+	if (status < 0)
+		read_rest(l);
+	/* What arrived before the end counts: a commit may be among it. */
 	l->hooks.on_readable(l->ctx);
+	if (!alive)
+		pg_link_break(l, NULL);
 }
 
 struct pg_link *pg_link_new(uv_loop_t *loop, const struct pg_dsn *dsn, uint32_t timeout_ms, const struct pg_link_hooks *hooks, void *ctx)

@@ -65,7 +65,7 @@ def test_postgres_stops_and_comes_back(own):
     before = pids(own)
     with own.expect(*LOST):
         os.kill(process(own, "postgres"), signal.SIGKILL)
-        # Users who are online go on talking: nothing on that path needs the database.
+        # What users who are online say waits for the database, and comes as soon as it is back.
         a.message(b.jid, "still here")
         b.wait_message("still here")
         # A message to somebody away cannot be stored now. It is kept or refused, never lost in silence.
