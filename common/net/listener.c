@@ -112,6 +112,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	}
 }
 
+/* Bound; nobody can connect to it yet. */
 static int open_socket(const char *address, uint16_t port, bool shared, struct err *e)
 {
 	struct sockaddr_storage sa;
@@ -128,7 +129,7 @@ static int open_socket(const char *address, uint16_t port, bool shared, struct e
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, BACKLOG) < 0) {
+	if (bind(fd, (struct sockaddr *)&sa, n) < 0) {
 		int why = errno;
 
 		err_set(e, "cannot listen on %s port %u: %s", address, port, strerror(why));
@@ -165,16 +166,46 @@ static struct listener *listener_of(int fd, struct net_loop *loop, struct rateli
 	return l;
 }
 
+int listener_listen(struct listener *l, struct err *e)
+{
+	int why;
+
+	if (listen(l->fd, BACKLOG) == 0)
+		return 0;
+	why = errno;
+	err_set(e, "cannot listen on port %u: %s", l->port, strerror(why));
+	errno = why;
+	return -1;
+}
+
+/* NULL where it does not. */
+static struct listener *listening(struct listener *l, struct err *e)
+{
+	if (l && listener_listen(l, e) < 0) {
+		int why = errno;
+
+		listener_free(&l);
+		errno = why;
+	}
+	return l;
+}
+
+struct listener *listener_new_bound(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                                    const struct listener_events *events, void *ctx, struct err *e)
+{
+	return listener_of(open_socket(address, port, true, e), loop, limits, events, ctx);
+}
+
 struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                               const struct listener_events *events, void *ctx, struct err *e)
 {
-	return listener_of(open_socket(address, port, true, e), loop, limits, events, ctx);
+	return listening(listener_new_bound(loop, address, port, limits, events, ctx, e), e);
 }
 
 struct listener *listener_new_alone(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                                     const struct listener_events *events, void *ctx, struct err *e)
 {
-	return listener_of(open_socket(address, port, false, e), loop, limits, events, ctx);
+	return listening(listener_of(open_socket(address, port, false, e), loop, limits, events, ctx), e);
 }
 
 static void on_closed(uv_handle_t *h)

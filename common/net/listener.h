@@ -32,7 +32,11 @@ struct listener_proxy {
  * receiver's to count, since it knows when a connection ends. NULL with e and errno set. */
 struct listener *listener_new(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                               const struct listener_events *events, void *ctx, struct err *e);
-/* The same, for a port that nobody shares: errno is EADDRINUSE where somebody else listens on it. */
+/* The same in two steps: the port is ours, but others who share it get all connections until listener_listen. */
+struct listener *listener_new_bound(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
+                                    const struct listener_events *events, void *ctx, struct err *e);
+int listener_listen(struct listener *l, struct err *e); /* 0, or -1 with e and errno set */
+/* For a port that nobody shares: errno is EADDRINUSE where somebody else listens on it. */
 struct listener *listener_new_alone(struct net_loop *loop, const char *address, uint16_t port, struct ratelimit *limits,
                                     const struct listener_events *events, void *ctx, struct err *e);
 void listener_free(struct listener **l);

@@ -2,6 +2,7 @@
 #include "services/mqtt-bridge/hub.h"
 
 #include "common/base/mem.h"
+#include "common/daemon/share.h"
 #include "services/mqtt-bridge/metrics.h"
 
 static struct bridges *load(struct hub *hub, struct err *e)
@@ -17,20 +18,32 @@ static void take_config(struct hub *hub)
 	hub->env.link = (struct mqtt_link_env){ hub->net, hub->dns, (uint32_t)c->connect_ms, (uint32_t)c->close_ms };
 }
 
+static enum share share(const struct hub *hub, size_t i)
+{
+	return share_of(daemon_bus(hub->daemon), MQTT_BRIDGE_ROLE, (uint32_t)hash_fnv1a64(str_from(hub->bridges->items[i].name)));
+}
+
+/* One whose link is another's now stops it, and the other begins; should both be at it for a moment, the brokers' sessions have one connection each. */
+void hub_look(struct hub *hub)
+{
+	if (!hub->links || hub->draining || hub->next)
+		return;
+	for (size_t i = 0; i < hub->bridges->count; i++) {
+		enum share whose = share(hub, i);
+
+		if (whose == SHARE_MINE && !hub->links[i]) {
+			hub->links[i] = span_new(&hub->env, &hub->bridges->items[i]);
+			hub->running++;
+		} else if (whose == SHARE_OTHERS && hub->links[i]) {
+			span_stop(hub->links[i]);
+		}
+	}
+}
+
 static void start_links(struct hub *hub)
 {
 	hub->links = mem_zalloc((hub->bridges->count + 1) * sizeof(*hub->links));
-	hub->running = hub->bridges->count;
-	for (size_t i = 0; i < hub->bridges->count; i++)
-		hub->links[i] = span_new(&hub->env, &hub->bridges->items[i]);
-}
-
-static void stop_links(struct hub *hub)
-{
-	for (size_t i = 0; hub->links && i < hub->bridges->count; i++) {
-		if (hub->links[i])
-			span_stop(hub->links[i]);
-	}
+	hub_look(hub);
 }
 
 static void take_next(struct hub *hub)
@@ -42,15 +55,27 @@ static void take_next(struct hub *hub)
 	hub->next = NULL;
 }
 
-/* The last one has stopped. */
+/* None runs any more, or another one's is to be taken. */
 static void stopped(struct hub *hub)
 {
-	if (hub->draining) {
+	if (hub->draining && hub->running == 0) {
 		daemon_drained(hub->daemon);
-	} else if (hub->next) {
+	} else if (hub->next && hub->running == 0) {
 		take_next(hub);
 		start_links(hub);
+	} else {
+		hub_look(hub);
 	}
+}
+
+static void stop_links(struct hub *hub)
+{
+	for (size_t i = 0; hub->links && i < hub->bridges->count; i++) {
+		if (hub->links[i])
+			span_stop(hub->links[i]);
+	}
+	if (hub->running == 0)
+		stopped(hub);
 }
 
 static void on_stopped(struct span *l, void *ctx)
@@ -62,8 +87,8 @@ static void on_stopped(struct span *l, void *ctx)
 			hub->links[i] = NULL;
 	}
 	span_free(&l);
-	if (--hub->running == 0)
-		stopped(hub);
+	hub->running--;
+	stopped(hub);
 }
 
 struct hub *hub_new(struct daemon *d, struct err *e)
@@ -118,10 +143,7 @@ void hub_reload(struct hub *hub)
 void hub_drain(struct hub *hub)
 {
 	hub->draining = true;
-	if (hub->running == 0)
-		daemon_drained(hub->daemon);
-	else
-		stop_links(hub);
+	stop_links(hub);
 }
 
 void hub_free(struct hub **out)

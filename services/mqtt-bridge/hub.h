@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hub: all links of this daemon: start, reload, drain, end. */
+ * hub: all links of the file, which its instances divide among themselves: start, reload, drain, end. */
 #ifndef MQTT_BRIDGE_HUB_H
 #define MQTT_BRIDGE_HUB_H
 
@@ -16,7 +16,7 @@ struct hub {
 	struct dns *dns;
 	struct bridges *bridges, *next; /* in use; to be used when all links have stopped */
 	struct span_env env;
-	struct span **links; /* of bridges, by index; NULL: stopped */
+	struct span **links; /* of bridges, by index; NULL: another instance's, or stopped */
 	size_t running;
 	bool draining;
 	struct relay_counts counts;
@@ -26,6 +26,8 @@ struct hub *hub_new(struct daemon *d, struct err *e);
 void hub_run(struct hub *hub);
 void hub_reload(struct hub *hub);
 void hub_drain(struct hub *hub);
+/* Other instances have come or gone. */
+void hub_look(struct hub *hub);
 void hub_free(struct hub **hub);
 /* Over all links. */
 double hub_unacknowledged(const struct hub *hub);

@@ -26,6 +26,11 @@ static void reload(void *state)
 	hub_reload(state);
 }
 
+static void on_directory(void *state)
+{
+	hub_look(state);
+}
+
 static void stop(void *state)
 {
 	struct hub *hub = state;
@@ -57,6 +62,7 @@ int main(int argc, char **argv)
 		.reload = reload,
 		.stop = stop,
 		.status = status,
+		.hooks = { .on_directory = on_directory },
 	};
 
 	return daemon_main(&spec, argc, argv);

@@ -187,7 +187,7 @@ void mq_started(struct mq_broker *b)
 {
 	struct err e = { 0 };
 
-	if (b->listener_count == 0 && mq_ports_open(b, &e) < 0) {
+	if (mq_ports_listen(b, &e) < 0) {
 		daemon_fail(b->daemon, "%s", e.text);
 		return;
 	}

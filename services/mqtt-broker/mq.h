@@ -77,6 +77,7 @@ struct mq_broker {
 	struct mq_port ports[MQ_PORTS];
 	struct listener *listeners[MQ_LISTENERS_MAX];
 	uint32_t listener_count;
+	bool listening;
 	struct cidr *proxies;
 	struct listener_proxy proxy;
 	struct ratelimit *connects;

@@ -57,7 +57,7 @@ static void on_refused(struct listener *l, const struct net_addr *peer, enum rat
 	metric_inc(&mq_metrics.refused_rate);
 }
 
-static int listen_on(struct mq_broker *b, int64_t number, struct mq_port *port, struct err *e)
+static int bind_to(struct mq_broker *b, int64_t number, struct mq_port *port, struct err *e)
 {
 	static const struct listener_events events = { on_accept, on_refused };
 	uint32_t before = b->listener_count;
@@ -65,8 +65,8 @@ static int listen_on(struct mq_broker *b, int64_t number, struct mq_port *port, 
 	if (number == 0)
 		return 0;
 	for (size_t i = 0; i < b->config->addresses.count && b->listener_count < MQ_LISTENERS_MAX; i++) {
-		struct listener *l = listener_new(b->net, b->config->addresses.items[i], (uint16_t)(number + b->port_offset), b->connects,
-		                                  &events, port, e);
+		struct listener *l = listener_new_bound(b->net, b->config->addresses.items[i], (uint16_t)(number + b->port_offset),
+		                                        b->connects, &events, port, e);
 
 		if (!l && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
 			log_info(b->log, "not listening: %s", e->text); /* such as a container without IPv6 */
@@ -128,10 +128,20 @@ int mq_ports_open(struct mq_broker *b, struct err *e)
 	}
 	for (uint32_t i = 0; i < MQ_PORTS; i++) {
 		b->ports[i] = (struct mq_port){ .broker = b, .tls = i & 1, .websocket = i >= 2 };
-		if (listen_on(b, numbers[i], &b->ports[i], e) < 0)
+		if (bind_to(b, numbers[i], &b->ports[i], e) < 0)
 			return -1;
 	}
 	mq_ports_relax(b);
+	return 0;
+}
+
+int mq_ports_listen(struct mq_broker *b, struct err *e)
+{
+	for (uint32_t i = 0; i < b->listener_count && !b->listening; i++) {
+		if (listener_listen(b->listeners[i], e) < 0)
+			return -1;
+	}
+	b->listening = true;
 	return 0;
 }
 

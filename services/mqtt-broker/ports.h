@@ -15,8 +15,10 @@ int mq_proxies_parse(const struct config_list *list, struct cidr *out, struct er
 int mq_relaxed_check(const struct config_list *list, struct err *e);
 /* As the configuration says now. */
 void mq_ports_relax(struct mq_broker *b);
-/* 0, or -1 with e set. */
+/* Takes the ports; nobody can connect yet. 0, or -1 with e set. */
 int mq_ports_open(struct mq_broker *b, struct err *e);
+/* From now on clients that connect are ours; they wait until mq_gate lets them in. Again: nothing. 0, or -1 with e set. */
+int mq_ports_listen(struct mq_broker *b, struct err *e);
 void mq_ports_close(struct mq_broker *b);
 
 #endif

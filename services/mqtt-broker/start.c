@@ -111,11 +111,8 @@ static void wait_for_others(struct mq_start *st)
 		next_step(st);
 		return;
 	}
-	if (!st->said) {
+	if (!st->said)
 		log_info(st->broker->log, "waiting for the broker before this one to end instance=%016llx", (unsigned long long)other);
-		/* On one machine both have the same ports, and who waits here would keep clients from the one that serves. */
-		mq_ports_close(st->broker);
-	}
 	st->said = true;
 	net_timer_set(st->broker->net, &st->timer, RETRY_MS);
 }
@@ -172,15 +169,16 @@ static void on_timer(struct wheel_timer *t)
 void mq_start_begin(struct mq_broker *b)
 {
 	struct mq_start *st = mem_new(struct mq_start);
+	struct err e;
 
 	b->start = st;
 	st->broker = b;
 	st->after = mem_strdup("");
 	wheel_timer_init(&st->timer, on_timer);
 	mq_peers_update(b);
-	/* On one machine all have the same ports, and who does not serve yet would keep clients from those that do. */
-	if (b->several->peer_n > 0)
-		mq_ports_close(b);
+	/* On one machine all have the same ports, and who does not serve yet would keep clients from those that do. Where there is no other they wait. */
+	if (b->several->peer_n == 0 && before_us(b) == 0)
+		(void)mq_ports_listen(b, &e); /* else mq_started finds out why not */
 	go_on(st);
 }
 

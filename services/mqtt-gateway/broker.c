@@ -50,7 +50,7 @@ static void settle(struct net_task *t)
 		return;
 	intake_disconnected(&g->intake);
 	orders_disconnected(&g->orders);
-	if (g->draining || g->next_rules) {
+	if (g->draining || g->next_rules || !g->working) {
 		g->state = GATEWAY_ENDED;
 		gateway_closed(g);
 		return;

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "services/mqtt-gateway/metrics.h"
+#include "services/mqtt-gateway/turn.h"
 
 bool gateway_is_host(const struct gateway *g, struct str domain)
 {
@@ -77,12 +78,41 @@ struct gateway *gateway_new(struct daemon *d, struct err *e)
 
 void gateway_run(struct gateway *g)
 {
-	const char *domains[] = { g->domain };
-
-	ipc_bus_set_domains(g->bus, domains, 1);
-	broker_connect(g);
 	daemon_ready(g->daemon);
 }
+
+/* --- at work, or standing by -------------------------------------------------------------------------------------- */
+
+static void work(struct gateway *g)
+{
+	const char *domains[] = { g->domain };
+
+	log_info(g->log, "at work domain=%s", g->domain);
+	g->working = true;
+	ipc_bus_set_domains(g->bus, domains, 1);
+	if (g->state == GATEWAY_ENDED)
+		broker_connect(g);
+}
+
+static void stand_by(struct gateway *g)
+{
+	log_info(g->log, "stands by");
+	g->working = false;
+	ipc_bus_set_domains(g->bus, NULL, 0);
+	broker_close(g);
+}
+
+void gateway_look_around(struct gateway *g)
+{
+	enum turn turn = g->draining || g->stopped ? TURN_NONE : turn_of(g->bus, daemon_name(g->daemon), g->working);
+
+	if (turn == TURN_BEGINS)
+		work(g);
+	else if (turn == TURN_ENDS)
+		stand_by(g);
+}
+
+/* --- changes, and the end ----------------------------------------------------------------------------------------- */
 
 static void take_next(struct gateway *g)
 {
@@ -100,8 +130,10 @@ void gateway_closed(struct gateway *g)
 		daemon_drained(g->daemon);
 		return;
 	}
-	take_next(g);
-	broker_connect(g);
+	if (g->next_rules)
+		take_next(g);
+	if (g->working)
+		broker_connect(g);
 }
 
 /* What is on its way waits in the broker's session meanwhile. */
@@ -123,7 +155,7 @@ void gateway_reload(struct gateway *g)
 	g->next_rules = rules;
 	g->next_party = party;
 	if (g->state == GATEWAY_ENDED)
-		take_next(g); /* before gateway_run */
+		take_next(g); /* it is not at work */
 	else
 		broker_close(g);
 }

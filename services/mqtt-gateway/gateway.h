@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gateway: the daemon's own object: what its parts share, its connection to our broker, and its life. */
+ * gateway: the daemon's own object: what its parts share, its connection to our broker, and its life. Of several instances one is at work. */
 #ifndef MQTT_GATEWAY_GATEWAY_H
 #define MQTT_GATEWAY_GATEWAY_H
 
@@ -33,6 +33,7 @@ struct gateway {
 	struct mqtt_link_env env;
 	struct mqtt_link link;
 	enum gateway_state state;
+	bool working; /* it has the domain, and the session in the broker; else it stands by */
 	bool subscribing, draining, stopped;
 	uint32_t failures; /* since it was last up for a while */
 	uint64_t up_ms;
@@ -48,6 +49,8 @@ void gateway_run(struct gateway *g);
 void gateway_reload(struct gateway *g);
 void gateway_drain(struct gateway *g);
 void gateway_free(struct gateway **g);
+/* Other instances have come or gone. */
+void gateway_look_around(struct gateway *g);
 /* Something has come to its end: perhaps it was the last. */
 void gateway_look(struct gateway *g);
 /* What goes to the broker is appended to it; while the connection is up. */

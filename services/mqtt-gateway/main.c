@@ -28,6 +28,11 @@ static void reload(void *state)
 	gateway_reload(state);
 }
 
+static void on_directory(void *state)
+{
+	gateway_look_around(state);
+}
+
 static void stop(void *state)
 {
 	struct gateway *g = state;
@@ -59,6 +64,7 @@ int main(int argc, char **argv)
 		.reload = reload,
 		.stop = stop,
 		.status = status,
+		.hooks = { .on_directory = on_directory },
 	};
 
 	return daemon_main(&spec, argc, argv);

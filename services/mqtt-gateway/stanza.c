@@ -137,6 +137,10 @@ static void take_stanza(struct ipc_call *call, const Starling__RouteRequest *rou
 		ipc_fail(call, STARLING__CODE__CODE_DENIED, "not from a session-manager");
 		return;
 	}
+	if (!g->working) {
+		ipc_fail(call, STARLING__CODE__CODE_UNAVAILABLE, "another instance has the domain");
+		return;
+	}
 	r = request_new(g, call, route, take);
 	if (m->kind == STARLING__STANZA_KIND__STANZA_MESSAGE)
 		message_serve(r);

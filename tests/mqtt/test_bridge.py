@@ -2,12 +2,15 @@
 """Links to a real mosquitto: both directions and versions, TLS, and what waits while one of the three is away or killed."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import paho.mqtt.client as paho
 import pytest
@@ -85,23 +88,32 @@ class Mosquitto:
 
 
 class Bridge:
-    """The daemon, beside the flock's, with its log among theirs."""
+    """The daemon, beside the flock's, with its log among theirs. lines: None: there is one already, with the file that both have."""
 
-    def __init__(self, flock, lines):
+    def __init__(self, flock, lines, name="mqtt-bridge-1"):
+        self.flock, self.name = flock, name
+        if lines is not None:
+            self.configure(lines)
+        self.start()
+
+    def configure(self, lines):
+        flock = self.flock
         with open(os.path.join(flock.state, "bridge.password"), "w") as f:
             f.write("secret\n")
         with open(os.path.join(flock.state, "bridges.conf"), "w") as f:
             f.write("bridge far\nstate bridges/far\n" + lines)
         flock.configure({"services": {"mqtt-bridge": {"bridges": "bridges.conf", "local": {"user": "romeo", "password_file": "bridge.password"},
                                                       "retry": {"min": "200ms", "max": "500ms"}}}})
-        self.flock = flock
-        self.start()
 
     def start(self):
         flock = self.flock
-        with open(os.path.join(flock.state, "log", "mqtt-bridge-1.log"), "ab") as log:
-            self.process = subprocess.Popen([os.path.join(flock.binaries, "mqtt-bridge"), "--config", os.path.join(flock.state, "starling.yml"), "--instance",
-                                             "mqtt-bridge-1"], stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
+        with open(os.path.join(flock.state, "log", self.name + ".log"), "ab") as log:
+            self.process = subprocess.Popen([os.path.join(flock.binaries, "mqtt-bridge"), "--config", os.path.join(flock.state, "starling.yml"), "--instance", self.name],
+                                            stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
+
+    def up(self):
+        """How many links it has."""
+        return figure(self.flock, self.name, "starling_mqtt_bridge_up")
 
     def kill(self):
         self.process.kill()
@@ -110,6 +122,15 @@ class Bridge:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(TIMEOUT) == 0
+
+
+def figure(flock, name, metric):
+    """What a daemon beside the flock's says of itself now; 0 before it has said where."""
+    for url in re.findall(r"metrics=(http://\S+)", flock.log(name))[-1:]:
+        with contextlib.suppress(ConnectionRefusedError, urllib.error.URLError):  # a former life's
+            with urllib.request.urlopen(url) as f:
+                return int(re.search(r"^%s (\d+)$" % re.escape(metric), f.read().decode(), re.M)[1])
+    return 0
 
 
 def forget(flock, name):
@@ -245,6 +266,58 @@ def test_killed(flock, bridged):
         client.wait(lambda got: last in [m[0] for m in of(got, topic)])
         came = [m[0] for m in of(client.got, topic)]
         assert came == sent[topic], (topic, came[:120])
+
+
+def eventually(condition):
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+LINKS = ["far", "two", "three", "four"]
+
+
+def test_two_divide_the_links(flock, bridged):
+    """Each link is one's, and goes to the other when that is killed, comes back, or ends in order: each message, with QoS 2, arrives once."""
+    lines = "".join("%saddress 127.0.0.1:PORT\ntopic %s/# out 2\n" % ("" if link == "far" else "bridge %s\n" % link, link) for link in LINKS)
+    far, one, here, there = bridged(lines, ["%s/#" % link for link in LINKS])
+    stop, sent = threading.Event(), {link + "/x": [] for link in LINKS}
+    threads = [threading.Thread(target=flow, args=(here, topic, stop, sent[topic])) for topic in sent]
+    eventually(lambda: one.up() == 4)
+    for t in threads:
+        t.start()
+
+    def goes_on():
+        before = {topic: len(of(there.got, topic)) for topic in sent}
+        there.wait(lambda got: all(len(of(got, topic)) > before[topic] + 5 for topic in sent))
+
+    two = Bridge(flock, None, "mqtt-bridge-2")
+    try:
+        eventually(lambda: (one.up(), two.up()) == (2, 2))
+        goes_on()
+        two.kill()
+        eventually(lambda: one.up() == 4)
+        goes_on()
+        two.start()
+        eventually(lambda: (one.up(), two.up()) == (2, 2))
+        goes_on()
+        one.stop()
+        eventually(lambda: two.up() == 4)
+        goes_on()
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+        try:
+            last = {topic: sent[topic][-1] for topic in sent}
+            there.wait(lambda got: all(last[topic] in [m[0] for m in of(got, topic)] for topic in sent))
+        finally:
+            two.stop()
+            for link in LINKS[1:]:
+                forget(flock, "starling.test." + link)
+    for topic in sent:
+        assert [m[0] for m in of(there.got, topic)] == sent[topic], topic
 
 
 def test_remote_away(flock, bridged):

@@ -7,11 +7,10 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 
 import pytest
 
-from test_bridge import TIMEOUT, Client as Mqtt, forget
+from test_bridge import TIMEOUT, Client as Mqtt, eventually, figure, forget
 from xmpp import NS_CLIENT, Client, error_of, local, q
 
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
@@ -49,20 +48,28 @@ def write(flock, name, text):
 class Gateway:
     """The daemon, beside the flock's, with its log among theirs."""
 
-    def __init__(self, flock):
-        self.flock, self.ups = flock, 0
-        self.start()
+    def __init__(self, flock, name="mqtt-gateway-1"):
+        self.flock, self.name, self.lives, self.ups = flock, name, 0, 0
+
+    def launch(self):
+        flock = self.flock
+        self.lives += 1
+        with open(os.path.join(flock.state, "log", self.name + ".log"), "ab") as log:
+            self.process = subprocess.Popen([os.path.join(flock.binaries, "mqtt-gateway"), "--config", os.path.join(flock.state, "starling.yml"), "--instance",
+                                             self.name], stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
 
     def start(self):
-        flock = self.flock
-        with open(os.path.join(flock.state, "log", "mqtt-gateway-1.log"), "ab") as log:
-            self.process = subprocess.Popen([os.path.join(flock.binaries, "mqtt-gateway"), "--config", os.path.join(flock.state, "starling.yml"), "--instance",
-                                             "mqtt-gateway-1"], stderr=log, cwd=flock.state, env={**os.environ, "STARLING_PORT_OFFSET": str(flock.offset)})
+        self.launch()
         self.wait_up()
+
+    def start_second(self):
+        """While another one is at work."""
+        self.launch()
+        self.wait_log(lambda log: log.count(" ready ") >= self.lives)
 
     def wait_log(self, condition):
         deadline = time.monotonic() + TIMEOUT
-        while not condition(self.flock.log("mqtt-gateway-1")):
+        while not condition(self.flock.log(self.name)):
             assert self.process.poll() is None and time.monotonic() < deadline, self.flock.tails()
             time.sleep(0.05)
 
@@ -81,10 +88,12 @@ class Gateway:
         self.process.kill()
         self.process.wait(TIMEOUT)
 
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(TIMEOUT) == 0
+
     def figure(self, name):
-        url = re.findall(r"metrics=(http://\S+)", self.flock.log("mqtt-gateway-1"))[-1]
-        with urllib.request.urlopen(url) as f:
-            return int(re.search(r"^starling_mqtt_gateway_%s (\d+)$" % re.escape(name), f.read().decode(), re.M)[1])
+        return figure(self.flock, self.name, "starling_mqtt_gateway_" + name)
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +104,10 @@ def gateway(flock_session):
     flock.configure({"services": {"mqtt-gateway": {"rules": "gateway.conf", "local": {"user": "romeo", "password_file": "gateway.password"}, "limits": {"body": "1KiB"},
                                                    "retry": {"min": "200ms", "max": "500ms"}}}})
     it = Gateway(flock)
+    it.start()
     try:
         yield it
-        it.process.send_signal(signal.SIGTERM)
-        assert it.process.wait(TIMEOUT) == 0
+        it.end()
         forget(flock, "mqtt-gateway.starling.test")
     finally:
         it.kill()
@@ -183,6 +192,34 @@ def test_killed(roomy, gateway, device, login):
     got += [body(juliet.wait_message()) for _ in range(80)]
     juliet.nothing(lambda e: local(e) == "message")
     assert got == sent
+
+
+def test_one_stands_by(flock, roomy, gateway, device, login):
+    """A second instance does nothing, until the first is killed, or ends in order: then it goes on with what waits, and none of 200 is missing or there twice."""
+    juliet = login("juliet")
+    second = Gateway(flock, "mqtt-gateway-2")
+    sent = ["x: %d" % n for n in range(200)]
+    thread = threading.Thread(target=lambda: [device.publish("alarms/juliet/x", str(n)) for n in range(200)])
+    got = []
+    try:
+        second.start_second()
+        thread.start()
+        for leaves, takes, how in ((gateway, second, gateway.kill), (second, gateway, second.end)):
+            got += [body(juliet.wait_message()) for _ in range(50)]
+            assert (leaves.figure("connected"), takes.figure("connected")) == (1, 0)
+            how()
+            takes.wait_up()
+            eventually(lambda: juliet.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to="things.starling.test").get("type") == "result")
+            juliet.message("bell@things.starling.test", leaves.name)
+            device.wait(lambda topics: any(leaves.name in m[1] for m in topics))
+            leaves.start_second()
+        got += [body(juliet.wait_message()) for _ in range(100)]
+        juliet.nothing(lambda e: local(e) == "message")
+        assert got == sent
+    finally:
+        thread.join()
+        second.end()
+    assert gateway.figure("connected") == 1
 
 
 # --- from users to topics ------------------------------------------------------------------------------------------------
