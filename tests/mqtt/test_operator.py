@@ -83,11 +83,15 @@ def test_a_second_one_joins_and_takes_over(flock, raw, kill, name):
             p.send(publish(name, b"%d" % i, 1))
             p.expect(PUBACK)
         first = brokers(flock)
+        lives = [flock.log(broker).count(" ready ") for broker in first]
         for broker in first:
             os.kill(flock.pid(broker), signal.SIGKILL)
         wait_for(lambda: flock.log("second").count("a broker is gone") == len(first))
         a = raw().lasting(name)
         assert a.present and [a.expect(PUBLISH).payload for _ in range(10)] == [b"%d" % i for i in range(10)]
+        # While the first comes back, on the same port, whoever connects is served by one or the other.
+        while lives == [flock.log(broker).count(" ready ") for broker in first]:
+            raw().live(client=name + "-p").close()
     finally:
         second.terminate()
         assert second.wait(30) == 0
