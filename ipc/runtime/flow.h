@@ -42,11 +42,6 @@ static inline bool flow_open(const struct flow *f)
 {
 	return f->outstanding < f->window;
 }
-/* May a record go straight out? Only behind an empty queue: order. */
-static inline bool flow_straight(const struct flow *f)
-{
-	return f->queued == 0 && flow_open(f);
-}
 bool flow_full(const struct flow *f);
 enum flow_pressure flow_push(struct flow *f, const struct flow_waiting *w, struct str record);
 /* The first waiting record; a view until the queue changes. False when none waits. */
