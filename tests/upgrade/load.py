@@ -87,6 +87,7 @@ class User(threading.Thread):
         self.flock, self.history, self.user, self.visits = flock, history, name, visits
         self.to = itertools.cycle(to) if to else None
         self.client, self.edge = None, None
+        self.first_edge = None      # that is to serve it at first; None: whichever the kernel says
         self.online = threading.Event()
         self.mute, self.done = threading.Event(), threading.Event()
         self.number, self.pending, self.pinged = 0, [], {}
@@ -119,6 +120,11 @@ class User(threading.Thread):
                 self.pending, self.pinged = [], {}
                 client.login(self.user, PASSWORD, resource=self.user)
                 self.edge = self.edge_of(client)
+                if self.first_edge not in (None, self.edge):
+                    client.close()
+                    assert time.monotonic() < deadline, "%s is never served by %s" % (self.user, self.first_edge)
+                    continue
+                self.first_edge = None
                 client.presence()
                 self.client = client
                 return
