@@ -40,7 +40,7 @@ static void try_sessions(void *ctx);
 
 static void sessions_failed(struct account *a)
 {
-	later_run(a->sm, later_backoff_ms(a->load_attempts++), try_sessions, a);
+	later_again(a->sm, a->load_attempts++, try_sessions, a);
 }
 
 static void on_sessions(const redisReply *reply, void *ctx)
@@ -109,7 +109,7 @@ static void on_check(const struct ipc_result *result, const Starling__Empty *rep
 	if (a->dead || a->sm->stopping)
 		account_unpin(a);
 	else if (!ipc_ok(result) && result->code != CODE(NOT_FOUND))
-		later_run(a->sm, later_backoff_ms(a->load_attempts++), try_roster, a);
+		later_again(a->sm, a->load_attempts++, try_roster, a);
 	else
 		roster_known(a, ipc_ok(result));
 }
@@ -133,7 +133,7 @@ static void on_roster(const struct ipc_result *result, const Starling__RosterRep
 		return;
 	}
 	if (!ipc_ok(result)) {
-		later_run(a->sm, later_backoff_ms(a->load_attempts++), try_roster, a);
+		later_again(a->sm, a->load_attempts++, try_roster, a);
 		return;
 	}
 	roster_free(&a->roster);

@@ -113,7 +113,7 @@ static void pause_then_again(struct appender *ap)
 	if (ap->pausing || ap->sm->stopping)
 		return;
 	ap->pausing = true;
-	later_run(ap->sm, later_backoff_ms(ap->attempts++), resume, ap);
+	later_again(ap->sm, ap->attempts++, resume, ap);
 }
 
 /* --- to the store --- */

@@ -40,7 +40,7 @@ static void on_done(const struct ipc_result *result, const Starling__Empty *repl
 	if (ipc_ok(result) || r->sm->stopping) {
 		retraction_free(r);
 	} else if (passes && ++r->attempts < ATTEMPTS_MAX) {
-		later_run(r->sm, later_backoff_ms(r->attempts), attempt, r);
+		later_again(r->sm, r->attempts, attempt, r);
 	} else {
 		/* Clients have the retraction itself; what is missing is the tombstone. */
 		log_info(&r->sm->log, "a retracted message stays in the archive: %s", result->text);

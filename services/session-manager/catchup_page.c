@@ -124,7 +124,7 @@ static void on_page(const struct ipc_result *result, const Starling__LogFetchRep
 	if (s && s->catchup.turn != g->turn)
 		s = NULL;
 	if (s && !ipc_ok(result)) {
-		later_run(a->sm, later_backoff_ms(s->catchup.attempts++), fetch_again, g);
+		later_again(a->sm, s->catchup.attempts++, fetch_again, g);
 		return;
 	}
 	if (s) {

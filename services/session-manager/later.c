@@ -10,6 +10,7 @@
 struct entry {
 	struct list_node node;
 	uint64_t due_ms;
+	bool again; /* what failed is tried again */
 	void (*fn)(void *ctx);
 	void *ctx;
 };
@@ -61,19 +62,53 @@ void later_fini(struct sm *sm)
 	uv_close((uv_handle_t *)&sm->later_timer, NULL);
 }
 
-void later_run(struct sm *sm, uint64_t delay_ms, void (*fn)(void *ctx), void *ctx)
+static void insert(struct sm *sm, struct entry *e)
 {
-	struct entry *e = mem_new(struct entry);
 	struct list_node *at = sm->later.prev;
 
-	e->due_ms = clock_mono_ms() + delay_ms;
-	e->fn = fn;
-	e->ctx = ctx;
 	while (at != &sm->later && list_entry(at, struct entry, node)->due_ms > e->due_ms)
 		at = at->prev;
 	list_insert_before(at->next, &e->node);
 	if (sm->later.next == &e->node)
 		arm(sm);
+}
+
+static struct entry *entry_new(uint64_t delay_ms, void (*fn)(void *ctx), void *ctx)
+{
+	struct entry *e = mem_new(struct entry);
+
+	e->due_ms = clock_mono_ms() + delay_ms;
+	e->fn = fn;
+	e->ctx = ctx;
+	return e;
+}
+
+void later_run(struct sm *sm, uint64_t delay_ms, void (*fn)(void *ctx), void *ctx)
+{
+	insert(sm, entry_new(delay_ms, fn, ctx));
+}
+
+void later_again(struct sm *sm, uint32_t attempts, void (*fn)(void *ctx), void *ctx)
+{
+	struct entry *e = entry_new(later_backoff_ms(attempts), fn, ctx);
+
+	e->again = true;
+	insert(sm, e);
+}
+
+void later_hurry(struct sm *sm)
+{
+	struct list_node all;
+
+	list_take(&sm->later, &all);
+	while (!list_empty(&all)) {
+		struct entry *e = list_entry(all.next, struct entry, node);
+
+		list_remove(&e->node);
+		if (e->again)
+			e->due_ms = clock_mono_ms();
+		insert(sm, e);
+	}
 }
 
 uint64_t later_backoff_ms(uint32_t attempts)

@@ -94,7 +94,7 @@ static void on_opened(const struct ipc_result *result, const Starling__LogState 
 		return;
 	}
 	if (!ipc_ok(result) && result->code != CODE(NOT_FOUND)) {
-		later_run(a->sm, later_backoff_ms(log->attempts++), try_open, a);
+		later_again(a->sm, log->attempts++, try_open, a);
 		return;
 	}
 	if (state)
@@ -127,7 +127,7 @@ static void on_fence(const struct ipc_result *result, const Starling__Empty *rep
 	if (ipc_ok(result) && !a->dead && !a->sm->stopping)
 		try_open(a);
 	else
-		later_run(a->sm, later_backoff_ms(a->log->attempts++), try_open, a);
+		later_again(a->sm, a->log->attempts++, try_open, a);
 	mem_free(r);
 }
 

@@ -49,7 +49,7 @@ static void on_page(const struct ipc_result *result, const Starling__LogFetchRep
 		return;
 	}
 	if (!ipc_ok(result)) {
-		later_run(a->sm, later_backoff_ms(a->log->attempts++), list_again, a);
+		later_again(a->sm, a->log->attempts++, list_again, a);
 		return;
 	}
 	a->log->attempts = 0;

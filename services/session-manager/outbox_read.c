@@ -117,7 +117,7 @@ static void on_read(const struct ipc_result *result, const Starling__LogFetchRep
 	struct session *s = a->dead || a->sm->stopping ? NULL : session_find(a->sm, r->stream);
 
 	if (s && !ipc_ok(result)) {
-		later_run(a->sm, later_backoff_ms(s->read_attempts++), read_again, r);
+		later_again(a->sm, s->read_attempts++, read_again, r);
 		return;
 	}
 	if (s) {

@@ -79,7 +79,7 @@ static void on_answer(const struct ipc_result *result, const Starling__RosterVer
 	}
 	if (result->code == CODE(FENCED))
 		ownership_fenced(a->sm, a->slot);
-	later_run(a->sm, later_backoff_ms(e->attempts++), attempt, e);
+	later_again(a->sm, e->attempts++, attempt, e);
 }
 
 static void attempt(void *ctx)

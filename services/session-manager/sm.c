@@ -22,6 +22,8 @@
 #include "services/session-manager/submit.h"
 #include "services/session-manager/subscribe.h"
 
+#define STORAGES_MAX 64u
+
 /* Roles whose stanzas wait at their side while too much waits here. Not other session-managers: two that wait for each other would wait
  * forever, and what each of them sends is bounded by its own limit. */
 static const char *const feeders[] = { "c2s-edge", "web-edge", "s2s" };
@@ -237,11 +239,28 @@ void sm_on_joined(void *ctx)
 	ownership_soon(ctx);
 }
 
+/* What failed because storage was not there is tried again as soon as it is. */
+static void look_for_storage(struct sm *sm)
+{
+	const Starling__Registration *all[STORAGES_MAX];
+	uint32_t n = ipc_bus_instances(sm->bus, "storage", all, STORAGES_MAX);
+	uint64_t ready = 0;
+
+	for (uint32_t i = 0; i < n && i < STORAGES_MAX; i++) {
+		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
+			ready ^= all[i]->instance;
+	}
+	if (ready && ready != sm->storages)
+		later_hurry(sm);
+	sm->storages = ready;
+}
+
 void sm_on_directory(void *ctx)
 {
 	struct sm *sm = ctx;
 
 	edge_check_all(sm);
+	look_for_storage(sm);
 	ownership_soon(sm);
 	external_services_look(sm->external);
 }

@@ -60,6 +60,7 @@ struct sm {
 
 	struct list_node later; /* later.h */
 	uv_timer_t later_timer;
+	uint64_t storages;     /* instances that are ready, as one number */
 	uv_prepare_t turn;     /* end of a loop turn: coalesced events go out */
 	struct receipt *spare; /* submit.c: one receipt made in advance */
 	size_t pending_bytes;  /* in parcels, waiting for something */
