@@ -162,7 +162,7 @@ static void on_tick(const redisReply *reply, void *ctx)
 		ownership_schedule(o, SOON_MS);
 		return;
 	}
-	o->leased = true;
+	o->leased = o->known = true;
 	uv_timer_start(&o->lease_timer, on_lease_end, end - now, 0);
 	read_members(o, reply);
 	check_generation(o, reply->element[0]->str);
@@ -176,7 +176,7 @@ static void tick(struct ownership *o)
 	if (o->ticking || !o->started || !ipc_bus_joined(o->sm->bus))
 		return;
 	o->tick_sent = clock_mono_ms();
-	o->ticking = ownership_redis_tick(o->sm, (uint64_t)o->sm->options->lease_ms, !o->draining, on_tick);
+	o->ticking = ownership_redis_tick(o->sm, (uint64_t)o->sm->options->lease_ms, !o->draining, !o->known, on_tick);
 }
 
 /* --- from outside --- */

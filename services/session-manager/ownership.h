@@ -10,6 +10,7 @@
  *
  * Each tick renews the lease and reads the members; rendezvous hashing tells which slots each should have. A slot is taken when it is free,
  * released, or its owner's lease is gone; its epoch rises each time and fences every write. A slot that another should have is handed off.
+ * Names are unique in a flock, and whoever starts one has seen its former life end: so that one's lease ends with the first tick, and nobody waits for it.
  * An instance that cannot renew stops serving before its lease ends, keeps its memory, and goes on with it if nobody else took the slot. */
 #ifndef SESSION_MANAGER_OWNERSHIP_H
 #define SESSION_MANAGER_OWNERSHIP_H

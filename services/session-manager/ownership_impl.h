@@ -26,6 +26,7 @@ struct ownership {
 	uint64_t handoff_end_ms; /* patience with what is in flight ends */
 	void (*drained)(struct sm *sm);
 	bool started, ticking, taking, leased, draining, stopped;
+	bool known; /* Redis has heard of this life */
 	int closed;
 };
 

@@ -14,7 +14,8 @@
 #define FRESH_KEY      "starling:sm:fresh"
 #define NUMBER_MAX     24
 
-/* KEYS: members, generation, fresh. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none. */
+/* KEYS: members, generation, fresh. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none, 1 to end former lives of
+ * that name. */
 static struct redis_script tick_script = {
 	.name = "ownership_tick",
 	.source = "redis.call('SET', 'starling:sm:lease:' .. ARGV[1], ARGV[4], 'PX', ARGV[2])\n"
@@ -22,6 +23,8 @@ static struct redis_script tick_script = {
 	          "if redis.call('SETNX', KEYS[2], ARGV[5]) == 1 then redis.call('SET', KEYS[3], '1', 'PX', ARGV[2]) end\n"
 	          "local out = { redis.call('GET', KEYS[2]), tostring(redis.call('EXISTS', KEYS[3])) }\n"
 	          "for _, m in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
+	          "  if ARGV[6] == '1' and m ~= ARGV[1] and redis.call('HGET', KEYS[1], m) == ARGV[4] then "
+	          "redis.call('DEL', 'starling:sm:lease:' .. m) end\n"
 	          "  if redis.call('EXISTS', 'starling:sm:lease:' .. m) == 1 then out[#out + 1] = m out[#out + 1] = redis.call('HGET', "
 	          "KEYS[1], m) else redis.call('HDEL', KEYS[1], m) end\n"
 	          "end\n"
@@ -78,19 +81,19 @@ static void instance_text(const struct sm *sm, char out[NUMBER_MAX])
 	snprintf(out, NUMBER_MAX, "%016llx", (unsigned long long)ipc_bus_instance(sm->bus));
 }
 
-bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, redis_fn fn)
+bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, bool first, redis_fn fn)
 {
 	char me[NUMBER_MAX], lease[NUMBER_MAX], generation[NUMBER_MAX];
 	const char *name = daemon_name(sm->daemon);
-	const char *argv[] = { MEMBERS_KEY, GENERATION_KEY, FRESH_KEY, me, lease, member ? "1" : "0", name, generation };
-	size_t lens[8];
+	const char *argv[] = { MEMBERS_KEY, GENERATION_KEY, FRESH_KEY, me, lease, member ? "1" : "0", name, generation, first ? "1" : "0" };
+	size_t lens[9];
 
 	instance_text(sm, me);
 	snprintf(lease, sizeof(lease), "%llu", (unsigned long long)lease_ms);
 	snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)random_u64());
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		lens[i] = strlen(argv[i]);
-	return redis_eval(sm->redis, &tick_script, fn, sm, 3, 8, argv, lens);
+	return redis_eval(sm->redis, &tick_script, fn, sm, 3, 9, argv, lens);
 }
 
 /* slots, me, [floor,] then (slot, number) in turn. */

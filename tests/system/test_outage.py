@@ -149,6 +149,29 @@ def test_a_daemon_is_killed(own, role):
         client.close()
 
 
+def test_a_next_life_waits_for_no_lease():
+    """The lease of a session-manager that was killed ends with the first sign of the next one of its name."""
+    flock = Flock(settings={"services": {"session-manager": {"lease": "10m"}}}).up()
+    flock.count = 0
+    try:
+        a_name, b_name = user(flock), user(flock)
+        a, b = login(flock, a_name), login(flock, b_name)
+        a.timeout = b.timeout = 60
+        with flock.expect(*LOST):
+            for victim in flock.names("session-manager"):
+                os.kill(flock.pid(victim), signal.SIGKILL)
+            a.message(b.jid, "after")
+            b.wait_message("after")
+            c = login(flock, a_name)
+            c.message(b.jid, "new")
+            b.wait_message("new")
+            flock.wait_healthy(60)
+        for client in (a, b, c):
+            client.close()
+    finally:
+        flock.close()
+
+
 def test_an_edge_is_killed(own):
     """Its clients are cut off and can log in again at once; their ghosts do not stay."""
     a_name, b_name = user(own), user(own)
