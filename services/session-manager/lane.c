@@ -82,7 +82,7 @@ static void failed(struct item *i, int code)
 
 static enum ipc_lane_answer take_answer(struct item *i, const struct ipc_result *result)
 {
-	const struct lane *l = i->lane;
+	struct lane *l = i->lane;
 
 	if (ipc_ok(result)) {
 		item_free(i);
@@ -98,6 +98,7 @@ static enum ipc_lane_answer take_answer(struct item *i, const struct ipc_result 
 		receipt_fail(i->parcel->packet.receipt, CODE(WRONG_OWNER));
 		break;
 	default:
+		l->seen_ms = clock_mono_ms(); /* somebody had it until now, though he could not go on, and has died */
 		failed(i, result->code);
 		return IPC_LANE_FAILED;
 	}
@@ -170,7 +171,7 @@ static uint64_t receiver(struct ipc_lane *lane, uint64_t *out_epoch)
 
 	if (owner == ipc_bus_instance(l->sm->bus))
 		owner = 0; /* the directory is behind: we are not serving it */
-	/* While they are on the way to somebody, they are not given up. */
+	/* While they are with somebody, they are not given up (take_answer). */
 	if (owner != 0)
 		l->seen_ms = clock_mono_ms();
 	return owner;

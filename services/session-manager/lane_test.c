@@ -123,7 +123,8 @@ static void what_waits_is_not_overtaken_while_the_slot_is_given_away(void **stat
 	assert_string_equal(fake.routed_body[1], "<message>2</message>");
 }
 
-/* Its owner has gone, and nobody has come for half a minute, but the answer is still to come: until then it is not freed. */
+/* Its owner has gone from the directory, and nobody has come for half a minute, but the answer is still to come: until then it is not freed, and only from
+ * then on it waits for another owner. */
 static void not_given_up_while_it_is_on_its_way(void **state)
 {
 	(void)state;
@@ -133,12 +134,15 @@ static void not_given_up_while_it_is_on_its_way(void **state)
 	assert_int_equal(on_the_way(OTHER), 1);
 	fake.other_alive = false;
 	pass_ms(31000);
-	say(2, FAR);
-	assert_null(fake_delivered(A, "resource-constraint", 0));
-	assert_int_equal(fake_accepted(A), 0);
 	fake.hold_routes = false;
 	fake.route_code = CODE(PEER_LOST);
 	fake_turns(4);
+	pass_ms(20000);
+	say(2, FAR);
+	pass_ms(9000);
+	assert_null(fake_delivered(A, "resource-constraint", 0));
+	assert_int_equal(fake_accepted(A), 0);
+	pass_ms(4000);
 	assert_non_null(fake_delivered(A, "resource-constraint", 0));
 	assert_null(fake_delivered(A, "resource-constraint", 1));
 	fake.route_code = 0;
@@ -147,6 +151,28 @@ static void not_given_up_while_it_is_on_its_way(void **state)
 	assert_int_equal(fake.routed, 1);
 	assert_string_equal(fake.routed_body[0], "<message>2</message>");
 	assert_int_equal(fake_accepted(A), 2);
+}
+
+/* Its owner had no store for 50 seconds, and then died: it goes to the next one. */
+static void not_given_up_because_its_owner_waited(void **state)
+{
+	(void)state;
+	log_in();
+	fake.hold_routes = true;
+	say(1, FAR);
+	pass_ms(50000);
+	fake.other_alive = false;
+	fake.hold_routes = false;
+	fake.route_code = CODE(PEER_LOST);
+	fake_turns(4);
+	pass_ms(4000);
+	assert_null(fake_delivered(A, "resource-constraint", 0));
+	fake.route_code = 0;
+	fake.other_alive = true;
+	pass_ms(4000);
+	assert_int_equal(fake.routed, 1);
+	assert_int_equal(fake_accepted(A), 1);
+	assert_null(fake_delivered(A, "resource-constraint", 0));
 }
 
 /* The same, and it was taken: no error, and not once more. */
@@ -229,6 +255,7 @@ int main(void)
 		TEST(nor_is_it_taken_home),
 		TEST(what_waits_is_not_overtaken_while_the_slot_is_given_away),
 		TEST(not_given_up_while_it_is_on_its_way),
+		TEST(not_given_up_because_its_owner_waited),
 		TEST(taken_after_all),
 		TEST(refused_where_there_is_no_s2s),
 		TEST(waits_for_the_only_s2s),
