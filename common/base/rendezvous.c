@@ -19,8 +19,8 @@ uint64_t rendezvous_owner(const struct rendezvous_member *members, uint32_t coun
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t w = weight(members[i].key, slot);
 
-		/* Equal weights: two lives of one name. All agree on the higher number; the dead one's lease ends soon. */
-		if (!best || w > best_weight || (w == best_weight && members[i].instance > best)) {
+		/* Equal weights: the name was given twice, or one is a former life, whose lease ends soon. They divide what is theirs. */
+		if (!best || w > best_weight || (w == best_weight && weight(members[i].instance, slot) > weight(best, slot))) {
 			best = members[i].instance;
 			best_weight = w;
 		}

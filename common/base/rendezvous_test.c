@@ -63,6 +63,23 @@ static void a_restart_moves_nothing(void **state)
 	}
 }
 
+static void who_have_one_name_divide_its_slots(void **state)
+{
+	const struct rendezvous_member four[] = { three[0], three[1], three[2], { 10, three[2].key } };
+	uint32_t share[2] = { 0 };
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+		uint64_t before = rendezvous_owner(three, 3, slot), now = rendezvous_owner(four, 4, slot);
+
+		assert_true(now == before || (before == 9 && now == 10));
+		share[0] += now == 9;
+		share[1] += now == 10;
+	}
+	assert_in_range(share[0], SLOT_COUNT / 6 - 60, SLOT_COUNT / 6 + 60);
+	assert_in_range(share[1], SLOT_COUNT / 6 - 60, SLOT_COUNT / 6 + 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +88,7 @@ int main(void)
 		cmocka_unit_test(shares_are_fair),
 		cmocka_unit_test(only_the_slots_of_who_left_move),
 		cmocka_unit_test(a_restart_moves_nothing),
+		cmocka_unit_test(who_have_one_name_divide_its_slots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

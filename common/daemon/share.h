@@ -5,17 +5,16 @@
 #ifndef COMMON_DAEMON_SHARE_H
 #define COMMON_DAEMON_SHARE_H
 
-#include "common/base/rendezvous.h"
 #include "ipc/runtime/bus.h"
 
 #define SHARE_MEMBERS_MAX 64u
 
 enum share { SHARE_UNKNOWN, SHARE_MINE, SHARE_OTHERS };
 
-/* The role's instances that are ready. */
-uint32_t share_members(const struct ipc_bus *bus, const char *role, struct rendezvous_member out[SHARE_MEMBERS_MAX]);
-/* Whose this piece is, by a number that all know it by. UNKNOWN: we are not among the members that we see, as before the first router and after the
- * last: then whoever does something goes on. */
+/* Whose this piece is, by a number that all know it by, of those that are ready. UNKNOWN: we are not among the members that we see, as before the first
+ * router and after the last: then whoever does something goes on. */
 enum share share_of(const struct ipc_bus *bus, const char *role, uint32_t piece);
+/* One is a former life of the other, or both are the same: whoever starts an instance under a name on a machine has seen its former life there end. */
+bool share_same_life(const Starling__Registration *a, const Starling__Registration *b);
 
 #endif

@@ -41,6 +41,7 @@ static int set_up(void **state)
 		starling__registration__init(&rows[i]);
 		rows[i].instance = 10 + i;
 		rows[i].name = (char *)names[i];
+		rows[i].host = (char *)"here";
 		rows[i].state = READY;
 	}
 	return 0;
@@ -112,6 +113,14 @@ static void a_former_life_has_nothing(void **state)
 		assert_int_equal(asked_by(10, piece), before[piece]);
 }
 
+static void a_name_may_be_given_on_two_machines(void **state)
+{
+	(void)state;
+	rows[2].name = rows[0].name;
+	rows[2].host = (char *)"there";
+	each_piece_is_one_ones(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +128,7 @@ int main(void)
 		cmocka_unit_test_setup(who_drains_has_none_and_others_keep_theirs, set_up),
 		cmocka_unit_test_setup(who_is_not_there_does_not_know, set_up),
 		cmocka_unit_test_setup(a_former_life_has_nothing, set_up),
+		cmocka_unit_test_setup(a_name_may_be_given_on_two_machines, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

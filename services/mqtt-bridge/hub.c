@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/mqtt-bridge/hub.h"
 
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/daemon/share.h"
 #include "services/mqtt-bridge/metrics.h"

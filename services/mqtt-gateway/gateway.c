@@ -104,7 +104,7 @@ static void stand_by(struct gateway *g)
 
 void gateway_look_around(struct gateway *g)
 {
-	enum turn turn = g->draining || g->stopped ? TURN_NONE : turn_of(g->bus, daemon_name(g->daemon), g->working);
+	enum turn turn = g->draining || g->stopped ? TURN_NONE : turn_of(g->bus, g->working);
 
 	if (turn == TURN_BEGINS)
 		work(g);

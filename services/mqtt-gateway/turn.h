@@ -8,7 +8,7 @@
 
 enum turn { TURN_NONE, TURN_BEGINS, TURN_ENDS }; /* TURN_NONE: nothing changes */
 
-/* name: ours. working: we have the domain. */
-enum turn turn_of(const struct ipc_bus *bus, const char *name, bool working);
+/* working: we have the domain. */
+enum turn turn_of(const struct ipc_bus *bus, bool working);
 
 #endif

@@ -16,6 +16,7 @@ static int two_of_them(void **state)
 		starling__registration__init(&f.instances[i]);
 		f.instances[i].instance = 10 + i;
 		f.instances[i].name = (char *)names[i];
+		f.instances[i].host = (char *)"here";
 		f.instances[i].state = READY;
 	}
 	return 0;
@@ -24,7 +25,7 @@ static int two_of_them(void **state)
 static enum turn turn(uint32_t row)
 {
 	f.instance = f.instances[row].instance;
-	return turn_of(NULL, f.instances[row].name, f.instances[row].n_domains > 0);
+	return turn_of(NULL, f.instances[row].n_domains > 0);
 }
 
 static uint32_t beginning(void)
@@ -79,6 +80,15 @@ static void a_former_life_is_not_waited_for(void **state)
 	assert_int_equal(turn(1), TURN_BEGINS);
 }
 
+static void one_of_its_name_elsewhere_is(void **state)
+{
+	(void)state;
+	f.instances[1] = f.instances[2];
+	f.instances[1].host = (char *)"there";
+	f.instances[0].n_domains = 1;
+	assert_int_equal(turn(1), TURN_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,6 +97,7 @@ int main(void)
 		cmocka_unit_test_setup(what_drains_is_waited_for, two_of_them),
 		cmocka_unit_test_setup(of_two_at_work_one_leaves_it, two_of_them),
 		cmocka_unit_test_setup(a_former_life_is_not_waited_for, two_of_them),
+		cmocka_unit_test_setup(one_of_its_name_elsewhere_is, two_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

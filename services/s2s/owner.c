@@ -5,15 +5,28 @@
 #include "services/s2s/s2s.h"
 
 #include "common/base/mem.h"
-#include "common/daemon/share.h"
+#include "common/base/rendezvous.h"
 #include "ipc/gen/storage.client.h"
 
+#define MEMBERS_MAX 64u
 #define DEADLINE_MS 10000u
 
 struct claim {
 	struct s2s *s2s;
 	uint32_t slots[SLOT_COUNT], count;
 };
+
+static uint32_t members(const struct s2s *s2s, struct rendezvous_member *out)
+{
+	const Starling__Registration *all[MEMBERS_MAX];
+	uint32_t n = ipc_bus_instances(s2s->bus, "s2s", all, MEMBERS_MAX), count = 0;
+
+	for (uint32_t i = 0; i < n && i < MEMBERS_MAX; i++) {
+		if (all[i]->state == STARLING__INSTANCE_STATE__INSTANCE_READY)
+			out[count++] = (struct rendezvous_member){ all[i]->instance, hash_fnv1a64(str_from(all[i]->name)) };
+	}
+	return count;
+}
 
 bool s2s_owns(const struct s2s *s2s, uint32_t slot)
 {
@@ -96,12 +109,12 @@ static void on_claimed(const struct ipc_result *result, const Starling__SpoolOwn
 }
 
 /* Those that are not to be robbed. */
-static uint32_t others(const struct s2s *s2s, uint64_t out[SHARE_MEMBERS_MAX])
+static uint32_t others(const struct s2s *s2s, uint64_t out[MEMBERS_MAX])
 {
-	const Starling__Registration *all[SHARE_MEMBERS_MAX];
-	uint32_t n = ipc_bus_instances(s2s->bus, "s2s", all, SHARE_MEMBERS_MAX), count = 0;
+	const Starling__Registration *all[MEMBERS_MAX];
+	uint32_t n = ipc_bus_instances(s2s->bus, "s2s", all, MEMBERS_MAX), count = 0;
 
-	for (uint32_t i = 0; i < n && i < SHARE_MEMBERS_MAX; i++) {
+	for (uint32_t i = 0; i < n && i < MEMBERS_MAX; i++) {
 		if (all[i]->instance != ipc_bus_instance(s2s->bus))
 			out[count++] = all[i]->instance;
 	}
@@ -110,7 +123,7 @@ static uint32_t others(const struct s2s *s2s, uint64_t out[SHARE_MEMBERS_MAX])
 
 static void claim(struct s2s *s2s, struct claim *c)
 {
-	uint64_t alive[SHARE_MEMBERS_MAX];
+	uint64_t alive[MEMBERS_MAX];
 	Starling__SpoolClaimRequest request = STARLING__SPOOL_CLAIM_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS };
 
@@ -152,7 +165,7 @@ static void on_renewed(const struct ipc_result *result, const Starling__SpoolOwn
 void s2s_owner_renew(struct s2s *s2s, uint32_t slot)
 {
 	struct s2s_slot *s = &s2s->slots[slot];
-	uint64_t alive[SHARE_MEMBERS_MAX];
+	uint64_t alive[MEMBERS_MAX];
 	Starling__SpoolClaimRequest request = STARLING__SPOOL_CLAIM_REQUEST__INIT;
 	struct ipc_opts opts = { .deadline_ms = DEADLINE_MS };
 	struct renewal *r;
@@ -266,8 +279,8 @@ void s2s_owner_release_all(struct s2s *s2s)
 
 void s2s_owner_look(struct s2s *s2s)
 {
-	struct rendezvous_member list[SHARE_MEMBERS_MAX];
-	uint32_t n = share_members(s2s->bus, "s2s", list), give[SLOT_COUNT], given = 0, leaving = 0;
+	struct rendezvous_member list[MEMBERS_MAX];
+	uint32_t n = members(s2s, list), give[SLOT_COUNT], given = 0, leaving = 0;
 	uint64_t me = ipc_bus_instance(s2s->bus);
 	struct claim *c;
 

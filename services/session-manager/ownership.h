@@ -3,14 +3,15 @@
  * ownership: which slots this instance owns. The truth is in Redis:
  *
  *   starling:sm:lease:<instance>   exists while the instance lives; expires by itself
- *   starling:sm:members            hash: instance -> name, of those that want slots
+ *   starling:sm:members            hash: instance -> name@machine, of those that want slots
  *   starling:sm:slots              hash: slot -> "<instance> <epoch>"; "- <epoch>" when released
  *   starling:sm:generation         made once: another value means that Redis lost its memory
  *   starling:sm:fresh              for the length of a lease after that: who still holds a slot writes it again, and nobody else takes it
  *
  * Each tick renews the lease and reads the members; rendezvous hashing tells which slots each should have. A slot is taken when it is free,
  * released, or its owner's lease is gone; its epoch rises each time and fences every write. A slot that another should have is handed off.
- * Names are unique in a flock, and whoever starts one has seen its former life end: so that one's lease ends with the first tick, and nobody waits for it.
+ * Whoever starts an instance under a name on a machine has seen its former life there end: so that one's lease ends with the first tick, and nobody waits
+ * for it.
  * An instance that cannot renew stops serving before its lease ends, keeps its memory, and goes on with it if nobody else took the slot. */
 #ifndef SESSION_MANAGER_OWNERSHIP_H
 #define SESSION_MANAGER_OWNERSHIP_H

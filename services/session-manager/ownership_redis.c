@@ -2,6 +2,7 @@
 #include "services/session-manager/ownership_redis.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/hash.h"
@@ -13,9 +14,10 @@
 #define GENERATION_KEY "starling:sm:generation"
 #define FRESH_KEY      "starling:sm:fresh"
 #define NUMBER_MAX     24
+#define IDENTITY_MAX   256
 
-/* KEYS: members, generation, fresh. ARGV: instance, lease in ms, 1 to be a member, name, a new generation should there be none, 1 to end former lives of
- * that name. */
+/* KEYS: members, generation, fresh. ARGV: instance, lease in ms, 1 to be a member, name and machine, a new generation should there be none, 1 to end
+ * former lives of those. */
 static struct redis_script tick_script = {
 	.name = "ownership_tick",
 	.source = "redis.call('SET', 'starling:sm:lease:' .. ARGV[1], ARGV[4], 'PX', ARGV[2])\n"
@@ -81,10 +83,20 @@ static void instance_text(const struct sm *sm, char out[NUMBER_MAX])
 	snprintf(out, NUMBER_MAX, "%016llx", (unsigned long long)ipc_bus_instance(sm->bus));
 }
 
+/* What names an instance beyond its life: its name, and the machine, since a unit has the same name on each. */
+static const char *identity(const struct sm *sm, char text[IDENTITY_MAX])
+{
+	char host[65] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(text, IDENTITY_MAX, "%s@%s", daemon_name(sm->daemon), host);
+	return text;
+}
+
 bool ownership_redis_tick(struct sm *sm, uint64_t lease_ms, bool member, bool first, redis_fn fn)
 {
-	char me[NUMBER_MAX], lease[NUMBER_MAX], generation[NUMBER_MAX];
-	const char *name = daemon_name(sm->daemon);
+	char me[NUMBER_MAX], lease[NUMBER_MAX], generation[NUMBER_MAX], text[IDENTITY_MAX];
+	const char *name = identity(sm, text);
 	const char *argv[] = { MEMBERS_KEY, GENERATION_KEY, FRESH_KEY, me, lease, member ? "1" : "0", name, generation, first ? "1" : "0" };
 	size_t lens[9];
 
