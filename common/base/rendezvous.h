@@ -11,7 +11,8 @@
 
 struct rendezvous_member {
 	uint64_t instance; /* not 0 */
-	uint64_t key;      /* hash of its name: the same after a restart, so that it gets its slots back */
+	uint64_t
+	        key; /* hash of what names it: the same after a restart, so that it gets its slots back. Several may have one: they divide what is theirs */
 };
 
 /* The instance of the member that should own the slot: the highest weight wins; 0 when there are none. In any order. */
